@@ -1,0 +1,10 @@
+"""gmjax: a face, or any picture, as one explicit formula, a sum of two-dimensional Gaussians."""
+
+from gmjax._version import __version__
+from gmjax.common import fit_common
+from gmjax.config import FitConfig
+from gmjax.fitting import FitInfo, FitResult
+from gmjax.gmface import GmFace, from_precision, gmface, pixel_grid, precision, render
+from gmjax.losses import ImageStatistics, image_statistics, mse, pae, psnr
+from gmjax.personal import fit
+from gmjax.published import published_common_face

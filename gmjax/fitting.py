@@ -1,0 +1,95 @@
+"""What every fit shares: the start, the objective, the solver's run, and the result with its figures."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jaxtyping import Array, Float
+
+from gmjax import initialize
+from gmjax.checks import checked_start
+from gmjax.config import FitConfig
+from gmjax.gmface import GmFace, on_axes, pixel_axes
+from gmjax.losses import ImageStatistics, psnr_of_mse, statistics_loss, statistics_mse, statistics_pae
+from gmjax.solvers import adam
+from gmjax.solvers.unconstrained import Unconstrained, to_gmface, to_unconstrained
+
+
+@struct.dataclass
+class FitInfo:
+    """``mse``, ``pae``, ``psnr`` (dB) of the fitted model against all pictures; ``loss`` (steps,) before each step."""
+
+    mse: Float[Array, "*batch"]
+    pae: Float[Array, "*batch"]
+    psnr: Float[Array, "*batch"]
+    loss: Float[Array, "*batch steps"]
+
+
+@struct.dataclass
+class FitResult:
+    """``params``: the fitted formula. ``info``: how good it is and how the loss went."""
+
+    params: GmFace
+    info: FitInfo
+
+
+def starting_model(init: GmFace | None, picture: Float[Array, "h w *c"], config: FitConfig, key) -> GmFace:
+    """``init`` in the picture's type and channels, or a start made as ``config`` says."""
+    if init is not None:
+        return checked_start(init, picture)
+    if config.start == "grid":
+        return initialize.grid(picture, config.num_components, offset=config.offset)
+    if key is None:
+        raise ValueError('FitConfig(start="random") needs key=, for example key=jax.random.key(0)')
+    return initialize.at_random(key, picture, config.num_components, offset=config.offset)
+
+
+@partial(jax.jit, static_argnames="config")
+def fit_statistics(
+    statistics: ImageStatistics, init: GmFace, mask: Float[Array, "h w"] | None, config: FitConfig
+) -> FitResult:
+    """One model for all pictures of ``statistics``, exact full batch: a step costs the same for any number of them."""
+    objective = statistics_objective(statistics, mask, config)
+    optimizer = optimizer_of(config, config.steps)
+    state = adam.init(to_unconstrained(init), optimizer)
+    state, losses = adam.run(free_value_and_grad(objective), optimizer, state, config.steps)
+    return finish(adam.keep_best(state, objective(to_gmface(state.free))), statistics, mask, losses, config)
+
+
+def statistics_objective(statistics: ImageStatistics, mask, config: FitConfig, *, axes=None, axis_name=None):
+    """The loss of a model as a function of the model; ``axes`` (rows, columns) where these are part of a picture."""
+    if axes is None:
+        axes = pixel_axes(statistics.shape[:2], config.offset, statistics.mean.dtype)
+
+    def objective(params: GmFace) -> Float[Array, ""]:
+        return statistics_loss(on_axes(params, *axes), statistics, config.pae_weight, mask, axis_name=axis_name)
+
+    return objective
+
+
+def free_value_and_grad(objective, *, axis_name=None):
+    """Value and gradient of ``objective(params, *batch)`` in the unconstrained form, summed over a device axis."""
+    value_and_grad = jax.value_and_grad(lambda free, *batch: objective(to_gmface(free), *batch))
+    if axis_name is None:
+        return value_and_grad
+    return lambda free, *batch: jax.lax.psum(value_and_grad(free, *batch), axis_name)
+
+
+def optimizer_of(config: FitConfig, steps: int) -> optax.GradientTransformation:
+    if config.optimizer is not None:
+        return config.optimizer
+    learning_rate = config.learning_rate
+    if learning_rate is None:
+        learning_rate = optax.cosine_decay_schedule(1e-2, steps)
+    return adam.adam(learning_rate, Unconstrained(*config.rates))
+
+
+def finish(state: adam.State, statistics: ImageStatistics, mask, losses, config: FitConfig) -> FitResult:
+    """The best model of a run and its figures."""
+    params = to_gmface(state.best)
+    axes = pixel_axes(statistics.shape[:2], config.offset, statistics.mean.dtype)
+    picture = on_axes(params, *axes)
+    mse = statistics_mse(picture, statistics, mask)
+    return FitResult(params, FitInfo(mse, statistics_pae(picture, statistics, mask), psnr_of_mse(mse), losses))

@@ -1,0 +1,166 @@
+"""The formula (paper, III-A): a picture as a sum of two-dimensional Gaussians.
+
+    GmFace(x) = sum_i w_i exp(-(x - mu_i)^T A_i (x - mu_i)),   A_i = L_i L_i^T        (2)-(6)
+
+Positions are (row, column), normalised: pixel (r, c) of an H x W picture lies at (r / H, c / W), counted from
+``offset`` (1 on the paper's grid, 0.5 for pixel centres). There is no factor 1/2 in the exponent.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jax.custom_derivatives import SymbolicZero
+from jaxtyping import Array, Float
+
+
+@struct.dataclass
+class GmFace:
+    """The parameters of the formula, valid as they stand; ``vmap`` and friends may put batch axes in front.
+
+    ``weights``: ``(m,)`` for a gray picture, ``(m, C)`` for one with ``C`` channels.
+    ``means``: ``(m, 2)``, the centres, (row, column), normalised.
+    ``precision_chol``: ``(m, 3)``, the factor ``L = [[l11, 0], [l21, l22]]`` of each precision matrix ``A = L L^T``
+    as ``(l11, l21, l22)`` with ``l11, l22 > 0``.
+    """
+
+    weights: Float[Array, "*m_or_m_c"]
+    means: Float[Array, "*batch m 2"]
+    precision_chol: Float[Array, "*batch m 3"]
+
+    @property
+    def num_components(self) -> int:
+        return self.means.shape[-2]
+
+    @property
+    def channels(self) -> int | None:
+        """The number of channels ``C``, or None for gray."""
+        return None if self.weights.ndim < self.means.ndim else self.weights.shape[-1]
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers write the picture down: 6 m for a gray one (18)."""
+        return self.num_components * (5 + (self.channels or 1))
+
+
+def precision(params: GmFace) -> Float[Array, "*batch m 2 2"]:
+    """The precision matrices ``A = L L^T`` (4)."""
+    l11, l21, l22 = jnp.moveaxis(params.precision_chol, -1, 0)
+    rows = [l11 * l11, l11 * l21], [l11 * l21, l21 * l21 + l22 * l22]
+    return jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def from_precision(weights, means, precision: Float[Array, "*batch m 2 2"]) -> GmFace:
+    """A ``GmFace`` from symmetric positive definite matrices ``A``; the inverse of ``precision``."""
+    a11, a21, a22 = precision[..., 0, 0], precision[..., 1, 0], precision[..., 1, 1]
+    l11 = jnp.sqrt(a11)
+    l21 = a21 / l11
+    chol = jnp.stack([l11, l21, jnp.sqrt(a22 - l21 * l21)], axis=-1)
+    return GmFace(weights, means, chol)
+
+
+@jax.jit
+def gmface(params: GmFace, x: Float[Array, "*points 2"]) -> Float[Array, "*points_c"]:
+    """The formula at any positions: ``x`` ``(..., 2)`` gives ``(...)``, or ``(..., C)`` with colour weights.
+
+    Differentiable in the parameters and in ``x``, forwards and backwards, by the paper's equations (7) to (9).
+    """
+    return _formula(params, x[..., 0], x[..., 1])
+
+
+@partial(jax.jit, static_argnames=("shape", "offset"))
+def render(
+    params: GmFace, shape: tuple[int, int], *, offset: float = 1.0
+) -> Float[Array, "{shape[0]} {shape[1]} *c"]:
+    """The picture of ``shape`` (H, W), any size: ``(H, W)`` or ``(H, W, C)``, intensities as the formula gives them."""
+    return on_axes(params, *pixel_axes(shape, offset, params.means.dtype))
+
+
+def pixel_grid(shape: tuple[int, int], *, offset: float = 1.0) -> Float[Array, "{shape[0]} {shape[1]} 2"]:
+    """The positions (row, column) of the pixels of a picture of ``shape`` (H, W)."""
+    return jnp.stack(jnp.meshgrid(*pixel_axes(shape, offset), indexing="ij"), axis=-1)
+
+
+def pixel_axes(shape: tuple[int, int], offset: float = 1.0, dtype=None) -> tuple[Float[Array, "h"], Float[Array, "w"]]:
+    """The grid as two axes, the rows' and the columns' normalised positions."""
+    return tuple(jnp.asarray((np.arange(n) + offset) / n, dtype) for n in shape)
+
+
+def on_axes(params: GmFace, rows: Float[Array, "h"], columns: Float[Array, "w"]) -> Float[Array, "h w *c"]:
+    """The formula at all pairs of ``rows`` and ``columns``: any part of the pixel grid."""
+    return _formula(params, rows[:, None], columns[None, :])
+
+
+def gaussians_on_axes(means: Float[Array, "m 2"], chol: Float[Array, "m 3"], rows, columns) -> Float[Array, "m h w"]:
+    """Each Gaussian by itself, of height 1, at all pairs of ``rows`` and ``columns``."""
+    return _gaussians(means, chol, rows[:, None], columns[None, :])[0]
+
+
+def _formula(params, rows, columns):
+    if params.means.ndim != 2:
+        raise ValueError(
+            f"the formula takes one model, means (m, 2); got {params.means.shape}: use jax.vmap over a batch of models"
+        )
+    weights = params.weights if params.channels else params.weights[:, None]
+    picture = _sum_of_gaussians(weights, params.means, params.precision_chol, rows, columns)
+    return picture if params.channels else picture[..., 0]
+
+
+@jax.custom_jvp
+def _sum_of_gaussians(weights, means, chol, rows, columns):
+    """``weights`` (m, C), positions ``rows`` and ``columns`` of equal rank that broadcast to (...): gives (..., C)."""
+    g = _gaussians(means, chol, rows, columns)[0]
+    # A sum over the leading axis is fused with the exponential: the array g (m, ...) is never stored.
+    weights = weights.reshape(weights.shape[:1] + (1,) * rows.ndim + weights.shape[1:])
+    return jnp.sum(weights * g[..., None], axis=0)
+
+
+@partial(_sum_of_gaussians.defjvp, symbolic_zeros=True)
+def _sum_of_gaussians_jvp(primals, tangents):
+    """Equations (7) to (9), with d = x - mu, (u, v) = L^T d and g = exp(-u^2 - v^2), as
+
+        d GmFace = sum_i g_i (dw_i - 2 w_i (u_i du_i + v_i dv_i)),
+        du = l11 d(d_r) + l21 d(d_c) + dl11 d_r + dl21 d_c,    dv = l22 d(d_c) + dl22 d_c.
+    """
+    weights, means, chol, rows, columns = primals
+    g, (u, v), (row, column) = _gaussians(means, chol, rows, columns)
+    d_weights, d_means, d_chol, d_rows, d_columns = tangents
+    l11, l21, l22 = (_per_component(entry, g) for entry in chol.T)
+    du, dv = jnp.zeros((), g.dtype), jnp.zeros((), g.dtype)
+    if not isinstance(d_chol, SymbolicZero):
+        dl11, dl21, dl22 = (_per_component(entry, g) for entry in d_chol.T)
+        du, dv = dl11 * row + dl21 * column, dl22 * column
+    if not isinstance(d_means, SymbolicZero):
+        d_row, d_column = (_per_component(entry, g) for entry in d_means.T)
+        du, dv = du - (l11 * d_row + l21 * d_column), dv - l22 * d_column
+    if not isinstance(d_rows, SymbolicZero):
+        du = du + l11 * d_rows[None]
+    if not isinstance(d_columns, SymbolicZero):
+        du, dv = du + l21 * d_columns[None], dv + l22 * d_columns[None]
+    d_log_g = -2.0 * (u * du + v * dv)
+
+    def channel(w, dw):
+        change = _per_component(w, g) * d_log_g
+        if dw is not None:
+            change = change + _per_component(dw, g)
+        return jnp.einsum("m...,m...->...", g, change)
+
+    d_weights = [None] * weights.shape[1] if isinstance(d_weights, SymbolicZero) else d_weights.T
+    picture = jnp.einsum("m...,mc->...c", g, weights)
+    return picture, jnp.stack([channel(w, dw) for w, dw in zip(weights.T, d_weights)], axis=-1)
+
+
+def _gaussians(means, chol, rows, columns):
+    """The Gaussians of height 1, (m, ...), with (u, v) = L^T d and d = x - mu."""
+    l11, l21, l22 = (_per_component(entry, rows[None]) for entry in chol.T)
+    row = rows[None] - _per_component(means[:, 0], rows[None])
+    column = columns[None] - _per_component(means[:, 1], columns[None])
+    u, v = l11 * row + l21 * column, l22 * column
+    return jnp.exp(-(u * u + v * v)), (u, v), (row, column)
+
+
+def _per_component(values, like):
+    """``values`` (m,) with as many axes of length 1 behind as it takes to broadcast against ``like`` (m, ...)."""
+    return values.reshape(values.shape + (1,) * (like.ndim - 1))

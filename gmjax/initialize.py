@@ -1,0 +1,62 @@
+"""Where a fit starts when no model is given."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from gmjax.gmface import GmFace, gaussians_on_axes, pixel_axes
+
+RIDGE = 1e-6
+
+
+def grid(picture: Float[Array, "h w *c"], num_components: int, *, offset: float = 1.0) -> GmFace:
+    """Round Gaussians on an even grid over the picture, their weights solved for."""
+    height, width = picture.shape[:2]
+    rows = max(1, min(num_components, round(math.sqrt(num_components * height / width))))
+    # Rows of nearly equal length that together hold exactly num_components centres.
+    lengths = np.diff(np.round(np.linspace(0, num_components, rows + 1)).astype(int))
+    means = [((i + 0.5) / rows, (j + 0.5) / n) for i, n in enumerate(lengths) for j in range(n)]
+    spread = np.array([(rows, 0.0, n) for n in lengths for _ in range(n)])
+    means, chol = jnp.asarray(means, picture.dtype), jnp.asarray(spread, picture.dtype)
+    return solve_weights(means, chol, picture, offset=offset)
+
+
+def at_random(key: Array, picture: Float[Array, "h w *c"], num_components: int, *, offset: float = 1.0) -> GmFace:
+    """Centres anywhere in the picture, widths around those of the grid, any direction; the weights solved for."""
+    key_means, key_widths, key_shear = jax.random.split(key, 3)
+    means = jax.random.uniform(key_means, (num_components, 2), picture.dtype)
+    widths = jax.random.normal(key_widths, (num_components, 2), picture.dtype)
+    l11, l22 = math.sqrt(num_components) * jnp.exp(0.5 * widths).T
+    l21 = 0.5 * l11 * jax.random.normal(key_shear, (num_components,), picture.dtype)
+    return solve_weights(means, jnp.stack([l11, l21, l22], axis=-1), picture, offset=offset)
+
+
+def solve_weights(
+    means: Float[Array, "m 2"],
+    precision_chol: Float[Array, "m 3"],
+    picture: Float[Array, "h w *c"],
+    *,
+    offset: float = 1.0,
+) -> GmFace:
+    """The weights that bring these Gaussians nearest to ``picture`` in MSE: they enter linearly, so m equations do it.
+
+    A ridge, ``RIDGE`` times the mean square norm of a Gaussian, keeps them finite where Gaussians coincide.
+    """
+    rows, columns = pixel_axes(picture.shape[:2], offset, picture.dtype)
+
+    def add_row(sums, row_and_pixels):
+        row, pixels = row_and_pixels
+        g = gaussians_on_axes(means, precision_chol, row[None], columns)[:, 0]
+        return (sums[0] + g @ g.T, sums[1] + g @ pixels), None
+
+    num_components, channels = means.shape[0], picture.shape[2:]
+    zeros = (jnp.zeros((num_components,) * 2, picture.dtype), jnp.zeros((num_components, *channels), picture.dtype))
+    (gram, projections), _ = jax.lax.scan(add_row, zeros, (rows, picture))
+    ridge = RIDGE * jnp.trace(gram) / num_components
+    # The ridge also has a floor: Gaussians that all lie between the pixels have no norm at all.
+    ridge = jnp.maximum(ridge, jnp.finfo(picture.dtype).tiny ** 0.5)
+    weights = jax.scipy.linalg.solve(gram + ridge * jnp.eye(num_components, dtype=picture.dtype), projections, assume_a="pos")
+    return GmFace(weights, means, precision_chol)

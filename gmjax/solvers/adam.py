@@ -1,0 +1,96 @@
+"""First-order fitting with Optax, Adam unless the caller brings another optimiser (paper, III-B).
+
+Everything here is pure and knows neither pictures nor devices: a ``value_and_grad`` gives the loss of an
+``Unconstrained`` model and the gradient.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+from jaxtyping import Array, Float
+
+from gmjax.solvers.unconstrained import Unconstrained
+
+ValueAndGrad = Callable[..., tuple[Float[Array, ""], Unconstrained]]
+
+
+@struct.dataclass
+class State:
+    """Where a run stands; all that it needs to go on."""
+
+    free: Unconstrained
+    optimizer: optax.OptState
+    best: Unconstrained
+    best_loss: Float[Array, ""]
+
+
+def adam(learning_rate: optax.ScalarOrSchedule, rates: Unconstrained) -> optax.GradientTransformation:
+    """Adam with its published defaults, and the learning rate times ``rates`` for each kind of parameter.
+
+    ``eps_root`` is far below every squared gradient that matters; it keeps the derivative of a whole run finite where
+    a gradient is exactly 0.
+    """
+
+    def times_rates(updates, state, params=None):
+        return jax.tree.map(lambda rate, update: rate * update, rates, updates), state
+
+    return optax.chain(
+        optax.adam(learning_rate, eps_root=1e-20),
+        optax.GradientTransformation(lambda params: optax.EmptyState(), times_rates),
+    )
+
+
+def init(free: Unconstrained, optimizer: optax.GradientTransformation) -> State:
+    return State(free, optimizer.init(free), free, jnp.full((), jnp.inf, free.weights.dtype))
+
+
+def keep_best(state: State, loss: Float[Array, ""]) -> State:
+    """``loss`` is that of ``state.free``. A loss that is not a number is never the best."""
+    better = loss < state.best_loss
+    best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state.free, state.best)
+    return state.replace(best=best, best_loss=jnp.where(better, loss, state.best_loss))
+
+
+def descend(state: State, gradient: Unconstrained, optimizer: optax.GradientTransformation) -> State:
+    updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.free)
+    return state.replace(free=optax.apply_updates(state.free, updates), optimizer=optimizer_state)
+
+
+def run(
+    value_and_grad: ValueAndGrad,
+    optimizer: optax.GradientTransformation,
+    state: State,
+    steps: int,
+) -> tuple[State, Float[Array, "{steps}"]]:
+    """``steps`` steps on one objective, the best kept; the losses are those before each step.
+
+    Differentiable backwards: only the state of each step is kept, and the pictures are computed again.
+    """
+
+    @partial(jax.checkpoint, prevent_cse=False)
+    def step(state, _):
+        loss, gradient = value_and_grad(state.free)
+        return descend(keep_best(state, loss), gradient, optimizer), loss
+
+    return jax.lax.scan(step, state, length=steps)
+
+
+def run_batches(
+    value_and_grad: ValueAndGrad, optimizer: optax.GradientTransformation, state: State, batches: Any
+) -> tuple[State, Float[Array, "steps"]]:
+    """One step ``value_and_grad(free, batch)`` for each of ``batches``, stacked along the leading axis.
+
+    A batch cannot tell which step is best: ``keep_best`` is for the caller, with the loss over all batches.
+    """
+
+    @partial(jax.checkpoint, prevent_cse=False)
+    def step(state, batch):
+        loss, gradient = value_and_grad(state.free, batch)
+        return descend(state, gradient, optimizer), loss
+
+    return jax.lax.scan(step, state, batches)
