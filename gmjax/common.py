@@ -56,16 +56,23 @@ def fit_common(
 def _fit_minibatches(images, statistics, init, key, config: FitConfig) -> FitResult:
     epochs = epochs_of(config, len(images))
     optimizer = optimizer_of(config, epochs * batches_of(config, len(images)))
-    value_and_grad = free_value_and_grad(minibatch_objective(statistics, config))
-    objective = statistics_objective(statistics, None, config)
 
-    def epoch(state, number):
+    def one(state, number):
         order, valid = shuffled_batches(jax.random.fold_in(key, number), len(images), config)
-        state, losses = adam.run_batches(value_and_grad, optimizer, state, (images[order], valid))
-        return adam.keep_best(state, objective(to_gmface(state.free))), losses
+        return epoch(state, (images[order], valid), statistics, config, optimizer)
 
-    state, losses = jax.lax.scan(epoch, adam.init(to_unconstrained(init), optimizer), jnp.arange(epochs))
+    state, losses = jax.lax.scan(one, adam.init(to_unconstrained(init), optimizer), jnp.arange(epochs))
     return finish(state, statistics, None, losses.reshape(-1), config)
+
+
+def epoch(state: adam.State, batches, statistics: ImageStatistics, config: FitConfig, optimizer, *, axis_name=None):
+    """One pass over the minibatches (images, valid), and the model it ends at kept if it is the best for all pictures."""
+    value_and_grad = free_value_and_grad(
+        minibatch_objective(statistics, config, axis_name=axis_name), axis_name=axis_name
+    )
+    state, losses = adam.run_batches(value_and_grad, optimizer, state, batches)
+    objective = statistics_objective(statistics, None, config)
+    return adam.keep_best(state, objective(to_gmface(state.free))), losses
 
 
 def minibatch_objective(statistics: ImageStatistics, config: FitConfig, *, axis_name=None):

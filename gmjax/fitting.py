@@ -55,7 +55,7 @@ def fit_statistics(
     optimizer = optimizer_of(config, config.steps)
     state = adam.init(to_unconstrained(init), optimizer)
     state, losses = adam.run(free_value_and_grad(objective), optimizer, state, config.steps)
-    return finish(adam.keep_best(state, objective(to_gmface(state.free))), statistics, mask, losses, config)
+    return finish(state, statistics, mask, losses, config)
 
 
 def statistics_objective(statistics: ImageStatistics, mask, config: FitConfig, *, axes=None, axis_name=None):
@@ -86,10 +86,11 @@ def optimizer_of(config: FitConfig, steps: int) -> optax.GradientTransformation:
     return adam.adam(learning_rate, Unconstrained(*config.rates))
 
 
+@partial(jax.jit, static_argnames="config")
 def finish(state: adam.State, statistics: ImageStatistics, mask, losses, config: FitConfig) -> FitResult:
-    """The best model of a run and its figures."""
-    params = to_gmface(state.best)
-    axes = pixel_axes(statistics.shape[:2], config.offset, statistics.mean.dtype)
-    picture = on_axes(params, *axes)
+    """The best model of a run, the last one not forgotten, and its figures."""
+    objective = statistics_objective(statistics, mask, config)
+    params = to_gmface(adam.keep_best(state, objective(to_gmface(state.free))).best)
+    picture = on_axes(params, *pixel_axes(statistics.shape[:2], config.offset, statistics.mean.dtype))
     mse = statistics_mse(picture, statistics, mask)
     return FitResult(params, FitInfo(mse, statistics_pae(picture, statistics, mask), psnr_of_mse(mse), losses))

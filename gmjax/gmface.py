@@ -93,11 +93,6 @@ def on_axes(params: GmFace, rows: Float[Array, "h"], columns: Float[Array, "w"])
     return _formula(params, rows[:, None], columns[None, :])
 
 
-def gaussians_on_axes(means: Float[Array, "m 2"], chol: Float[Array, "m 3"], rows, columns) -> Float[Array, "m h w"]:
-    """Each Gaussian by itself, of height 1, at all pairs of ``rows`` and ``columns``."""
-    return _gaussians(means, chol, rows[:, None], columns[None, :])[0]
-
-
 def _formula(params, rows, columns):
     if params.means.ndim != 2:
         raise ValueError(
@@ -111,7 +106,7 @@ def _formula(params, rows, columns):
 @jax.custom_jvp
 def _sum_of_gaussians(weights, means, chol, rows, columns):
     """``weights`` (m, C), positions ``rows`` and ``columns`` of equal rank that broadcast to (...): gives (..., C)."""
-    g = _gaussians(means, chol, rows, columns)[0]
+    g = gaussians(means, chol, rows, columns)
     # A sum over the leading axis is fused with the exponential: the array g (m, ...) is never stored.
     weights = weights.reshape(weights.shape[:1] + (1,) * rows.ndim + weights.shape[1:])
     return jnp.sum(weights * g[..., None], axis=0)
@@ -125,7 +120,8 @@ def _sum_of_gaussians_jvp(primals, tangents):
         du = l11 d(d_r) + l21 d(d_c) + dl11 d_r + dl21 d_c,    dv = l22 d(d_c) + dl22 d_c.
     """
     weights, means, chol, rows, columns = primals
-    g, (u, v), (row, column) = _gaussians(means, chol, rows, columns)
+    (u, v), (row, column) = _whitened(means, chol, rows, columns)
+    g = jnp.exp(-(u * u + v * v))
     d_weights, d_means, d_chol, d_rows, d_columns = tangents
     l11, l21, l22 = (_per_component(entry, g) for entry in chol.T)
     du, dv = jnp.zeros((), g.dtype), jnp.zeros((), g.dtype)
@@ -152,13 +148,18 @@ def _sum_of_gaussians_jvp(primals, tangents):
     return picture, jnp.stack([channel(w, dw) for w, dw in zip(weights.T, d_weights)], axis=-1)
 
 
-def _gaussians(means, chol, rows, columns):
-    """The Gaussians of height 1, (m, ...), with (u, v) = L^T d and d = x - mu."""
+def gaussians(means: Float[Array, "m 2"], chol: Float[Array, "m 3"], rows, columns) -> Float[Array, "m ..."]:
+    """Each Gaussian by itself, of height 1, at positions ``rows`` and ``columns`` of equal rank that broadcast to (...)."""
+    (u, v), _ = _whitened(means, chol, rows, columns)
+    return jnp.exp(-(u * u + v * v))
+
+
+def _whitened(means, chol, rows, columns):
+    """(u, v) = L^T d and d = x - mu of every component, (m, ...) each."""
     l11, l21, l22 = (_per_component(entry, rows[None]) for entry in chol.T)
     row = rows[None] - _per_component(means[:, 0], rows[None])
     column = columns[None] - _per_component(means[:, 1], columns[None])
-    u, v = l11 * row + l21 * column, l22 * column
-    return jnp.exp(-(u * u + v * v)), (u, v), (row, column)
+    return (l11 * row + l21 * column, l22 * column), (row, column)
 
 
 def _per_component(values, like):

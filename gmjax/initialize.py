@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gmjax.gmface import GmFace, gaussians_on_axes, pixel_axes
+from gmjax.gmface import GmFace, gaussians, pixel_axes
 
 RIDGE = 1e-6
 
@@ -49,7 +49,7 @@ def solve_weights(
 
     def add_row(sums, row_and_pixels):
         row, pixels = row_and_pixels
-        g = gaussians_on_axes(means, precision_chol, row[None], columns)[:, 0]
+        g = gaussians(means, precision_chol, row[None], columns)
         return (sums[0] + g @ g.T, sums[1] + g @ pixels), None
 
     num_components, channels = means.shape[0], picture.shape[2:]
