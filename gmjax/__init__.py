@@ -5,6 +5,34 @@ from gmjax.common import fit_common
 from gmjax.config import FitConfig
 from gmjax.fitting import FitInfo, FitResult
 from gmjax.gmface import GmFace, from_precision, gmface, pixel_grid, precision, render
+from gmjax.gmnet import GmNet
 from gmjax.losses import ImageStatistics, image_statistics, mse, pae, psnr
 from gmjax.personal import fit
 from gmjax.published import published_common_face
+from gmjax.transforms import affine, rotate, scale, translate
+
+__all__ = [
+    "FitConfig",
+    "FitInfo",
+    "FitResult",
+    "GmFace",
+    "GmNet",
+    "ImageStatistics",
+    "__version__",
+    "affine",
+    "fit",
+    "fit_common",
+    "from_precision",
+    "gmface",
+    "image_statistics",
+    "mse",
+    "pae",
+    "pixel_grid",
+    "precision",
+    "psnr",
+    "published_common_face",
+    "render",
+    "rotate",
+    "scale",
+    "translate",
+]

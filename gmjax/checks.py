@@ -4,10 +4,14 @@ Shapes and types are always checked. Values are checked when they are there: an 
 caller's ``jit``, ``vmap`` or ``grad``) has none yet, and passes.
 """
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
+
+from gmjax.types import Picture
 
 
 def require_same_shape(what: str, a, b) -> None:
@@ -26,7 +30,7 @@ def checked_images(images, what: str = "images") -> Float[Array, "n h w *c"]:
     return _checked(images, what, ("N", "H", "W"))
 
 
-def checked_mask(mask, shape: tuple[int, ...]) -> Float[Array, "h w"] | None:
+def checked_mask(mask, shape: tuple[int, ...]) -> Shaped[Array, "h w"] | None:
     """``mask`` (H, W), True or a weight >= 0 for every pixel that counts; at least one must."""
     if mask is None:
         return None
@@ -57,7 +61,10 @@ def _checked(array, what, axes):
         values = np.asarray(array)
         if not np.isfinite(values).all():
             count = int(values.size - np.isfinite(values).sum())
-            raise ValueError(f"{what} has {count} values that are NaN or infinite: replace them by numbers (mask= can leave pixels out of the fit)")
+            raise ValueError(
+                f"{what} has {count} values that are NaN or infinite: replace them by numbers "
+                "(mask= can leave pixels out of the fit)"
+            )
         if values.min() < 0 or values.max() > 1:
             raise ValueError(
                 f"{what} must lie in [0, 1]; its values run from {values.min():g} to {values.max():g}: "
@@ -72,8 +79,8 @@ def _is_concrete(array) -> bool:
     return not isinstance(array, jax.core.Tracer)
 
 
-def checked_start(init, picture: Float[Array, "h w *c"]):
-    """``init`` as a start for ``picture``: of its type, and a gray model repeated over the channels of a colour picture."""
+def checked_start(init, picture: Picture):
+    """``init`` as a start for ``picture``: of its type, a gray model repeated over the channels of a colour picture."""
     shapes = (init.weights.shape, init.means.shape, init.precision_chol.shape)
     num_components = init.weights.shape[0] if init.weights.ndim in (1, 2) else 0
     if num_components < 1 or shapes[1:] != ((num_components, 2), (num_components, 3)):
@@ -91,7 +98,8 @@ def checked_start(init, picture: Float[Array, "h w *c"]):
             raise ValueError("init has parameters that are NaN or infinite")
         if not (np.asarray(init.precision_chol)[:, (0, 2)] > 0).all():
             raise ValueError("init.precision_chol must have l11 > 0 and l22 > 0 in every component")
-    return init.replace(
+    return dataclasses.replace(
+        init,
         weights=jnp.asarray(weights, picture.dtype),
         means=jnp.asarray(init.means, picture.dtype),
         precision_chol=jnp.asarray(init.precision_chol, picture.dtype),

@@ -5,7 +5,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from gmjax.checks import checked_images
 from gmjax.config import FitConfig
@@ -22,10 +22,11 @@ from gmjax.gmface import GmFace, on_axes, pixel_axes
 from gmjax.losses import ImageStatistics, image_statistics, images_loss
 from gmjax.solvers import adam
 from gmjax.solvers.unconstrained import to_gmface, to_unconstrained
+from gmjax.types import Pictures, Scalar
 
 
 def fit_common(
-    images_or_statistics: Float[Array, "n h w *c"] | ImageStatistics,
+    images_or_statistics: Pictures | ImageStatistics,
     init: GmFace | None = None,
     *,
     config: FitConfig = FitConfig(),
@@ -33,9 +34,9 @@ def fit_common(
 ) -> FitResult:
     """The one formula that is nearest to all pictures: least MSE + lambda PAE over all of them, (13) and (14).
 
-    Without ``config.batch_size`` the pictures enter through their ``ImageStatistics``: exact, full batch, and a step costs
-    what it costs for one picture. With it they are drawn in shuffled minibatches, the paper's way; the shuffling takes
-    ``key`` (``jax.random.key(0)`` if there is none). ``images``: (N, H, W) or (N, H, W, C), floating point in [0, 1].
+    ``images``: (N, H, W) or (N, H, W, C), floating point in [0, 1]. Without ``config.batch_size`` they enter through
+    their ``ImageStatistics``: exact, full batch, and a step costs what it costs for one picture. With it they are drawn
+    in shuffled minibatches, the paper's way; the shuffling takes ``key`` (``jax.random.key(0)`` if there is none).
 
     ``info.mse`` and ``info.pae`` are over all pictures; an MSE of a common face thus holds the faces' own variance.
     """
@@ -66,7 +67,7 @@ def _fit_minibatches(images, statistics, init, key, config: FitConfig) -> FitRes
 
 
 def epoch(state: adam.State, batches, statistics: ImageStatistics, config: FitConfig, optimizer, *, axis_name=None):
-    """One pass over the minibatches (images, valid), and the model it ends at kept if it is the best for all pictures."""
+    """One pass over the minibatches (images, valid); the model it ends at is kept if it is the best for all of them."""
     value_and_grad = free_value_and_grad(
         minibatch_objective(statistics, config, axis_name=axis_name), axis_name=axis_name
     )
@@ -79,7 +80,7 @@ def minibatch_objective(statistics: ImageStatistics, config: FitConfig, *, axis_
     """The loss of a model on a minibatch (images, valid); of ``statistics`` it takes only the pictures' shape."""
     axes = pixel_axes(statistics.shape[:2], config.offset, statistics.mean.dtype)
 
-    def objective(params: GmFace, batch) -> Float[Array, ""]:
+    def objective(params: GmFace, batch) -> Scalar:
         images, valid = batch
         return images_loss(on_axes(params, *axes), images, config.pae_weight, valid, axis_name=axis_name)
 
@@ -88,16 +89,16 @@ def minibatch_objective(statistics: ImageStatistics, config: FitConfig, *, axis_
 
 def shuffled_batches(key: Array, count: int, config: FitConfig):
     """An epoch's minibatches: which pictures ``(batches, batch_size)``, and 1 or 0 where the last one is not full."""
-    batches = batches_of(config, count)
+    shape = batches_of(config, count), config.batch_size or count
     order = jax.random.permutation(key, count)
-    padding = batches * config.batch_size - count
-    shape = (batches, config.batch_size)
+    padding = math.prod(shape) - count
     valid = jnp.pad(jnp.ones(count), (0, padding))
     return jnp.pad(order, (0, padding)).reshape(shape), valid.reshape(shape)
 
 
 def batches_of(config: FitConfig, count: int) -> int:
-    return math.ceil(count / config.batch_size)
+    """How many minibatches an epoch of ``count`` pictures has."""
+    return math.ceil(count / (config.batch_size or count))
 
 
 def epochs_of(config: FitConfig, count: int) -> int:

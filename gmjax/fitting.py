@@ -3,10 +3,8 @@
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import optax
 from flax import struct
-from jaxtyping import Array, Float
 
 from gmjax import initialize
 from gmjax.checks import checked_start
@@ -14,17 +12,18 @@ from gmjax.config import FitConfig
 from gmjax.gmface import GmFace, on_axes, pixel_axes
 from gmjax.losses import ImageStatistics, psnr_of_mse, statistics_loss, statistics_mse, statistics_pae
 from gmjax.solvers import adam
-from gmjax.solvers.unconstrained import Unconstrained, to_gmface, to_unconstrained
+from gmjax.solvers.unconstrained import to_gmface, to_unconstrained
+from gmjax.types import Leaf, Mask, Picture, Scalar
 
 
 @struct.dataclass
 class FitInfo:
     """``mse``, ``pae``, ``psnr`` (dB) of the fitted model against all pictures; ``loss`` (steps,) before each step."""
 
-    mse: Float[Array, "*batch"]
-    pae: Float[Array, "*batch"]
-    psnr: Float[Array, "*batch"]
-    loss: Float[Array, "*batch steps"]
+    mse: Leaf
+    pae: Leaf
+    psnr: Leaf
+    loss: Leaf
 
 
 @struct.dataclass
@@ -35,7 +34,7 @@ class FitResult:
     info: FitInfo
 
 
-def starting_model(init: GmFace | None, picture: Float[Array, "h w *c"], config: FitConfig, key) -> GmFace:
+def starting_model(init: GmFace | None, picture: Picture, config: FitConfig, key) -> GmFace:
     """``init`` in the picture's type and channels, or a start made as ``config`` says."""
     if init is not None:
         return checked_start(init, picture)
@@ -47,9 +46,7 @@ def starting_model(init: GmFace | None, picture: Float[Array, "h w *c"], config:
 
 
 @partial(jax.jit, static_argnames="config")
-def fit_statistics(
-    statistics: ImageStatistics, init: GmFace, mask: Float[Array, "h w"] | None, config: FitConfig
-) -> FitResult:
+def fit_statistics(statistics: ImageStatistics, init: GmFace, mask: Mask | None, config: FitConfig) -> FitResult:
     """One model for all pictures of ``statistics``, exact full batch: a step costs the same for any number of them."""
     objective = statistics_objective(statistics, mask, config)
     optimizer = optimizer_of(config, config.steps)
@@ -63,7 +60,7 @@ def statistics_objective(statistics: ImageStatistics, mask, config: FitConfig, *
     if axes is None:
         axes = pixel_axes(statistics.shape[:2], config.offset, statistics.mean.dtype)
 
-    def objective(params: GmFace) -> Float[Array, ""]:
+    def objective(params: GmFace) -> Scalar:
         return statistics_loss(on_axes(params, *axes), statistics, config.pae_weight, mask, axis_name=axis_name)
 
     return objective
@@ -83,7 +80,7 @@ def optimizer_of(config: FitConfig, steps: int) -> optax.GradientTransformation:
     learning_rate = config.learning_rate
     if learning_rate is None:
         learning_rate = optax.cosine_decay_schedule(1e-2, steps)
-    return adam.adam(learning_rate, Unconstrained(*config.rates))
+    return adam.adam(learning_rate)
 
 
 @partial(jax.jit, static_argnames="config")

@@ -15,6 +15,8 @@ from flax import struct
 from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Float
 
+from gmjax.types import AnyArray, Leaf
+
 
 @struct.dataclass
 class GmFace:
@@ -26,9 +28,9 @@ class GmFace:
     as ``(l11, l21, l22)`` with ``l11, l22 > 0``.
     """
 
-    weights: Float[Array, "*m_or_m_c"]
-    means: Float[Array, "*batch m 2"]
-    precision_chol: Float[Array, "*batch m 3"]
+    weights: Leaf
+    means: Leaf
+    precision_chol: Leaf
 
     @property
     def num_components(self) -> int:
@@ -52,7 +54,7 @@ def precision(params: GmFace) -> Float[Array, "*batch m 2 2"]:
     return jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def from_precision(weights, means, precision: Float[Array, "*batch m 2 2"]) -> GmFace:
+def from_precision(weights, means, precision: Float[AnyArray, "*batch m 2 2"]) -> GmFace:
     """A ``GmFace`` from symmetric positive definite matrices ``A``; the inverse of ``precision``."""
     a11, a21, a22 = precision[..., 0, 0], precision[..., 1, 0], precision[..., 1, 1]
     l11 = jnp.sqrt(a11)
@@ -62,7 +64,7 @@ def from_precision(weights, means, precision: Float[Array, "*batch m 2 2"]) -> G
 
 
 @jax.jit
-def gmface(params: GmFace, x: Float[Array, "*points 2"]) -> Float[Array, "*points_c"]:
+def gmface(params: GmFace, x: Float[AnyArray, "*points 2"]) -> Float[Array, "..."]:
     """The formula at any positions: ``x`` ``(..., 2)`` gives ``(...)``, or ``(..., C)`` with colour weights.
 
     Differentiable in the parameters and in ``x``, forwards and backwards, by the paper's equations (7) to (9).
@@ -71,9 +73,7 @@ def gmface(params: GmFace, x: Float[Array, "*points 2"]) -> Float[Array, "*point
 
 
 @partial(jax.jit, static_argnames=("shape", "offset"))
-def render(
-    params: GmFace, shape: tuple[int, int], *, offset: float = 1.0
-) -> Float[Array, "{shape[0]} {shape[1]} *c"]:
+def render(params: GmFace, shape: tuple[int, int], *, offset: float = 1.0) -> Float[Array, "{shape[0]} {shape[1]} *c"]:
     """The picture of ``shape`` (H, W), any size: ``(H, W)`` or ``(H, W, C)``, intensities as the formula gives them."""
     return on_axes(params, *pixel_axes(shape, offset, params.means.dtype))
 
@@ -83,12 +83,12 @@ def pixel_grid(shape: tuple[int, int], *, offset: float = 1.0) -> Float[Array, "
     return jnp.stack(jnp.meshgrid(*pixel_axes(shape, offset), indexing="ij"), axis=-1)
 
 
-def pixel_axes(shape: tuple[int, int], offset: float = 1.0, dtype=None) -> tuple[Float[Array, "h"], Float[Array, "w"]]:
-    """The grid as two axes, the rows' and the columns' normalised positions."""
+def pixel_axes(shape: tuple[int, ...], offset: float = 1.0, dtype=None):
+    """The grid as two axes, the normalised positions of the rows (H,) and of the columns (W,)."""
     return tuple(jnp.asarray((np.arange(n) + offset) / n, dtype) for n in shape)
 
 
-def on_axes(params: GmFace, rows: Float[Array, "h"], columns: Float[Array, "w"]) -> Float[Array, "h w *c"]:
+def on_axes(params: GmFace, rows: Float[AnyArray, " h"], columns: Float[AnyArray, " w"]) -> Float[Array, "h w *c"]:
     """The formula at all pairs of ``rows`` and ``columns``: any part of the pixel grid."""
     return _formula(params, rows[:, None], columns[None, :])
 
@@ -116,8 +116,8 @@ def _sum_of_gaussians(weights, means, chol, rows, columns):
 def _sum_of_gaussians_jvp(primals, tangents):
     """Equations (7) to (9), with d = x - mu, (u, v) = L^T d and g = exp(-u^2 - v^2), as
 
-        d GmFace = sum_i g_i (dw_i - 2 w_i (u_i du_i + v_i dv_i)),
-        du = l11 d(d_r) + l21 d(d_c) + dl11 d_r + dl21 d_c,    dv = l22 d(d_c) + dl22 d_c.
+    d GmFace = sum_i g_i (dw_i - 2 w_i (u_i du_i + v_i dv_i)),
+    du = l11 d(d_r) + l21 d(d_c) + dl11 d_r + dl21 d_c,    dv = l22 d(d_c) + dl22 d_c.
     """
     weights, means, chol, rows, columns = primals
     (u, v), (row, column) = _whitened(means, chol, rows, columns)
@@ -145,11 +145,11 @@ def _sum_of_gaussians_jvp(primals, tangents):
 
     d_weights = [None] * weights.shape[1] if isinstance(d_weights, SymbolicZero) else d_weights.T
     picture = jnp.einsum("m...,mc->...c", g, weights)
-    return picture, jnp.stack([channel(w, dw) for w, dw in zip(weights.T, d_weights)], axis=-1)
+    return picture, jnp.stack([channel(w, dw) for w, dw in zip(weights.T, d_weights, strict=True)], axis=-1)
 
 
-def gaussians(means: Float[Array, "m 2"], chol: Float[Array, "m 3"], rows, columns) -> Float[Array, "m ..."]:
-    """Each Gaussian by itself, of height 1, at positions ``rows`` and ``columns`` of equal rank that broadcast to (...)."""
+def gaussians(means: Float[AnyArray, "m 2"], chol: Float[AnyArray, "m 3"], rows, columns) -> Float[Array, "m ..."]:
+    """Each Gaussian, of height 1, at positions ``rows`` and ``columns`` of equal rank that broadcast to (...)."""
     (u, v), _ = _whitened(means, chol, rows, columns)
     return jnp.exp(-(u * u + v * v))
 

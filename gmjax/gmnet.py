@@ -4,7 +4,6 @@ Its parameters are the formula's own: training it solves the formula, and ``to_g
 """
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -34,7 +33,7 @@ class GmNet(nn.Module):
     channels: int | None = None
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*points 2"]) -> Float[Array, "*points_c"]:
+    def __call__(self, x: Float[Array, "*points 2"]) -> Float[Array, "..."]:
         neurons = GaussianLayer(self.num_components, name="gaussians")(x)
         output = nn.Dense(self.channels or 1, use_bias=False, name="output")(neurons)
         return output if self.channels else output[..., 0]
@@ -47,7 +46,7 @@ def to_gmface(variables) -> GmFace:
     return GmFace(kernel[:, 0] if kernel.shape[1] == 1 else kernel, **layers["gaussians"])
 
 
-def to_variables(params: GmFace) -> dict[str, dict[str, dict[str, jax.Array]]]:
+def to_variables(params: GmFace) -> dict[str, dict]:
     """The ``variables`` of the ``GmNet`` (of as many components and channels) that is ``params``, number for number."""
     kernel = params.weights if params.channels else params.weights[:, None]
     layer = {"means": params.means, "precision_chol": params.precision_chol}

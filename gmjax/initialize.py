@@ -8,23 +8,23 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gmjax.gmface import GmFace, gaussians, pixel_axes
+from gmjax.types import AnyArray, Picture
 
 RIDGE = 1e-6
 
 
-def grid(picture: Float[Array, "h w *c"], num_components: int, *, offset: float = 1.0) -> GmFace:
+def grid(picture: Picture, num_components: int, *, offset: float = 1.0) -> GmFace:
     """Round Gaussians on an even grid over the picture, their weights solved for."""
     height, width = picture.shape[:2]
     rows = max(1, min(num_components, round(math.sqrt(num_components * height / width))))
     # Rows of nearly equal length that together hold exactly num_components centres.
     lengths = np.diff(np.round(np.linspace(0, num_components, rows + 1)).astype(int))
     means = [((i + 0.5) / rows, (j + 0.5) / n) for i, n in enumerate(lengths) for j in range(n)]
-    spread = np.array([(rows, 0.0, n) for n in lengths for _ in range(n)])
-    means, chol = jnp.asarray(means, picture.dtype), jnp.asarray(spread, picture.dtype)
-    return solve_weights(means, chol, picture, offset=offset)
+    chol = [(rows, 0.0, n) for n in lengths for _ in range(n)]
+    return solve_weights(jnp.asarray(means, picture.dtype), jnp.asarray(chol, picture.dtype), picture, offset=offset)
 
 
-def at_random(key: Array, picture: Float[Array, "h w *c"], num_components: int, *, offset: float = 1.0) -> GmFace:
+def at_random(key: Array, picture: Picture, num_components: int, *, offset: float = 1.0) -> GmFace:
     """Centres anywhere in the picture, widths around those of the grid, any direction; the weights solved for."""
     key_means, key_widths, key_shear = jax.random.split(key, 3)
     means = jax.random.uniform(key_means, (num_components, 2), picture.dtype)
@@ -35,9 +35,9 @@ def at_random(key: Array, picture: Float[Array, "h w *c"], num_components: int, 
 
 
 def solve_weights(
-    means: Float[Array, "m 2"],
-    precision_chol: Float[Array, "m 3"],
-    picture: Float[Array, "h w *c"],
+    means: Float[AnyArray, "m 2"],
+    precision_chol: Float[AnyArray, "m 3"],
+    picture: Picture,
     *,
     offset: float = 1.0,
 ) -> GmFace:
@@ -58,5 +58,7 @@ def solve_weights(
     ridge = RIDGE * jnp.trace(gram) / num_components
     # The ridge also has a floor: Gaussians that all lie between the pixels have no norm at all.
     ridge = jnp.maximum(ridge, jnp.finfo(picture.dtype).tiny ** 0.5)
-    weights = jax.scipy.linalg.solve(gram + ridge * jnp.eye(num_components, dtype=picture.dtype), projections, assume_a="pos")
+    weights = jax.scipy.linalg.solve(
+        gram + ridge * jnp.eye(num_components, dtype=picture.dtype), projections, assume_a="pos"
+    )
     return GmFace(weights, means, precision_chol)

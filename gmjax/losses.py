@@ -12,29 +12,30 @@ axis, it returns this device's share, so that ``psum`` of value and gradient giv
 import jax
 import jax.numpy as jnp
 from flax import struct
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from gmjax.checks import require_same_shape
+from gmjax.types import AnyArray, Leaf, Picture, Pictures, Scalar
 
 
-def mse(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, ""]:
+def mse(a: Float[AnyArray, "..."], b: Float[AnyArray, "..."]) -> Scalar:
     """Mean square error (11) of two pictures of one shape."""
     require_same_shape("mse", a, b)
     return jnp.mean(jnp.square(a - b))
 
 
-def pae(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, ""]:
+def pae(a: Float[AnyArray, "..."], b: Float[AnyArray, "..."]) -> Scalar:
     """Peak absolute error (12): the largest difference of two pictures of one shape."""
     require_same_shape("pae", a, b)
     return jnp.max(jnp.abs(a - b))
 
 
-def psnr(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, ""]:
+def psnr(a: Float[AnyArray, "..."], b: Float[AnyArray, "..."]) -> Scalar:
     """Peak signal-to-noise ratio in dB of two pictures in [0, 1] of one shape; infinite if they are equal."""
     return psnr_of_mse(mse(a, b))
 
 
-def psnr_of_mse(value: Float[Array, "..."]) -> Float[Array, "..."]:
+def psnr_of_mse(value: Float[AnyArray, "..."]) -> Float[Array, "..."]:
     return -10.0 * jnp.log10(value)
 
 
@@ -45,11 +46,11 @@ class ImageStatistics:
     ``mean``, ``mean_square``, ``minimum``, ``maximum``: ``(H, W)`` or ``(H, W, C)``; ``count``: ``()``.
     """
 
-    mean: Float[Array, "h w *c"]
-    mean_square: Float[Array, "h w *c"]
-    minimum: Float[Array, "h w *c"]
-    maximum: Float[Array, "h w *c"]
-    count: Int[Array, ""]
+    mean: Leaf
+    mean_square: Leaf
+    minimum: Leaf
+    maximum: Leaf
+    count: Leaf
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -68,7 +69,7 @@ class ImageStatistics:
         )
 
 
-def image_statistics(images: Float[Array, "n h w *c"]) -> ImageStatistics:
+def image_statistics(images: Pictures) -> ImageStatistics:
     """The statistics of pictures ``(N, H, W)`` or ``(N, H, W, C)``."""
     images = jnp.asarray(images)
     return ImageStatistics(
@@ -80,18 +81,18 @@ def image_statistics(images: Float[Array, "n h w *c"]) -> ImageStatistics:
     )
 
 
-def one_image(image: Float[Array, "h w *c"]) -> ImageStatistics:
+def one_image(image: Picture) -> ImageStatistics:
     """The statistics of a single picture: with them the shared loss is exactly MSE + lambda PAE of that picture."""
     return ImageStatistics(image, jnp.square(image), image, image, jnp.ones((), int))
 
 
-def statistics_mse(picture, statistics: ImageStatistics, mask=None, *, axis_name=None) -> Float[Array, ""]:
+def statistics_mse(picture, statistics: ImageStatistics, mask=None, *, axis_name=None) -> Scalar:
     """MSE (13) of ``picture`` against all pictures of ``statistics``; ``mask`` (H, W) weighs the pixels."""
     variance = statistics.mean_square - jnp.square(statistics.mean)
     return _pixel_mean(jnp.square(picture - statistics.mean) + variance, mask, axis_name)
 
 
-def statistics_pae(picture, statistics: ImageStatistics, mask=None, *, axis_name=None) -> Float[Array, ""]:
+def statistics_pae(picture, statistics: ImageStatistics, mask=None, *, axis_name=None) -> Scalar:
     """PAE (14) of ``picture`` against all pictures of ``statistics``, over the pixels where ``mask`` is not 0."""
     return _peak(jnp.maximum(picture - statistics.minimum, statistics.maximum - picture), mask, axis_name)
 
@@ -104,7 +105,7 @@ def statistics_loss(picture, statistics: ImageStatistics, pae_weight: float, mas
     return loss
 
 
-def images_loss(picture, images, pae_weight: float, valid=None, *, axis_name=None) -> Float[Array, ""]:
+def images_loss(picture, images, pae_weight: float, valid=None, *, axis_name=None) -> Scalar:
     """The same by the definition, (13) and (14), picture by picture under ``vmap``: for minibatches.
 
     ``images``: ``(N, H, W)`` or ``(N, H, W, C)``; ``valid`` ``(N,)``: 0 leaves a picture out (padding).

@@ -1,11 +1,12 @@
 """The same fits on all local devices, under ``pmap``: the only room that knows devices.
 
 - statistics: the pictures are shared out, and their statistics merged by psum, pmin and pmax;
-- common face from statistics: each device takes some rows of the picture; from minibatches: some of each batch's pictures;
+- common face from statistics: each device takes some rows of the picture;
+- common face from minibatches: each device takes some of each batch's pictures;
 - personal faces: each device takes some of the pictures, ``pmap(vmap(fit))``.
 
-Gradients are summed over the devices, so 1, 2 or 8 of them take the same steps, up to the rounding of the sums. What does
-not divide is padded with pixels or pictures that do not count.
+Gradients are summed over the devices, so 1, 2 or 8 of them take the same steps, up to the rounding of the sums. What
+does not divide is padded with pixels or pictures that do not count.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,7 +15,7 @@ from functools import lru_cache
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from gmjax import common
 from gmjax.checks import checked_image, checked_images
@@ -32,6 +33,7 @@ from gmjax.losses import ImageStatistics
 from gmjax.personal import fit
 from gmjax.solvers import adam
 from gmjax.solvers.unconstrained import to_unconstrained
+from gmjax.types import Picture, Pictures
 
 AXIS = "devices"
 Report = Callable[[int, int, float], None]
@@ -42,8 +44,8 @@ _BYTES_A_DEVICE = 2**31
 _ARRAYS_A_FIT = 4
 
 
-def image_statistics(images: Float[np.ndarray, "n h w *c"], *, devices: Sequence | None = None) -> ImageStatistics:
-    """``gmjax.image_statistics`` of any number of pictures, in passes of bounded memory (an ``np.memmap`` stays on disk)."""
+def image_statistics(images: Pictures, *, devices: Sequence | None = None) -> ImageStatistics:
+    """``gmjax.image_statistics`` of any number of pictures, in bounded memory (``np.memmap`` stays on disk)."""
     devices = _devices(devices)
     total = None
     for start in range(0, len(images), _PICTURES_A_PASS * len(devices)):
@@ -57,7 +59,7 @@ def image_statistics(images: Float[np.ndarray, "n h w *c"], *, devices: Sequence
 
 
 def fit_common(
-    images_or_statistics: Float[np.ndarray, "n h w *c"] | ImageStatistics,
+    images_or_statistics: Pictures | ImageStatistics,
     init: GmFace | None = None,
     *,
     config: FitConfig = FitConfig(),
@@ -67,21 +69,23 @@ def fit_common(
 ) -> FitResult:
     """``gmjax.fit_common`` on several devices; ``report(step, steps, loss)`` hears how it goes about fifty times."""
     devices = _devices(devices)
-    is_statistics = isinstance(images_or_statistics, ImageStatistics)
-    if is_statistics and config.batch_size is not None:
-        raise ValueError("FitConfig.batch_size needs the pictures themselves, not their statistics")
-    statistics = images_or_statistics if is_statistics else image_statistics(images_or_statistics, devices=devices)
+    if isinstance(images_or_statistics, ImageStatistics):
+        images, statistics = None, images_or_statistics
+    else:
+        images, statistics = images_or_statistics, image_statistics(images_or_statistics, devices=devices)
     init = starting_model(init, statistics.mean, config, key)
     if config.batch_size is None:
         state, history = _descend_on_rows(statistics, init, config, devices, report)
+    elif images is None:
+        raise ValueError("FitConfig.batch_size needs the pictures themselves, not their statistics")
     else:
         key = jax.random.key(0) if key is None else key
-        state, history = _descend_on_minibatches(images_or_statistics, statistics, init, key, config, devices, report)
+        state, history = _descend_on_minibatches(images, statistics, init, key, config, devices, report)
     return finish(state, statistics, None, history, config)
 
 
 def fit_many(
-    images: Iterable[Float[np.ndarray, "h w *c"]],
+    images: Iterable[Picture],
     init: GmFace | None = None,
     *,
     config: FitConfig = FitConfig(),
@@ -92,7 +96,7 @@ def fit_many(
 
     ``images`` may be a generator: no more of them are held than the devices take at once, which is as many as fit into
     2 GiB a device, at most 64, and one on a CPU. A picture that cannot be right yields its error in place of a result
-    and costs only itself. Pictures of one shape go together. With a ``key``, picture number i is given ``fold_in(key, i)``.
+    and costs only itself. Pictures of one shape go together. With a ``key``, picture number i gets ``fold_in(key, i)``.
     """
     devices = _devices(devices)
     waiting: dict[tuple, list] = {}
@@ -122,7 +126,7 @@ def _fit_group(group, init, config, key, devices):
     results = _fit_pmapped(config, devices)(images, init, key, numbers[places])
     results = jax.tree.map(lambda leaf: np.asarray(leaf).reshape(size, *leaf.shape[2:]), results)
     for place, number in enumerate(numbers):
-        yield int(number), jax.tree.map(lambda leaf: jnp.asarray(leaf[place]), results)
+        yield int(number), jax.tree.map(lambda leaf, place=place: jnp.asarray(leaf[place]), results)
 
 
 @lru_cache(maxsize=8)
@@ -216,7 +220,7 @@ def _statistics_pass(devices):
 
 
 def _shares(array: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """``array`` (n, ...) as (count, ceil(n / count), ...), zeros behind, and 1 or 0 for what is real and what is not."""
+    """``array`` (n, ...) as (count, ceil(n / count), ...), zeros behind; and 1 for what is real, 0 for what is not."""
     share = -(-len(array) // count)
     padding = share * count - len(array)
     padded = np.pad(array, [(0, padding)] + [(0, 0)] * (array.ndim - 1))

@@ -1,18 +1,19 @@
 """Moving a model exactly (paper, III-E): parameters in, parameters out, and no pixel is resampled.
 
-Every transformation is GmFace(B x + t) for an invertible B, so the picture moves by the inverse map. All work on batches
-of models too, and can be differentiated.
+Every transformation is GmFace(B x + t) for an invertible B, so the picture moves by the inverse map. All work on
+batches of models too, and can be differentiated.
 """
+
+import dataclasses
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Shaped
 
 from gmjax.gmface import GmFace
 
 
-def affine(params: GmFace, matrix: Shaped[Array, "2 2"], offset: Shaped[Array, "2"]) -> GmFace:
+def affine(params: GmFace, matrix, offset) -> GmFace:
     """The model of GmFace(B x + t), ``matrix`` B (2, 2) and ``offset`` t (2,): mu' = B^-1 (mu - t), A' = B^T A B.
 
     The new factor follows in closed form from M = B^T L: L' is M with its first row turned onto the first axis.
@@ -26,7 +27,7 @@ def affine(params: GmFace, matrix: Shaped[Array, "2 2"], offset: Shaped[Array, "
     determinant = b11 * b22 - b12 * b21
     _refuse(determinant, lambda d: d == 0 or not np.isfinite(d), "matrix must be finite and have an inverse")
 
-    row, column = jnp.moveaxis(params.means - offset, -1, 0)
+    row, column = params.means[..., 0] - offset[0], params.means[..., 1] - offset[1]
     means = jnp.stack([b22 * row - b12 * column, b11 * column - b21 * row], axis=-1) / determinant
 
     l11, l21, l22 = jnp.moveaxis(params.precision_chol, -1, 0)
@@ -35,7 +36,7 @@ def affine(params: GmFace, matrix: Shaped[Array, "2 2"], offset: Shaped[Array, "
     new_l11 = jnp.hypot(m11, m12)
     new_l21 = (m21 * m11 + m22 * m12) / new_l11
     new_l22 = jnp.abs(determinant) * l11 * l22 / new_l11
-    return params.replace(means=means, precision_chol=jnp.stack([new_l11, new_l21, new_l22], axis=-1))
+    return dataclasses.replace(params, means=means, precision_chol=jnp.stack([new_l11, new_l21, new_l22], axis=-1))
 
 
 def translate(params: GmFace, delta) -> GmFace:
@@ -51,10 +52,11 @@ def scale(params: GmFace, factor, center=(0.0, 0.0)) -> GmFace:
 
 
 def rotate(params: GmFace, angle, center=(0.5, 0.5), aspect: float = 1.0) -> GmFace:
-    """The picture turned counter-clockwise by ``angle`` (radians) about ``center``: GmFace(F (x - center) + center) (17).
+    """The picture turned counter-clockwise by ``angle`` (radians): GmFace(F (x - center) + center) (17).
 
     ``aspect`` is W / H: normalised positions of a picture that is not square have two different units, and without it
-    the rotation shears. On the paper's grid (``offset=1.0``) the middle of the pixels lies at (0.5 + 0.5 / H, 0.5 + 0.5 / W).
+    the rotation shears. On the paper's grid (``offset=1.0``) the middle of the pixels lies at
+    (0.5 + 0.5 / H, 0.5 + 0.5 / W).
     """
     center = jnp.asarray(center, params.means.dtype)
     _refuse(aspect, lambda a: not a > 0, "aspect must be above 0")

@@ -6,19 +6,19 @@ l21 / l11, which has no unit: l21 runs over six decades on real faces, and no on
 
 import jax.numpy as jnp
 from flax import struct
-from jaxtyping import Array, Float
 
 from gmjax.gmface import GmFace
+from gmjax.types import Leaf
 
 
 @struct.dataclass
 class Unconstrained:
     """``weights`` (m,) or (m, C); ``means`` (m, 2); ``log_diagonal`` (m, 2) of (l11, l22); ``shear`` (m,)."""
 
-    weights: Float[Array, "m *c"]
-    means: Float[Array, "m 2"]
-    log_diagonal: Float[Array, "m 2"]
-    shear: Float[Array, "m"]
+    weights: Leaf
+    means: Leaf
+    log_diagonal: Leaf
+    shear: Leaf
 
 
 def to_unconstrained(params: GmFace) -> Unconstrained:

@@ -1,0 +1,47 @@
+"""Strict settings for the whole suite: types and shapes checked, no silent rank promotion, eight devices on the CPU."""
+
+import jax
+import numpy as np
+import pytest
+from jaxtyping import install_import_hook
+
+jax.config.update("jax_num_cpu_devices", 8)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+with install_import_hook("gmjax", "beartype.beartype"):
+    import gmjax
+
+
+def pytest_report_header():
+    return f"jax {jax.__version__}, numpy {np.__version__}"
+
+
+@pytest.fixture
+def published() -> gmjax.GmFace:
+    return gmjax.published_common_face()
+
+
+@pytest.fixture
+def model() -> gmjax.GmFace:
+    """Five components of very different shape, one of them outside the picture."""
+    return small_model()
+
+
+@pytest.fixture
+def color_model() -> gmjax.GmFace:
+    return small_model(channels=3)
+
+
+def small_model(channels: int | None = None, seed: int = 0) -> gmjax.GmFace:
+    rng = np.random.default_rng(seed)
+    weights = rng.normal(size=(5,) if channels is None else (5, channels))
+    means = rng.uniform(-0.1, 1.1, size=(5, 2))
+    chol = np.stack([np.geomspace(0.5, 30, 5), rng.normal(size=5) * 4, np.geomspace(20, 1, 5)], axis=-1)
+    return gmjax.GmFace(*(np.float32(part) for part in (weights, means, chol)))
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    """A smooth gray picture (24, 20) that no small sum of Gaussians writes exactly."""
+    row, column = np.mgrid[:24, :20] / 20
+    return np.float32(0.5 + 0.3 * np.sin(5 * row) * np.cos(4 * column) + 0.1 * column)
