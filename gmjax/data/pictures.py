@@ -1,0 +1,155 @@
+"""Picture files as float32 arrays in [0, 1], and back."""
+
+import os
+import uuid
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+PICTURE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".pnm"}
+)
+MAX_PIXELS = 80_000_000
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+# (H, W) or (H, W, 3). The sizes have no names, so that a function may return another size.
+Picture = Float[np.ndarray, "_ _"] | Float[np.ndarray, "_ _ 3"]
+
+
+class PictureError(ValueError):
+    """A picture or a table about pictures that cannot be used; the text names it and says why."""
+
+
+def read_picture(path: str | Path, *, color: bool = False) -> Picture:
+    """Reads a picture file: ``(H, W)`` gray, or ``(H, W, 3)`` RGB if ``color``, float32 in [0, 1].
+
+    8 and 16 bit integers are divided by their largest value (16 bit colour is kept to 8 bits); a
+    float TIFF must hold values in [0, 1] already. Transparent pixels are laid over white, EXIF
+    orientation is applied, gray is made from colour by the luma of Rec. 601 (0.299 R + 0.587 G +
+    0.114 B), and of several frames or pages the first is taken.
+
+    Raises:
+        PictureError: no such file, not a picture, damaged, fewer than two pixels, or more than
+            ``MAX_PIXELS`` (told from the header, before anything is decoded).
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise PictureError(f"{path} is a folder, not a picture.")
+    if not path.is_file():
+        raise PictureError(f"{path}: no such file.")
+    if path.stat().st_size == 0:
+        raise PictureError(f"{path} is empty (0 bytes); copy it again from its source.")
+    pixels = _as_unit_range(path, _decode(path))
+    if color:
+        return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
+    return pixels if pixels.ndim == 2 else np.clip(pixels @ _LUMA, 0, 1)
+
+
+def write_picture(path: str | Path, image: ArrayLike) -> None:
+    """Writes ``(H, W)`` or ``(H, W, 3)`` floats as 8 bits, in the format that the suffix names.
+
+    Values are clipped to [0, 1]. The file appears whole or not at all: it is written beside its
+    place under another name and then renamed.
+
+    Raises:
+        PictureError: another shape, integers (their scale is unknown), NaN or infinity, an
+            unknown suffix, or no such folder.
+    """
+    import imageio.v3 as iio
+
+    path, image = Path(path), np.asarray(image)
+    if not (image.ndim == 2 or (image.ndim == 3 and image.shape[-1] == 3)) or image.size == 0:
+        raise PictureError(f"{path}: cannot write shape {image.shape}; use (H, W) or (H, W, 3).")
+    if image.dtype.kind in "biu":
+        raise PictureError(f"{path}: got {image.dtype} values; pass floats in [0, 1].")
+    if not np.isfinite(image).all():
+        raise PictureError(f"{path}: the image holds NaN or infinite values.")
+    suffix = path.suffix.lower()
+    if suffix not in PICTURE_SUFFIXES:
+        known = ", ".join(sorted(PICTURE_SUFFIXES))
+        raise PictureError(f"{path}: unknown picture suffix {suffix!r}; use one of {known}.")
+    if not path.parent.is_dir():
+        raise PictureError(f"{path}: the folder {path.parent} does not exist.")
+
+    pixels = np.round(255 * np.clip(image, 0, 1)).astype(np.uint8)
+    options: dict[str, Any] = {"quality": 95} if suffix in {".jpg", ".jpeg"} else {}
+    encoded = iio.imwrite("<bytes>", pixels, plugin="pillow", extension=suffix, **options)
+    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        temporary.write_bytes(encoded)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _decode(path: Path) -> np.ndarray:
+    """The first frame as stored or, for all of at most 8 bits, as RGBA; turned upright."""
+    import imageio.v3 as iio
+    from PIL.Image import DecompressionBombError
+
+    # Opened here, since imageio takes some names for members of archives, and Pillow 13, given a
+    # name, scrambles uncompressed TIFF files that it has to turn.
+    with open(path, "rb") as stream, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # remarks about metadata that nobody here reads
+        file: Any
+        try:
+            with iio.imopen(stream, "r", plugin="pillow") as file:
+                header = file.properties(index=0)
+                height, width = header.shape[:2]
+                _check_size(path, height * width)
+                kept = header.dtype.itemsize > 1
+                pixels = file.read(index=0, mode=None if kept else "RGBA")
+                # Only now: asking may decode, and a TIFF that has turned itself no longer has it.
+                orientation = file.metadata(index=0, exclude_applied=False).get("Orientation", 1)
+        except PictureError:
+            raise
+        except Exception as error:  # decoders of damaged files raise almost anything
+            cause = error.__cause__ or error
+            if isinstance(cause, DecompressionBombError):  # Pillow's own limit, twice as large
+                raise PictureError(f"{path}: {cause} Make it smaller.") from error
+            raise PictureError(
+                f"{path} cannot be read as a picture ({cause}); it is damaged, or not of the "
+                "format it claims. Open and save it again, or leave it out."
+            ) from error
+    return _upright(pixels, orientation)
+
+
+def _check_size(path: Path, count: int) -> None:
+    if count > MAX_PIXELS:
+        raise PictureError(f"{path} has {count} pixels, more than {MAX_PIXELS}. Make it smaller.")
+    if count < 2:
+        raise PictureError(f"{path} has only {count} pixel; a picture needs two or more.")
+
+
+def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Undoes the EXIF orientation (1 to 8; anything else is taken as 1)."""
+    if orientation in {5, 6, 7, 8}:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in {2, 3, 6, 7}:
+        pixels = pixels[:, ::-1]
+    if orientation in {3, 4, 7, 8}:
+        pixels = pixels[::-1]
+    return pixels
+
+
+def _as_unit_range(path: Path, pixels: np.ndarray) -> Picture:
+    """Stored gray numbers or RGBA bytes to gray or RGB, float32 in [0, 1]."""
+    if pixels.ndim == 3:
+        rgb: np.ndarray = pixels[..., :3].astype(np.float32)
+        rgb /= 255
+        if pixels[..., 3].min() < 255:
+            alpha = pixels[..., 3:].astype(np.float32) / 255
+            rgb = alpha * rgb + (1 - alpha)
+        return rgb
+    if pixels.dtype.kind == "f":
+        if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):
+            raise PictureError(f"{path} holds floats outside [0, 1] or NaN; scale it to [0, 1].")
+        return pixels.astype(np.float32)
+    if pixels.min() < 0 or pixels.max() > 65535:
+        raise PictureError(f"{path} holds integers of more than 16 bits; save it with 8 or 16.")
+    return pixels.astype(np.float32) / 65535
