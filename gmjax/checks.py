@@ -80,7 +80,7 @@ def _is_concrete(array) -> bool:
 
 
 def checked_start(init, picture: Picture):
-    """``init`` as a start for ``picture``: of its type, a gray model repeated over the channels of a colour picture."""
+    """``init`` as a start for ``picture``: one valid model of its type, gray or of as many channels."""
     shapes = (init.weights.shape, init.means.shape, init.precision_chol.shape)
     num_components = init.weights.shape[0] if init.weights.ndim in (1, 2) else 0
     if num_components < 1 or shapes[1:] != ((num_components, 2), (num_components, 3)):
@@ -88,11 +88,10 @@ def checked_start(init, picture: Picture):
             "init must be one model with weights (m,) or (m, C), means (m, 2), precision_chol (m, 3); got the shapes "
             f"{', '.join(map(str, shapes))}"
         )
-    weights, channels = init.weights, picture.shape[2:]
-    if weights.ndim == 1 and channels:
-        weights = jnp.broadcast_to(weights[:, None], (num_components, *channels))
-    if weights.shape[1:] != channels:
-        raise ValueError(f"init has {weights.shape[1:]} channels and the picture {channels}: they must agree")
+    channels, expected = init.weights.shape[1:], picture.shape[2:]
+    if channels and channels != expected:
+        have = f"{expected[0]} channels" if expected else "gray"
+        raise ValueError(f"init has {channels[0]} channels but the picture is {have}: they must agree, or init be gray")
     if all(_is_concrete(leaf) for leaf in (init.weights, init.means, init.precision_chol)):
         if not all(np.isfinite(leaf).all() for leaf in (init.weights, init.means, init.precision_chol)):
             raise ValueError("init has parameters that are NaN or infinite")
@@ -100,7 +99,7 @@ def checked_start(init, picture: Picture):
             raise ValueError("init.precision_chol must have l11 > 0 and l22 > 0 in every component")
     return dataclasses.replace(
         init,
-        weights=jnp.asarray(weights, picture.dtype),
+        weights=jnp.asarray(init.weights, picture.dtype),
         means=jnp.asarray(init.means, picture.dtype),
         precision_chol=jnp.asarray(init.precision_chol, picture.dtype),
     )

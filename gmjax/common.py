@@ -23,6 +23,7 @@ from gmjax.losses import ImageStatistics, image_statistics, images_loss
 from gmjax.solvers import adam
 from gmjax.solvers.unconstrained import to_gmface, to_unconstrained
 from gmjax.types import Pictures, Scalar
+from gmjax.varying import vary_like
 
 
 def fit_common(
@@ -62,7 +63,8 @@ def _fit_minibatches(images, statistics, init, key, config: FitConfig) -> FitRes
         order, valid = shuffled_batches(jax.random.fold_in(key, number), len(images), config)
         return epoch(state, (images[order], valid), statistics, config, optimizer)
 
-    state, losses = jax.lax.scan(one, adam.init(to_unconstrained(init), optimizer), jnp.arange(epochs))
+    state = vary_like(adam.init(to_unconstrained(init), optimizer), images)
+    state, losses = jax.lax.scan(one, state, jnp.arange(epochs))
     return finish(state, statistics, None, losses.reshape(-1), config)
 
 

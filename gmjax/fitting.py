@@ -14,6 +14,7 @@ from gmjax.losses import ImageStatistics, psnr_of_mse, statistics_loss, statisti
 from gmjax.solvers import adam
 from gmjax.solvers.unconstrained import to_gmface, to_unconstrained
 from gmjax.types import Leaf, Mask, Picture, Scalar
+from gmjax.varying import vary_like
 
 
 @struct.dataclass
@@ -35,9 +36,15 @@ class FitResult:
 
 
 def starting_model(init: GmFace | None, picture: Picture, config: FitConfig, key) -> GmFace:
-    """``init`` in the picture's type and channels, or a start made as ``config`` says."""
+    """``init`` in the picture's type and channels, or a start made as ``config`` says.
+
+    Of a gray ``init`` for a colour picture the Gaussians are taken, and their weights solved for in each channel.
+    """
     if init is not None:
-        return checked_start(init, picture)
+        init = checked_start(init, picture)
+        if init.weights.ndim < picture.ndim - 1:
+            return initialize.solve_weights(init.means, init.precision_chol, picture, offset=config.offset)
+        return init
     if config.start == "grid":
         return initialize.grid(picture, config.num_components, offset=config.offset)
     if key is None:
@@ -50,7 +57,7 @@ def fit_statistics(statistics: ImageStatistics, init: GmFace, mask: Mask | None,
     """One model for all pictures of ``statistics``, exact full batch: a step costs the same for any number of them."""
     objective = statistics_objective(statistics, mask, config)
     optimizer = optimizer_of(config, config.steps)
-    state = adam.init(to_unconstrained(init), optimizer)
+    state = vary_like(adam.init(to_unconstrained(init), optimizer), statistics, mask)
     state, losses = adam.run(free_value_and_grad(objective), optimizer, state, config.steps)
     return finish(state, statistics, mask, losses, config)
 

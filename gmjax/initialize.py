@@ -9,18 +9,22 @@ from jaxtyping import Array, Float
 
 from gmjax.gmface import GmFace, gaussians, pixel_axes
 from gmjax.types import AnyArray, Picture
+from gmjax.varying import vary_like
 
 RIDGE = 1e-6
 
 
 def grid(picture: Picture, num_components: int, *, offset: float = 1.0) -> GmFace:
-    """Round Gaussians on an even grid over the picture, their weights solved for."""
+    """Round Gaussians on an even grid over the picture, their weights solved for.
+
+    Their standard deviation is the distance to the next, which started fits of real faces nearest (docs/choices.md).
+    """
     height, width = picture.shape[:2]
     rows = max(1, min(num_components, round(math.sqrt(num_components * height / width))))
     # Rows of nearly equal length that together hold exactly num_components centres.
     lengths = np.diff(np.round(np.linspace(0, num_components, rows + 1)).astype(int))
     means = [((i + 0.5) / rows, (j + 0.5) / n) for i, n in enumerate(lengths) for j in range(n)]
-    chol = [(rows, 0.0, n) for n in lengths for _ in range(n)]
+    chol = [(rows * math.sqrt(0.5), 0.0, n * math.sqrt(0.5)) for n in lengths for _ in range(n)]
     return solve_weights(jnp.asarray(means, picture.dtype), jnp.asarray(chol, picture.dtype), picture, offset=offset)
 
 
@@ -29,7 +33,7 @@ def at_random(key: Array, picture: Picture, num_components: int, *, offset: floa
     key_means, key_widths, key_shear = jax.random.split(key, 3)
     means = jax.random.uniform(key_means, (num_components, 2), picture.dtype)
     widths = jax.random.normal(key_widths, (num_components, 2), picture.dtype)
-    l11, l22 = math.sqrt(num_components) * jnp.exp(0.5 * widths).T
+    l11, l22 = math.sqrt(num_components / 2) * jnp.exp(0.5 * widths).T
     l21 = 0.5 * l11 * jax.random.normal(key_shear, (num_components,), picture.dtype)
     return solve_weights(means, jnp.stack([l11, l21, l22], axis=-1), picture, offset=offset)
 
@@ -54,6 +58,7 @@ def solve_weights(
 
     num_components, channels = means.shape[0], picture.shape[2:]
     zeros = (jnp.zeros((num_components,) * 2, picture.dtype), jnp.zeros((num_components, *channels), picture.dtype))
+    zeros = vary_like(zeros, means, precision_chol, picture)
     (gram, projections), _ = jax.lax.scan(add_row, zeros, (rows, picture))
     ridge = RIDGE * jnp.trace(gram) / num_components
     # The ridge also has a floor: Gaussians that all lie between the pixels have no norm at all.

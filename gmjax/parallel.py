@@ -9,6 +9,7 @@ Gradients are summed over the devices, so 1, 2 or 8 of them take the same steps,
 does not divide is padded with pixels or pictures that do not count.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 
@@ -50,7 +51,7 @@ def image_statistics(images: Pictures, *, devices: Sequence | None = None) -> Im
     total = None
     for start in range(0, len(images), _PICTURES_A_PASS * len(devices)):
         part = np.asarray(checked_images(images[start : start + _PICTURES_A_PASS * len(devices)]))
-        shares, valid = _shares(part, len(devices))
+        shares, valid = shares_of(part, len(devices))
         statistics = _statistics_pass(devices)(shares, valid)
         total = statistics if total is None else total + statistics
     if total is None:
@@ -147,12 +148,10 @@ def _pictures_a_device(shape, init, config, devices) -> int:
 
 
 def _descend_on_rows(statistics, init, config, devices, report):
-    rows, columns = pixel_axes(statistics.shape[:2], config.offset, statistics.mean.dtype)
-    mask = np.ones(statistics.shape[:2], statistics.mean.dtype)
-    parts = (statistics.mean, statistics.mean_square, statistics.minimum, statistics.maximum, mask, rows)
-    shares = tuple(_shares(np.asarray(part), len(devices))[0] for part in parts)
+    shares, columns = row_shares(statistics, config, len(devices))
     state = adam.init(to_unconstrained(init), optimizer_of(config, config.steps))
-    length = config.steps if report is None else -(-config.steps // _REPORTS_A_RUN)
+    # Cut the same way with and without a report, for the same bits.
+    length = math.ceil(config.steps / _REPORTS_A_RUN)
     history: list[np.ndarray] = []
     for start in range(0, config.steps, length):
         steps = min(length, config.steps - start)
@@ -163,15 +162,37 @@ def _descend_on_rows(statistics, init, config, devices, report):
     return state, jnp.asarray(np.concatenate(history))
 
 
+def row_shares(statistics: ImageStatistics, config: FitConfig, count: int):
+    """((statistics, mask, rows), columns): some rows of the picture for each of ``count`` devices, and all columns."""
+    rows, columns = pixel_axes(statistics.shape[:2], config.offset, statistics.mean.dtype)
+    mask = np.ones(statistics.shape[:2], statistics.mean.dtype)
+
+    def share(part):
+        return shares_of(np.asarray(part), count)[0]
+
+    shared = ImageStatistics(
+        mean=share(statistics.mean),
+        mean_square=share(statistics.mean_square),
+        minimum=share(statistics.minimum),
+        maximum=share(statistics.maximum),
+        count=np.full(count, statistics.count),
+    )
+    return (shared, share(mask), share(rows)), columns
+
+
+def rows_objective(shares, columns, config: FitConfig):
+    """One device's share of the loss."""
+    statistics, mask, rows = shares
+    return statistics_objective(statistics, mask, config, axes=(rows, columns), axis_name=AXIS)
+
+
 @lru_cache(maxsize=8)
 def _row_steps(config: FitConfig, steps: int, devices):
     optimizer = optimizer_of(config, config.steps)
 
     def run(state, shares, columns):
-        mean, mean_square, minimum, maximum, mask, rows = shares
-        statistics = ImageStatistics(mean, mean_square, minimum, maximum, jnp.ones((), int))
-        objective = statistics_objective(statistics, mask, config, axes=(rows, columns), axis_name=AXIS)
-        return adam.run(free_value_and_grad(objective, axis_name=AXIS), optimizer, state, steps)
+        value_and_grad = free_value_and_grad(rows_objective(shares, columns, config), axis_name=AXIS)
+        return adam.run(value_and_grad, optimizer, state, steps)
 
     return jax.pmap(run, axis_name=AXIS, in_axes=(None, 0, None), out_axes=None, devices=devices)
 
@@ -184,8 +205,8 @@ def _descend_on_minibatches(images, statistics, init, key, config, devices, repo
     for number in range(epochs):
         order, valid = common.shuffled_batches(jax.random.fold_in(key, number), len(images), config)
         # (batches, batch_size) to (devices, batches, batch_size / devices)
-        order = np.moveaxis(_shares(np.asarray(order).T, len(devices))[0], 1, 2)
-        valid = np.moveaxis(_shares(np.asarray(valid, images.dtype).T, len(devices))[0], 1, 2)
+        order = np.moveaxis(shares_of(np.asarray(order).T, len(devices))[0], 1, 2)
+        valid = np.moveaxis(shares_of(np.asarray(valid, images.dtype).T, len(devices))[0], 1, 2)
         state, part = _epoch(config, epochs * batches, devices)(state, (images[order], valid), statistics)
         history.append(np.asarray(part))
         if report is not None:
@@ -219,7 +240,7 @@ def _statistics_pass(devices):
     return jax.pmap(run, axis_name=AXIS, out_axes=None, devices=devices)
 
 
-def _shares(array: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def shares_of(array: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """``array`` (n, ...) as (count, ceil(n / count), ...), zeros behind; and 1 for what is real, 0 for what is not."""
     share = -(-len(array) // count)
     padding = share * count - len(array)

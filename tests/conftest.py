@@ -1,6 +1,7 @@
 """Strict settings for the whole suite: types and shapes checked, no silent rank promotion, eight devices on the CPU."""
 
 import jax
+import jaxtyping
 import numpy as np
 import pytest
 from jaxtyping import install_import_hook
@@ -14,6 +15,14 @@ with install_import_hook("gmjax", "beartype.beartype"):
 
 def pytest_report_header():
     return f"jax {jax.__version__}, numpy {np.__version__}"
+
+
+@pytest.fixture
+def unchecked():
+    """Without jaxtyping, as users run gmjax: for tests of gmjax's own refusals."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture

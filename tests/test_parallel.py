@@ -1,0 +1,148 @@
+"""One, two and eight devices: the same gradients, the same models."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gmjax
+from gmjax import parallel
+from gmjax.common import minibatch_objective
+from gmjax.fitting import free_value_and_grad, statistics_objective
+from gmjax.gmface import pixel_axes
+from gmjax.losses import ImageStatistics
+from gmjax.solvers.unconstrained import to_unconstrained
+from tests.test_common import images  # noqa: F401
+
+DEVICES = [1, 2, 8]
+FULL = gmjax.FitConfig(num_components=6, steps=40, pae_weight=0.05)
+MINIBATCHES = gmjax.FitConfig(num_components=6, batch_size=5, epochs=6, pae_weight=0.05)
+
+
+def rendered(params):
+    return np.asarray(gmjax.render(params, (16, 14)))
+
+
+def same_gradient(found, expected):
+    """To 1e-5, relative to the largest entry of each kind of parameter."""
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        assert np.abs(np.asarray(a) - np.asarray(b)).max() <= 1e-5 * np.abs(np.asarray(b)).max()
+
+
+@pytest.mark.parametrize("count", DEVICES)
+def test_gradient_from_rows(images, count):  # noqa: F811
+    """With a PAE weight at which the peak's gradient cannot hide; sixteen rows on eight devices, or on three."""
+    statistics = gmjax.image_statistics(images)
+    config = gmjax.FitConfig(num_components=6, pae_weight=0.5)
+    free = to_unconstrained(gmjax.initialize.grid(statistics.mean, 6))
+    expected = free_value_and_grad(statistics_objective(statistics, None, config))(free)
+    for devices in {count, min(count + 1, 8)}:
+        shares, columns = parallel.row_shares(statistics, config, devices)
+
+        def gradient(free, shares, columns):
+            objective = parallel.rows_objective(shares, columns, config)
+            return free_value_and_grad(objective, axis_name=parallel.AXIS)(free)
+
+        pmapped = jax.pmap(gradient, axis_name=parallel.AXIS, in_axes=(None, 0, None), devices=jax.devices()[:devices])
+        found = jax.tree.map(lambda leaf: leaf[-1], pmapped(free, shares, columns))
+        assert found[0] == pytest.approx(float(expected[0]), rel=1e-6)
+        same_gradient(found[1], expected[1])
+
+
+@pytest.mark.parametrize("count", DEVICES)
+def test_gradient_from_minibatches(images, count):  # noqa: F811
+    statistics = gmjax.image_statistics(images)
+    config = gmjax.FitConfig(num_components=6, pae_weight=0.5)
+    free = to_unconstrained(gmjax.initialize.grid(statistics.mean, 6))
+    batch = jnp.asarray(images), jnp.ones(len(images))
+    expected = free_value_and_grad(minibatch_objective(statistics, config))(free, batch)
+
+    def gradient(free, *batch):
+        objective = minibatch_objective(statistics, config, axis_name=parallel.AXIS)
+        return free_value_and_grad(objective, axis_name=parallel.AXIS)(free, batch)
+
+    pmapped = jax.pmap(gradient, axis_name=parallel.AXIS, in_axes=(None, 0, 0), devices=jax.devices()[:count])
+    found = jax.tree.map(lambda leaf: leaf[0], pmapped(free, *parallel.shares_of(images, count)))
+    assert found[0] == pytest.approx(float(expected[0]), rel=1e-6)
+    same_gradient(found[1], expected[1])
+
+
+@pytest.mark.parametrize("count", DEVICES)
+def test_statistics(images, count):  # noqa: F811
+    found = parallel.image_statistics(images, devices=jax.devices()[:count])
+    expected = gmjax.image_statistics(images)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_statistics_in_several_passes():
+    many = np.random.default_rng(0).uniform(size=(600, 3, 2)).astype(np.float32)
+    found = parallel.image_statistics(many, devices=jax.devices()[:1])
+    assert found.count == 600
+    np.testing.assert_allclose(found.mean, many.mean(axis=0), rtol=1e-5)
+    np.testing.assert_array_equal(found.maximum, many.max(axis=0))
+
+
+@pytest.mark.parametrize("config", [FULL, MINIBATCHES])
+@pytest.mark.parametrize("count", DEVICES)
+def test_common_face(images, config, count):  # noqa: F811
+    expected = gmjax.fit_common(images, config=config)
+    found = parallel.fit_common(images, config=config, devices=jax.devices()[:count])
+    assert np.abs(rendered(found.params) - rendered(expected.params)).max() < 1e-3
+    assert found.info.mse == pytest.approx(float(expected.info.mse), rel=1e-3)
+    np.testing.assert_allclose(found.info.loss, expected.info.loss, rtol=1e-3)
+
+
+def test_reports_do_not_change_the_result(images):  # noqa: F811
+    heard = []
+    found = parallel.fit_common(images, config=FULL, devices=jax.devices()[:2], report=lambda *said: heard.append(said))
+    expected = parallel.fit_common(images, config=FULL, devices=jax.devices()[:2])
+    np.testing.assert_array_equal(found.info.loss, expected.info.loss)
+    assert heard[-1][:2] == (40, 40)
+    assert [step for step, _, _ in heard] == sorted({step for step, _, _ in heard})
+    assert heard[-1][2] == found.info.loss[-1]
+
+
+@pytest.mark.parametrize("count", DEVICES)
+def test_many_personal_faces(images, count):  # noqa: F811
+    results = dict(parallel.fit_many(iter(images[:5]), config=FULL, devices=jax.devices()[:count]))
+    assert sorted(results) == [0, 1, 2, 3, 4]
+    for number, result in results.items():
+        expected = gmjax.fit(images[number], config=FULL)
+        assert result.info.loss.shape == (40,)
+        assert np.abs(rendered(result.params) - rendered(expected.params)).max() < 1e-3
+
+
+def test_a_bad_picture_costs_only_itself(images):  # noqa: F811
+    pictures = [images[0], images[1] * np.nan, images[2], images[3][:8], np.zeros((1, 1), np.float32)]
+    results = dict(parallel.fit_many(pictures, config=FULL, devices=jax.devices()[:2]))
+    assert sorted(results) == [0, 1, 2, 3, 4]
+    assert "image 1" in str(results[1])
+    assert isinstance(results[1], ValueError)
+    assert isinstance(results[4], ValueError)
+    for number in (0, 2, 3):
+        assert results[number].info.mse < 0.1 * np.var(pictures[number])
+
+
+def test_random_starts_do_not_depend_on_the_devices(images):  # noqa: F811
+    config = gmjax.FitConfig(num_components=6, steps=3, start="random")
+    one, two = (
+        dict(parallel.fit_many(images[:3], config=config, key=jax.random.key(5), devices=jax.devices()[:count]))
+        for count in (1, 2)
+    )
+    for number in range(3):
+        np.testing.assert_allclose(one[number].info.loss, two[number].info.loss, rtol=1e-4)
+    assert one[0].info.loss[0] != one[1].info.loss[0]
+
+
+def test_statistics_have_no_minibatches(images):  # noqa: F811
+    with pytest.raises(ValueError, match="pictures themselves"):
+        parallel.fit_common(gmjax.image_statistics(images), config=MINIBATCHES)
+
+
+def test_padding_rows_have_no_weight():
+    statistics = ImageStatistics(*(jnp.ones((5, 4)) for _ in range(4)), jnp.ones((), int))
+    shares, columns = parallel.row_shares(statistics, FULL, 2)
+    assert shares[0].mean.shape == (2, 3, 4)
+    assert shares[1].sum() == 20
+    np.testing.assert_allclose(columns, pixel_axes((5, 4))[1])
