@@ -1,10 +1,52 @@
+# Everything sets itself up: a virtual environment in $(VENV), pinned versions, nothing done twice.
+#
+#   make common-model                       the common face of the 400 ORL faces
+#   make common-model DATA=folder           ... of your own pictures (EYES=eyes.csv, ALIGNED=1, COMPONENTS=80, OUT=folder)
+#   make test | lint | types | format       the whole suite; style; types; rewrite in the project's style
+#   make lock                               pin the newest versions of everything
+
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+COMPONENTS ?= 80
+OUT ?= runs/common-model
+# DATA, EYES, ALIGNED: the user's pictures, where their eyes are, or that they are aligned already.
+ARGUMENTS := --components $(COMPONENTS) --out "$(OUT)" --overwrite
+ARGUMENTS += $(if $(DATA),--data "$(DATA)") $(if $(EYES),--eyes "$(EYES)") $(if $(ALIGNED),--aligned)
+
+.PHONY: common-model test lint types format lock
+.DEFAULT_GOAL := common-model
+
+common-model: $(READY)
+	$(BIN)/gmjax common-model $(ARGUMENTS)
+
+test: $(READY)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(READY)
+	$(PIP) uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
+		--extra orl --extra align --extra dev pyproject.toml --output-file requirements.lock
 
 $(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "gmjax needs Python 3.11 or newer, and $(PYTHON) is older: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Setting up $(VENV): this takes a minute or two, once."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-	touch $@
+	$(PIP) --requirement requirements.lock
+	$(PIP) --no-deps --editable .
+	@touch $@

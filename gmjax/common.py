@@ -25,6 +25,8 @@ from gmjax.solvers.unconstrained import to_gmface, to_unconstrained
 from gmjax.types import Pictures, Scalar
 from gmjax.varying import vary_like
 
+PAE_WEIGHT = 1e-4
+
 
 def fit_common(
     images_or_statistics: Pictures | ImageStatistics,
@@ -41,6 +43,7 @@ def fit_common(
 
     ``info.mse`` and ``info.pae`` are over all pictures; an MSE of a common face thus holds the faces' own variance.
     """
+    config = config.with_pae_weight(PAE_WEIGHT)
     if isinstance(images_or_statistics, ImageStatistics):
         statistics = images_or_statistics
         if config.batch_size is not None:
@@ -84,7 +87,7 @@ def minibatch_objective(statistics: ImageStatistics, config: FitConfig, *, axis_
 
     def objective(params: GmFace, batch) -> Scalar:
         images, valid = batch
-        return images_loss(on_axes(params, *axes), images, config.pae_weight, valid, axis_name=axis_name)
+        return images_loss(on_axes(params, *axes), images, config.settled_pae_weight, valid, axis_name=axis_name)
 
     return objective
 

@@ -20,10 +20,12 @@ class FitConfig:
     num_components: m, where the fit makes its own start; a start that is given keeps its own number.
     solver: "adam", first order with Optax.
     steps: how many steps.
-    learning_rate: a number, or an Optax schedule; None is a cosine from 0.01 down to 0 over all steps.
-    pae_weight: lambda in loss = MSE + lambda PAE (10).
-    optimizer: any Optax transformation, used as it stands; learning_rate is then not used. None is Adam with a rate of
-        its own for each kind of parameter.
+    learning_rate: a number or an Optax schedule, as a multiple of the rates of each kind of parameter (weights 0.02,
+        means 0.01, shapes 0.2); None goes up to 1 over the first 30 % of the steps and then down to 0.
+    pae_weight: lambda in loss = MSE + lambda PAE (10); None is 1e-3 for one picture and 1e-4 for a collection, whose
+        peak is one pixel of one picture among all.
+    optimizer: any Optax transformation, used as it stands; learning_rate is then not used. None is Adam with those
+        rates.
     start: where no model to start from is given: "grid", an even grid with its weights solved for; or "random", which
         needs a key.
     offset: where the pixels are counted from: 1 on the paper's grid, 0.5 for pixel centres.
@@ -35,7 +37,7 @@ class FitConfig:
     solver: Literal["adam"] = "adam"
     steps: int = 2000
     learning_rate: float | Callable | None = None
-    pae_weight: float = 1e-3
+    pae_weight: float | None = None
     optimizer: optax.GradientTransformation | None = None
     start: Literal["grid", "random"] = "grid"
     offset: float = 1.0
@@ -54,10 +56,21 @@ class FitConfig:
                 raise ValueError(f"FitConfig.{name} must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
         if not callable(self.learning_rate) and self.learning_rate is not None and not self.learning_rate > 0:
             raise ValueError(f"FitConfig.learning_rate must be above 0; got {self.learning_rate!r}")
-        if not self.pae_weight >= 0:
+        if self.pae_weight is not None and not self.pae_weight >= 0:
             raise ValueError(f"FitConfig.pae_weight must be at least 0; got {self.pae_weight!r}")
         if self.epochs is not None and self.batch_size is None:
             raise ValueError("FitConfig.epochs goes with batch_size: without it, say how many steps")
+
+    def with_pae_weight(self, default: float) -> "FitConfig":
+        """This configuration with its lambda settled."""
+        return self if self.pae_weight is not None else dataclasses.replace(self, pae_weight=default)
+
+    @property
+    def settled_pae_weight(self) -> float:
+        """lambda, which whoever builds a loss must have settled."""
+        if self.pae_weight is None:
+            raise ValueError("FitConfig.pae_weight is not settled: use with_pae_weight, or give a number")
+        return self.pae_weight
 
     @classmethod
     def paper(cls, **changes) -> "FitConfig":

@@ -68,7 +68,8 @@ def statistics_objective(statistics: ImageStatistics, mask, config: FitConfig, *
         axes = pixel_axes(statistics.shape[:2], config.offset, statistics.mean.dtype)
 
     def objective(params: GmFace) -> Scalar:
-        return statistics_loss(on_axes(params, *axes), statistics, config.pae_weight, mask, axis_name=axis_name)
+        picture = on_axes(params, *axes)
+        return statistics_loss(picture, statistics, config.settled_pae_weight, mask, axis_name=axis_name)
 
     return objective
 
@@ -84,10 +85,7 @@ def free_value_and_grad(objective, *, axis_name=None):
 def optimizer_of(config: FitConfig, steps: int) -> optax.GradientTransformation:
     if config.optimizer is not None:
         return config.optimizer
-    learning_rate = config.learning_rate
-    if learning_rate is None:
-        learning_rate = optax.cosine_decay_schedule(1e-2, steps)
-    return adam.adam(learning_rate)
+    return adam.adam(adam.one_cycle(steps) if config.learning_rate is None else config.learning_rate)
 
 
 @partial(jax.jit, static_argnames="config")

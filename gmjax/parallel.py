@@ -69,7 +69,7 @@ def fit_common(
     report: Report | None = None,
 ) -> FitResult:
     """``gmjax.fit_common`` on several devices; ``report(step, steps, loss)`` hears how it goes about fifty times."""
-    devices = _devices(devices)
+    devices, config = _devices(devices), config.with_pae_weight(common.PAE_WEIGHT)
     if isinstance(images_or_statistics, ImageStatistics):
         images, statistics = None, images_or_statistics
     else:

@@ -9,6 +9,8 @@ from gmjax.gmface import GmFace
 from gmjax.losses import one_image
 from gmjax.types import Mask, Picture
 
+PAE_WEIGHT = 1e-3
+
 
 def fit(
     image: Picture,
@@ -29,6 +31,7 @@ def fit(
     Raises ValueError or TypeError for a picture, mask or start that cannot be right. Under tracing only shapes and
     types can be checked, not values.
     """
+    config = config.with_pae_weight(PAE_WEIGHT)
     image = checked_image(image)
     mask = checked_mask(mask, image.shape)
     return fit_statistics(one_image(image), starting_model(init, image, config, key), mask, config)

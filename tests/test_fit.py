@@ -47,9 +47,16 @@ def test_best_step_is_kept(picture):
     """A learning rate that throws the model about: the result is the best model seen, not the last."""
     config = gmjax.FitConfig(num_components=6, steps=40, learning_rate=0.5)
     result = gmjax.fit(picture, config=config)
-    loss = result.info.mse + config.pae_weight * result.info.pae
+    loss = result.info.mse + 1e-3 * result.info.pae
     assert loss == pytest.approx(float(result.info.loss.min()), rel=1e-4)
     assert loss < result.info.loss[-1]
+
+
+def test_lambda_has_a_default_for_one_picture_and_one_for_a_collection(picture):
+    for fit, data, weight in ((gmjax.fit, picture, 1e-3), (gmjax.fit_common, picture[None], 1e-4)):
+        found = fit(data, config=gmjax.FitConfig(num_components=6, steps=5)).info.loss
+        expected = fit(data, config=gmjax.FitConfig(num_components=6, steps=5, pae_weight=weight)).info.loss
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_the_last_step_counts_too(picture):

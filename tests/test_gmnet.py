@@ -38,7 +38,9 @@ def test_one_optax_step_is_the_same_on_the_network_and_on_the_function(model, pi
     from_net = step(lambda v: gmjax.mse(net.apply(v, x), picture), gmnet.to_variables(model))
     from_function = step(lambda p: gmjax.mse(gmjax.render(p, picture.shape), picture), model)
     for a, b in zip(
-        jax.tree.leaves(gmnet.to_gmface(from_net)), jax.tree.leaves(jax.tree.map(jnp.asarray, from_function)), strict=True
+        jax.tree.leaves(gmnet.to_gmface(from_net)),
+        jax.tree.leaves(jax.tree.map(jnp.asarray, from_function)),
+        strict=True,
     ):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 

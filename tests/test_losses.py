@@ -48,7 +48,9 @@ def test_both_forms_agree_in_gradient(images, rendered):
 
 def test_one_image_is_its_own_statistics(images, rendered):
     expected = gmjax.mse(rendered, images[0]) + 0.1 * gmjax.pae(rendered, images[0])
-    assert losses.statistics_loss(rendered, losses.one_image(images[0]), 0.1) == pytest.approx(float(expected), rel=1e-6)
+    assert losses.statistics_loss(rendered, losses.one_image(images[0]), 0.1) == pytest.approx(
+        float(expected), rel=1e-6
+    )
 
 
 def test_mask_leaves_pixels_out(images, rendered):

@@ -114,7 +114,9 @@ def test_gradients(model):
         moved = gmjax.translate(gmjax.scale(gmjax.rotate(params, angle), factor), delta)
         return gmjax.render(moved, (4, 5))
 
-    check_grads(picture, (broad, 0.3, 1.5, jnp.asarray([0.1, 0.2])), order=1, modes=["fwd", "rev"], atol=2e-2, rtol=2e-2)
+    check_grads(
+        picture, (broad, 0.3, 1.5, jnp.asarray([0.1, 0.2])), order=1, modes=["fwd", "rev"], atol=2e-2, rtol=2e-2
+    )
 
 
 @pytest.mark.parametrize(
