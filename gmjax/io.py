@@ -1,0 +1,214 @@
+"""Model files: a model and what is known about it in one safetensors file.
+
+The file holds the three tensors ``weights``, ``means`` and ``precision_chol`` of a ``GmFace`` and a header of text,
+which says the format, its version and the conventions in words, so that the numbers can be used without this library.
+Nothing in a file is ever executed.
+"""
+
+import contextlib
+import json
+import math
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from gmjax.gmface import GmFace
+
+FORMAT = "gmjax.GmFace"
+FORMAT_VERSION = 1
+MAX_BYTES = 2**28
+
+TENSORS = ("weights", "means", "precision_chol")
+CONVENTIONS = {
+    "formula": "f(x) = sum_i weights[i] exp(-(x - means[i])^T A_i (x - means[i])), no factor 1/2 in the exponent",
+    "positions": "x = (row / H, column / W), row first; rows and columns of pixels are counted from the offset",
+    "precision_chol": "(l11, l21, l22) with A = L L^T, L = [[l11, 0], [l21, l22]], l11 > 0, l22 > 0",
+    "weights": "(m,) for a gray picture, (m, C) for one with C channels; intensities 0 to 1",
+}
+HEADER = {"format": FORMAT, "format_version": str(FORMAT_VERSION), **CONVENTIONS}
+
+_DTYPES = {"F32": np.float32, "F64": np.float64}
+
+
+class ModelFileError(ValueError):
+    """A model file that cannot be read or written; the text names it, says what is wrong and what to do."""
+
+
+def save(path: str | os.PathLike, params: GmFace, metadata: Mapping[str, str] | None = None) -> None:
+    """Writes one model, whole or not at all: a file that is there already is replaced only by a complete one.
+
+    ``metadata``: the caller's own text, by name. ``"offset"`` says where the model's pixels are counted from; without
+    it, it is "1.0", the paper's grid. The names of ``HEADER`` belong to the format and may be given only as they stand
+    there, so what ``load_metadata`` returned can be passed on.
+
+    Raises:
+        ValueError: not one valid model (a batch, wrong shapes, NaN, l11 or l22 not above 0), or metadata not text.
+        ModelFileError: the file cannot be written there.
+    """
+    path = Path(path)
+    tensors = {name: np.asarray(getattr(params, name)) for name in TENSORS}
+    wrong = _what_is_wrong(tensors)
+    if wrong:
+        raise ValueError(f"not saved to {path}: {wrong}")
+    metadata = _checked_metadata(metadata or {})
+    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    _write_whole(path, _in_order(safetensors.numpy.save(tensors, metadata=metadata)))
+
+
+def load(path: str | os.PathLike) -> GmFace:
+    """The model in a file, checked before it is believed.
+
+    float64 files give float64 models where the caller has enabled them in JAX, else float32.
+
+    Raises:
+        ModelFileError: there is no such file, or it is not a model file, damaged, of a newer format, above
+            ``MAX_BYTES`` (256 MiB), or holds a model that is not valid.
+    """
+    return _read(Path(path))[0]
+
+
+def load_metadata(path: str | os.PathLike) -> dict[str, str]:
+    """The text in the header of a model file, the format's own and the caller's; checked as ``load`` checks it."""
+    return _read(Path(path))[1]
+
+
+def _read(path: Path) -> tuple[GmFace, dict[str, str]]:
+    _require_readable(path)
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            _require_format(path, metadata)
+            tensors = {name: _tensor(path, file, name) for name in _require_names(path, file.keys())}
+    except (OSError, safetensors.SafetensorError) as error:
+        raise ModelFileError(
+            f"{path} cannot be read as a model file ({error}): it is damaged or of another kind; copy it again from "
+            "its source, or give a file that gmjax.save wrote"
+        ) from error
+    wrong = _what_is_wrong(tensors) or _wrong_offset(metadata)
+    if wrong:
+        raise ModelFileError(f"{path} does not hold a valid model: {wrong}; make it again, or copy it from its source")
+    return GmFace(**{name: jnp.asarray(tensor) for name, tensor in tensors.items()}), metadata
+
+
+def _require_readable(path: Path) -> None:
+    if path.is_dir():
+        raise ModelFileError(f"{path} is a folder, not a model file; give the file in it, such as model.safetensors")
+    if not path.exists():
+        raise ModelFileError(f"{path}: no such file; check the name")
+    if not path.is_file():
+        raise ModelFileError(f"{path} is not a plain file; give a file that gmjax.save wrote")
+    size = path.stat().st_size
+    if size == 0:
+        raise ModelFileError(f"{path} is empty (0 bytes); copy it again from its source")
+    if size > MAX_BYTES:
+        raise ModelFileError(
+            f"{path} has {size} bytes, more than the {MAX_BYTES} (256 MiB) that a model file may have; is it a model?"
+        )
+
+
+def _require_format(path: Path, metadata: Mapping[str, str]) -> None:
+    if metadata.get("format") != FORMAT:
+        raise ModelFileError(
+            f"{path} is a safetensors file of another kind: its header does not say format {FORMAT}; give a file that "
+            "gmjax.save wrote"
+        )
+    version = metadata.get("format_version", "")
+    if not (version.isascii() and version.isdecimal() and int(version[:9]) > 0):
+        raise ModelFileError(f"{path}: its header gives the format version {version!r}, not a number; it is damaged")
+    if int(version[:9]) > FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path} has format version {version}, and this gmjax reads up to {FORMAT_VERSION}; upgrade gmjax"
+        )
+
+
+def _require_names(path: Path, names) -> tuple[str, ...]:
+    if set(names) != set(TENSORS):
+        raise ModelFileError(
+            f"{path} holds the tensors {', '.join(sorted(names)) or '(none)'}; a model file holds exactly "
+            f"{', '.join(TENSORS)}"
+        )
+    return TENSORS
+
+
+def _tensor(path: Path, file, name: str) -> np.ndarray:
+    dtype = file.get_slice(name).get_dtype()
+    if dtype not in _DTYPES:
+        raise ModelFileError(f"{path}: {name} has numbers of the type {dtype}; a model file holds float32 or float64")
+    # JAX would round to float32 as well, but NumPy's warning about a number that is too large would get out.
+    with np.errstate(over="ignore", under="ignore"):
+        return file.get_tensor(name).astype(jax.dtypes.canonicalize_dtype(_DTYPES[dtype]))
+
+
+def _what_is_wrong(tensors: Mapping[str, np.ndarray]) -> str | None:
+    """Why these are not the parameters of one model; None if they are."""
+    weights, means, chol = (tensors[name] for name in TENSORS)
+    if means.ndim == 3:
+        return f"means has the shape {means.shape}, a batch of models; one file holds one model"
+    count = len(weights) if weights.ndim in (1, 2) else 0
+    if count < 1 or weights.size == 0 or means.shape != (count, 2) or chol.shape != (count, 3):
+        return (
+            "a model has weights (m,) or (m, C), means (m, 2) and precision_chol (m, 3) with m of at least 1, not "
+            f"{weights.shape}, {means.shape} and {chol.shape}"
+        )
+    for name in TENSORS:
+        if tensors[name].dtype not in (np.float32, np.float64):
+            return f"{name} must be float32 or float64, not {tensors[name].dtype}"
+        if not np.isfinite(tensors[name]).all():
+            return f"{name} has numbers that are NaN or infinite, or too large for {tensors[name].dtype}"
+    if not (chol[:, (0, 2)] > 0).all():
+        return "precision_chol must have l11 > 0 and l22 > 0 in every component"
+    return None
+
+
+def _wrong_offset(metadata: Mapping[str, str]) -> str | None:
+    try:
+        offset = float(metadata["offset"])
+    except (KeyError, ValueError):
+        offset = math.nan
+    return None if math.isfinite(offset) else f"its offset is {metadata.get('offset')!r}, not a number"
+
+
+def _checked_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+    for name, text in metadata.items():
+        if not (isinstance(name, str) and isinstance(text, str)):
+            raise ValueError(f"metadata must be text by name; got {name!r}: {text!r}")
+        if HEADER.get(name, text) != text:
+            raise ValueError(f"the metadata name {name!r} belongs to the format; use another one")
+    checked = {"offset": "1.0", **metadata, **HEADER}
+    wrong = _wrong_offset(checked)
+    if wrong:
+        raise ValueError(f"metadata: {wrong}")
+    return checked
+
+
+def _in_order(content: bytes) -> bytes:
+    """The header's text sorted, which safetensors writes in random order: equal models then make equal files."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[end:]
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """A reader, or a machine that goes down, finds the old file or the new one and nothing in between."""
+    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        with open(temporary, "xb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ModelFileError(
+            f"{path} cannot be written ({error.strerror}); choose a folder that exists and that you may write to"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):  # the folder itself is not there or not ours: nothing was left in it
+            temporary.unlink(missing_ok=True)

