@@ -6,6 +6,7 @@ from gmjax.config import FitConfig
 from gmjax.fitting import FitInfo, FitResult
 from gmjax.gmface import GmFace, from_precision, gmface, pixel_grid, precision, render
 from gmjax.gmnet import GmNet
+from gmjax.io import load, save
 from gmjax.losses import ImageStatistics, image_statistics, mse, pae, psnr
 from gmjax.personal import fit
 from gmjax.published import published_common_face
@@ -25,6 +26,7 @@ __all__ = [
     "from_precision",
     "gmface",
     "image_statistics",
+    "load",
     "mse",
     "pae",
     "pixel_grid",
@@ -33,6 +35,7 @@ __all__ = [
     "published_common_face",
     "render",
     "rotate",
+    "save",
     "scale",
     "translate",
 ]

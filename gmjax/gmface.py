@@ -141,10 +141,10 @@ def _sum_of_gaussians_jvp(primals, tangents):
         change = _per_component(w, g) * d_log_g
         if dw is not None:
             change = change + _per_component(dw, g)
-        return jnp.einsum("m...,m...->...", g, change)
+        return jnp.sum(g * change, axis=0)
 
     d_weights = [None] * weights.shape[1] if isinstance(d_weights, SymbolicZero) else d_weights.T
-    picture = jnp.einsum("m...,mc->...c", g, weights)
+    picture = (weights.T @ g.reshape(len(weights), -1)).T.reshape(*g.shape[1:], -1)
     return picture, jnp.stack([channel(w, dw) for w, dw in zip(weights.T, d_weights, strict=True)], axis=-1)
 
 

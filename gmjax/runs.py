@@ -16,7 +16,8 @@ import jax
 from gmjax._version import __version__
 from gmjax.config import FitConfig
 
-CONFIG, VERSIONS, LOSS, METRICS, SKIPPED = "config.json", "versions.json", "loss.csv", "metrics.csv", "skipped.csv"
+MODEL, CONFIG, VERSIONS = "model.safetensors", "config.json", "versions.json"
+LOSS, METRICS, SKIPPED = "loss.csv", "metrics.csv", "skipped.csv"
 _PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy")
 
 

@@ -117,7 +117,7 @@ def asked(monkeypatch, model):
         info = gmjax.FitInfo(*(np.float32(value) for value in (0.01, 0.1, 20.0)), np.float32([0.5]))
         return gmjax.FitResult(params, info)
 
-    monkeypatch.setattr(cli.parallel, "fit_common", fit_common)
+    monkeypatch.setattr(parallel, "fit_common", fit_common)
     return calls
 
 
@@ -207,7 +207,7 @@ def test_a_fit_that_fails_costs_only_itself(folder, monkeypatch):
             else:
                 yield number, result
 
-    monkeypatch.setattr(cli, "parallel", type("Fake", (), {"fit_many": staticmethod(fit_many)}))
+    monkeypatch.setattr(parallel, "fit_many", fit_many)
     assert run("fit", folder, *ALIGNED, "--color", "--out", "out") == 1
     assert written == [0, 0, 0, 1]
     assert [row["picture"] for row in rows("out/metrics.csv")] == ["b.png", "sub/a.png"]
@@ -220,7 +220,7 @@ def test_an_interrupted_run_keeps_what_is_done(folder, monkeypatch, capsys):
         yield next(iter(parallel.fit_many(images, *args, **options)))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "parallel", type("Fake", (), {"fit_many": staticmethod(fit_many)}))
+    monkeypatch.setattr(parallel, "fit_many", fit_many)
     assert run("fit", folder, *ALIGNED, "--color", "--out", "out") == 130
     (row,) = rows("out/metrics.csv")
     io.load(f"out/models/{row['picture']}.safetensors")
@@ -380,7 +380,7 @@ def test_bugs_keep_their_traceback(model, monkeypatch):
     def broken(*args, **options):
         raise ValueError("a bug")
 
-    monkeypatch.setattr(cli, "render", broken)
+    monkeypatch.setattr("gmjax.commands.models.render", broken)
     with pytest.raises(ValueError, match="a bug"):
         run("render", model, "out.png")
 

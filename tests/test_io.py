@@ -244,6 +244,7 @@ def test_an_invalid_model_is_not_saved(tmp_path, change, words):
 
 
 @pytest.mark.parametrize("metadata", [{"n": 1}, {1: "n"}, {"format": "mine"}, {"offset": "left"}, {"offset": "inf"}])
+@pytest.mark.usefixtures("unchecked")
 def test_wrong_metadata_is_not_saved(tmp_path, metadata):
     with pytest.raises(ValueError, match="metadata"):
         save(tmp_path / "m.safetensors", small_model(), metadata)

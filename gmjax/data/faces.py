@@ -65,8 +65,8 @@ def load_folder(
         ImportError: eyes have to be found and the extra ``align`` is not installed.
     """
     folder = Path(folder)
-    names = _picture_names(folder)
-    table = None if aligned else _eyes_table(folder, eyes, names)
+    names = picture_names(folder)
+    table = None if aligned else eyes_table(folder, eyes, names)
 
     def load(name: str) -> Picture:
         if table is not None and name not in table:
@@ -156,7 +156,8 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
     return [int(part) if part.isdecimal() else part for part in parts], name
 
 
-def _picture_names(folder: Path) -> list[str]:
+def picture_names(folder: Path) -> list[str]:
+    """The pictures of a folder and the folders in it, as :func:`load_folder` finds, names and sorts them."""
     if not folder.is_dir():
         raise PictureError(f"{folder}: no such folder.")
 
@@ -182,7 +183,8 @@ def _found_eyes(path: Path) -> Eyes:
     return find_eyes(read_picture(path, color=True))
 
 
-def _eyes_table(folder: Path, eyes: str | Path | None, names: Sequence[str]) -> dict[str, Eyes] | None:
+def eyes_table(folder: Path, eyes: str | Path | None, names: Sequence[str]) -> dict[str, Eyes] | None:
+    """The eyes of the pictures ``names`` by name, from ``eyes`` or the folder's ``eyes.csv``; None: to be found."""
     path = folder / EYES_FILE if eyes is None else Path(eyes)
     if eyes is None and not path.is_file():
         return None

@@ -1,0 +1,90 @@
+"""The options of every command that fits."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import arg
+
+from gmjax import io
+from gmjax.commands.shared import UsageError, refusals
+from gmjax.config import FitConfig
+from gmjax.data import MAX_PIXELS
+from gmjax.gmface import GmFace
+from gmjax.published import published_common_face
+
+PUBLISHED_COMPONENTS = 80
+
+Flag = Annotated[bool, arg(help_behavior_hint="")]
+
+
+@dataclasses.dataclass(kw_only=True)
+class FitOptions:
+    components: Annotated[int | None, arg(metavar="M", help_behavior_hint="(default: 80, or as in --start)")] = None
+    """Number of Gaussians, m. A gray picture is then 6 m numbers, a colour one 8 m."""
+
+    steps: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: the recipe's)")] = None
+    """Steps of the solver."""
+
+    recipe: Literal["default", "paper"] = "default"
+    """default: chosen by measuring. paper: Adam at a rate of 0.001 and a loss of MSE + 0.1 PAE."""
+
+    pae_weight: Annotated[float | None, arg(metavar="LAMBDA", help_behavior_hint="(default: the recipe's)")] = None
+    """lambda in the loss MSE + lambda PAE."""
+
+    start: Annotated[
+        str | None,
+        arg(
+            metavar="published|grid|random|FILE",
+            help_behavior_hint="(default: published for aligned faces and 80 components, else grid)",
+        ),
+    ] = None
+    """Where the fit starts: the paper's published common face, an even grid, random Gaussians, or a model file."""
+
+    size: Annotated[int, arg(metavar="PIXELS")] = 120
+    """Side of the aligned faces in pixels."""
+
+    color: Flag = False
+    """Keep the colours."""
+
+    eyes: Annotated[Path | None, arg(metavar="CSV", help_behavior_hint="(default: eyes.csv with the pictures)")] = None
+    """Table of eye positions: file,left_x,left_y,right_x,right_y. Without any the eyes are found automatically."""
+
+    seed: Annotated[int, arg(metavar="N")] = 0
+    """Seed of everything random."""
+
+    overwrite: Flag = False
+    """Write into a folder that is not empty."""
+
+    def plan(self, *, in_crop: bool, pae_weight: float, **more) -> tuple[FitConfig, GmFace | None, str]:
+        """(how to fit, the model to start from or None, what the start is called); ``pae_weight`` is the default."""
+        if not 2 <= self.size <= math.isqrt(MAX_PIXELS):
+            raise UsageError(f"--size must be from 2 to {math.isqrt(MAX_PIXELS)} pixels; got {self.size}")
+        if not 0 <= self.seed < 2**32:
+            raise UsageError(f"--seed must be from 0 to 2^32 - 1; got {self.seed}")
+        start = self.start
+        if start is None:
+            is_published = in_crop and self.components in (None, PUBLISHED_COMPONENTS)
+            start = "published" if is_published else "grid"
+        init = None
+        if start not in ("grid", "random"):
+            init = published_common_face() if start == "published" else io.load(start)
+            if self.components not in (None, init.num_components):
+                raise UsageError(
+                    f"--start {start} has {init.num_components} components, not {self.components}: leave --components "
+                    "out, or start from grid"
+                )
+            if init.channels is not None and (not self.color or init.channels != 3):
+                raise UsageError(f"--start {start} is a model with {init.channels} channels: it needs colour, --color")
+        changes = {
+            "num_components": self.components if init is None else init.num_components,
+            "start": start if init is None else None,
+            "steps": self.steps,
+            "pae_weight": self.pae_weight,
+            **more,
+        }
+        with refusals():
+            make = FitConfig.paper if self.recipe == "paper" else FitConfig
+            config = make(**{name: value for name, value in changes.items() if value is not None})
+        return config.with_pae_weight(pae_weight), init, start
