@@ -1,6 +1,7 @@
 """Where a fit starts when no model is given."""
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from gmjax.varying import vary_like
 RIDGE = 1e-6
 
 
+@partial(jax.jit, static_argnames=("num_components", "offset"))
 def grid(picture: Picture, num_components: int, *, offset: float = 1.0) -> GmFace:
     """Round Gaussians on an even grid over the picture, their weights solved for.
 
@@ -28,6 +30,7 @@ def grid(picture: Picture, num_components: int, *, offset: float = 1.0) -> GmFac
     return solve_weights(jnp.asarray(means, picture.dtype), jnp.asarray(chol, picture.dtype), picture, offset=offset)
 
 
+@partial(jax.jit, static_argnames=("num_components", "offset"))
 def at_random(key: Array, picture: Picture, num_components: int, *, offset: float = 1.0) -> GmFace:
     """Centres anywhere in the picture, widths around those of the grid, any direction; the weights solved for."""
     key_means, key_widths, key_shear = jax.random.split(key, 3)
@@ -38,6 +41,7 @@ def at_random(key: Array, picture: Picture, num_components: int, *, offset: floa
     return solve_weights(means, jnp.stack([l11, l21, l22], axis=-1), picture, offset=offset)
 
 
+@partial(jax.jit, static_argnames="offset")
 def solve_weights(
     means: Float[AnyArray, "m 2"],
     precision_chol: Float[AnyArray, "m 3"],

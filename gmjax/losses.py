@@ -69,6 +69,7 @@ class ImageStatistics:
         )
 
 
+@jax.jit
 def image_statistics(images: Pictures) -> ImageStatistics:
     """The statistics of pictures ``(N, H, W)`` or ``(N, H, W, C)``."""
     images = jnp.asarray(images)

