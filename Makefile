@@ -3,6 +3,7 @@
 #   make common-model                       the common face of the 400 ORL faces
 #   make common-model DATA=folder           ... of your own pictures (EYES=eyes.csv, ALIGNED=1, COMPONENTS=80, OUT=folder)
 #   make test | lint | types | format       the whole suite; style; types; rewrite in the project's style
+#   make picture                            the README's picture, from runs/common-model
 #   make lock                               pin the newest versions of everything
 
 PYTHON ?= python3
@@ -17,7 +18,7 @@ OUT ?= runs/common-model
 ARGUMENTS := --components $(COMPONENTS) --out "$(OUT)" --overwrite
 ARGUMENTS += $(if $(DATA),--data "$(DATA)") $(if $(EYES),--eyes "$(EYES)") $(if $(ALIGNED),--aligned)
 
-.PHONY: common-model test lint types format lock
+.PHONY: common-model test lint types format picture lock
 .DEFAULT_GOAL := common-model
 
 common-model: $(READY)
@@ -36,6 +37,9 @@ types: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+picture: $(READY)
+	$(BIN)/python docs/make_picture.py
 
 lock: $(READY)
 	$(PIP) uv

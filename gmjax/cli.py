@@ -43,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     _keep_compiled_programs()
     try:
         return command.run()
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (UsageError, PictureError, ModelFileError, OSError, ImportError) as error:
         print(f"gmjax: {'; '.join(line.strip() for line in str(error).splitlines())}", file=sys.stderr)
         return 2

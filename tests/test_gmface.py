@@ -51,8 +51,9 @@ def test_published_parameters(published):
     assert diagonal.max() == pytest.approx(14838.52, rel=1e-5)
 
 
-@pytest.mark.parametrize("shape", [(24, 20), (1, 7), (9, 1), (31, 64)])
-@pytest.mark.parametrize("offset", [1.0, 0.5, 0.0])
+@pytest.mark.parametrize(
+    ("shape", "offset"), [((24, 20), 1.0), ((24, 20), 0.5), ((1, 7), 0.0), ((9, 1), 1.0), ((31, 64), 0.5)]
+)
 def test_render_is_the_formula_on_the_grid(model, shape, offset):
     rows, columns = np.arange(shape[0]) + offset, np.arange(shape[1]) + offset
     x = np.stack(np.meshgrid(rows / shape[0], columns / shape[1], indexing="ij"), -1)

@@ -8,8 +8,9 @@ from gmjax import initialize
 from tests import reference
 
 
-@pytest.mark.parametrize("num_components", [1, 2, 7, 30])
-@pytest.mark.parametrize("shape", [(24, 20), (1, 9), (9, 1), (12, 10, 3)])
+@pytest.mark.parametrize(
+    ("num_components", "shape"), [(1, (24, 20)), (2, (1, 9)), (7, (9, 1)), (30, (12, 10, 3)), (30, (1, 9))]
+)
 def test_starts_are_valid_and_of_the_size_asked_for(num_components, shape):
     picture = np.random.default_rng(0).uniform(size=shape).astype(np.float32)
     for start in (

@@ -1,0 +1,43 @@
+"""Makes the README's picture, of nothing but the project's own renders.
+
+Command: make picture   (after make common-model; a few seconds)
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import gmjax
+
+SHAPE = (240, 240)
+
+
+def strongest(model: gmjax.GmFace, count: int) -> gmjax.GmFace:
+    """The ``count`` components of largest |weight|, as in the paper's Fig. 9."""
+    order = np.argsort(-np.abs(np.asarray(model.weights)))[:count]
+    return gmjax.GmFace(model.weights[order], model.means[order], model.precision_chol[order])
+
+
+def main() -> None:
+    model = gmjax.load("runs/common-model/model.safetensors")
+    middle = (0.5, 0.5)
+    panels = {
+        "20 of 80 components": strongest(model, 20),
+        "40": strongest(model, 40),
+        "80: the common face": model,
+        "rotated": gmjax.rotate(model, math.radians(30)),
+        "scaled": gmjax.scale(model, 2.0, middle),
+        "moved": gmjax.translate(model, (0.0, 0.2)),
+    }
+    figure = Figure(figsize=(12, 2.3), layout="constrained")
+    for axes, (name, params) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+        axes.imshow(gmjax.render(params, SHAPE), cmap="gray", vmin=0, vmax=1)
+        axes.set_title(name, fontsize="medium")
+        axes.set_axis_off()
+    figure.savefig(Path("docs/common_face.png"), dpi=100)
+
+
+if __name__ == "__main__":
+    main()
