@@ -75,6 +75,9 @@ def gmface(params: GmFace, x: Float[AnyArray, "*points 2"]) -> Float[Array, "...
 @partial(jax.jit, static_argnames=("shape", "offset"))
 def render(params: GmFace, shape: tuple[int, int], *, offset: float = 1.0) -> Float[Array, "{shape[0]} {shape[1]} *c"]:
     """The picture of ``shape`` (H, W), any size: ``(H, W)`` or ``(H, W, C)``, intensities as the formula gives them."""
+    if not (isinstance(shape, tuple) and len(shape) == 2 and all(isinstance(n, int) and n > 0 for n in shape)):
+        raise ValueError(f"shape must be (H, W), two whole numbers of at least 1; got {shape!r}")
+    _require_model(params)
     return on_axes(params, *pixel_axes(shape, offset, params.means.dtype))
 
 
@@ -93,13 +96,21 @@ def on_axes(params: GmFace, rows: Float[AnyArray, " h"], columns: Float[AnyArray
     return _formula(params, rows[:, None], columns[None, :])
 
 
+def _require_model(params) -> None:
+    if not isinstance(params, GmFace):
+        raise TypeError(f"expected a GmFace, not {type(params).__name__}; of a FitResult take .params")
+
+
 def _formula(params, rows, columns):
+    _require_model(params)
     if params.means.ndim != 2:
         raise ValueError(
             f"the formula takes one model, means (m, 2); got {params.means.shape}: use jax.vmap over a batch of models"
         )
     weights = params.weights if params.channels else params.weights[:, None]
     picture = _sum_of_gaussians(weights, params.means, params.precision_chol, rows, columns)
+    # Keeps what a loss does with each pixel, and its derivative, from being done again for each component.
+    picture = jax.lax.optimization_barrier(picture)
     return picture if params.channels else picture[..., 0]
 
 

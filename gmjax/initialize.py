@@ -12,8 +12,6 @@ from gmjax.gmface import GmFace, gaussians, pixel_axes
 from gmjax.types import AnyArray, Picture
 from gmjax.varying import vary_like
 
-RIDGE = 1e-6
-
 
 @partial(jax.jit, static_argnames=("num_components", "offset"))
 def grid(picture: Picture, num_components: int, *, offset: float = 1.0) -> GmFace:
@@ -51,7 +49,7 @@ def solve_weights(
 ) -> GmFace:
     """The weights that bring these Gaussians nearest to ``picture`` in MSE: they enter linearly, so m equations do it.
 
-    A ridge, ``RIDGE`` times the mean square norm of a Gaussian, keeps them finite where Gaussians coincide.
+    A ridge as large as the rounding of these equations keeps them positive definite where Gaussians nearly coincide.
     """
     rows, columns = pixel_axes(picture.shape[:2], offset, picture.dtype)
 
@@ -64,9 +62,9 @@ def solve_weights(
     zeros = (jnp.zeros((num_components,) * 2, picture.dtype), jnp.zeros((num_components, *channels), picture.dtype))
     zeros = vary_like(zeros, means, precision_chol, picture)
     (gram, projections), _ = jax.lax.scan(add_row, zeros, (rows, picture))
-    ridge = RIDGE * jnp.trace(gram) / num_components
-    # The ridge also has a floor: Gaussians that all lie between the pixels have no norm at all.
-    ridge = jnp.maximum(ridge, jnp.finfo(picture.dtype).tiny ** 0.5)
+    precision = jnp.finfo(picture.dtype)
+    # The floor is for Gaussians that all lie between the pixels, where they are 0.
+    ridge = jnp.maximum(10 * precision.eps * jnp.trace(gram), precision.tiny**0.5)
     weights = jax.scipy.linalg.solve(
         gram + ridge * jnp.eye(num_components, dtype=picture.dtype), projections, assume_a="pos"
     )

@@ -38,7 +38,8 @@ def create(folder: Path, *, overwrite: bool) -> Path:
             # Left from an earlier run, it would name pictures that this run did not lose.
             (folder / SKIPPED).unlink(missing_ok=True)
     except OSError as error:
-        raise OSError(f"{folder} cannot be a run's folder ({error.strerror}); give another one with --out") from error
+        reason = "a file of that name is there" if isinstance(error, FileExistsError) else error.strerror
+        raise OSError(f"{folder} cannot be a run's folder ({reason}); give another one with --out") from error
     if in_use:
         raise FileExistsError(f"{folder} is not empty; give another folder with --out, or --overwrite")
     return folder

@@ -338,7 +338,7 @@ def test_info_says_what_is_in_a_file(model, capsys):
         (["fit", "faces", "--out", "m.safetensors"], "cannot be a run's folder"),
         (["fit", "faces", "--out", "faces/sub"], "--overwrite"),
         (["fit", "faces", "--steps", "0"], "steps"),
-        (["fit", "faces", "--pae-weight", "-1"], "pae_weight"),
+        (["fit", "faces", "--pae-weight", "-1"], "pae-weight"),
         (["fit", "faces", "--seed", "-1"], "--seed"),
         (["fit", "faces", "--size", "1"], "--size"),
         (["fit", "faces", "--start", "none"], "no such file"),

@@ -224,6 +224,8 @@ def test_bad_configurations(arguments, message):
 
 @pytest.mark.usefixtures("unchecked")
 def test_bad_starts_and_masks(picture, model, color_model):
+    with pytest.raises(TypeError, match="config="):
+        gmjax.fit(picture, QUICK)
     with pytest.raises(ValueError, match="key"):
         gmjax.fit(picture, config=gmjax.FitConfig(start="random"))
     with pytest.raises(ValueError, match="channels"):

@@ -151,6 +151,17 @@ def test_precision_and_back(model):
     np.testing.assert_allclose(again.precision_chol, model.precision_chol, rtol=2e-3)
 
 
+@pytest.mark.usefixtures("unchecked")
+def test_bad_arguments(published):
+    for shape in (100, (0, 10), (-1, 10), (3, 4, 5), (2.5, 3)):
+        with pytest.raises(ValueError, match=r"\(H, W\)"):
+            gmjax.render(published, shape)
+    result = gmjax.FitResult(published, None)
+    for call in (lambda: gmjax.render(result, (3, 3)), lambda: gmjax.gmface(result, np.zeros((1, 2), np.float32))):
+        with pytest.raises(TypeError, match=r"\.params"):
+            call()
+
+
 def test_render_keeps_no_array_of_components_times_pixels(published):
     """Rendered at 1024 x 1024 the Gaussians alone would be 335 MB."""
     compiled = jax.jit(lambda p: gmjax.render(p, (1024, 1024))).lower(published).compile()

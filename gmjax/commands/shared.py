@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -29,7 +30,9 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError) as error:
-        raise UsageError(str(error)) from error
+        # The library speaks of FitConfig.batch_size, the command line of --batch-size.
+        options = re.sub(r"FitConfig\.(\w+)", lambda name: "--" + name[1].replace("_", "-"), str(error))
+        raise UsageError(options.replace("--num-components", "--components")) from error
 
 
 def progress(what: str, unit: str, total: int | None = None) -> tqdm:

@@ -35,6 +35,8 @@ def align(image: Picture, eyes: Eyes, *, size: int = 120) -> Picture:
     from scipy.ndimage import affine_transform
 
     _check_eyes(eyes, image.shape)
+    if size < 2:
+        raise ValueError(f"size must be at least 2 pixels; got {size}")
     # The plane as complex numbers, row + i column: a similarity is source = turn * crop + shift.
     left, right = (complex(y, x) for x, y in (eyes[:2], eyes[2:]))
     crop_left, crop_right = (complex(r * size - 1, c * size - 1) for r, c in EYES)

@@ -57,7 +57,10 @@ def find_eyes(image: Picture) -> Eyes:
             if away.min() < 0.3 * (chosen[0][2] - chosen[0][0]):
                 chosen.append(eyes[np.argmin(away)])
     if not chosen:
-        raise NoFaceError("no face was found; use an upright frontal picture, or give the eye positions in eyes.csv")
+        raise NoFaceError(
+            "no face was found; use an upright frontal picture, give the eye positions in eyes.csv, "
+            "or take the picture as it is (aligned=True, --aligned)"
+        )
     left_x, left_y, right_x, right_y = np.median(chosen, axis=0).tolist()
     return left_x, left_y, right_x, right_y
 
@@ -93,7 +96,8 @@ def read_eyes_csv(path: str | Path) -> dict[str, Eyes]:
                 )
                 table[name] = left_x, left_y, right_x, right_y
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise PictureError(f"{path} cannot be read as a table of eyes: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise PictureError(f"{path} cannot be read as a table of eyes: {reason}") from error
     if not table:
         raise PictureError(f"{path} holds no eye positions.")
     return table

@@ -109,6 +109,8 @@ def load_picture(
     """
     path = Path(path)
     image = read_picture(path, color=color)
+    if size < 2:
+        raise ValueError(f"size must be at least 2 pixels; got {size}")
     if aligned:
         height, width = image.shape[:2]
         scale = size / max(height, width)
