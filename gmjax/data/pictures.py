@@ -112,9 +112,9 @@ def _decode(path: Path) -> np.ndarray:
             cause = error.__cause__ or error
             if isinstance(cause, DecompressionBombError):  # Pillow's own limit, twice as large
                 raise PictureError(f"{path}: {cause} Make it smaller.") from error
-            cause = "of no known kind" if "<_io" in str(cause) else cause  # how Pillow names a stream
+            reason = "of no known kind" if "<_io" in str(cause) else cause  # how Pillow names a stream
             raise PictureError(
-                f"{path} cannot be read as a picture ({cause}); it is damaged, or not of the "
+                f"{path} cannot be read as a picture ({reason}); it is damaged, or not of the "
                 "format it claims. Open and save it again, or leave it out."
             ) from error
     return _upright(pixels, orientation)
