@@ -3,6 +3,7 @@
 #   make common-model                       the common face of the 400 ORL faces
 #   make common-model DATA=folder           ... of your own pictures (EYES=eyes.csv, ALIGNED=1, COMPONENTS=80, OUT=folder)
 #   make test | lint | types | format       the whole suite; style; types; rewrite in the project's style
+#   make bench                              what is fast, into benchmarks/RESULTS.md (ONLY=step; DATA=folder for solvers)
 #   make picture                            the README's picture, from runs/common-model
 #   make lock                               pin the newest versions of everything
 
@@ -10,6 +11,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+BENCH_READY := $(VENV)/ready-bench
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 COMPONENTS ?= 80
@@ -18,7 +20,7 @@ OUT ?= runs/common-model
 ARGUMENTS := --components $(COMPONENTS) --out "$(OUT)" --overwrite
 ARGUMENTS += $(if $(DATA),--data "$(DATA)") $(if $(EYES),--eyes "$(EYES)") $(if $(ALIGNED),--aligned)
 
-.PHONY: common-model test lint types format picture lock
+.PHONY: common-model test bench lint types format picture lock
 .DEFAULT_GOAL := common-model
 
 common-model: $(READY)
@@ -26,6 +28,10 @@ common-model: $(READY)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+
+# About ten minutes on two cores. Also installs PyTorch, which nothing else here needs.
+bench: $(BENCH_READY)
+	OMP_NUM_THREADS=2 $(BIN)/python -m benchmarks $(ONLY) $(if $(DATA),--data "$(DATA)")
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -53,4 +59,10 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --requirement requirements.lock
 	$(PIP) --no-deps --editable .
+	@touch $@
+
+# The index decides which build of PyTorch this is: a CPU build suffices, one with CUDA is some GB larger.
+$(BENCH_READY): $(READY) requirements-bench.lock
+	$(PIP) --requirement requirements-bench.lock
+	@$(BIN)/python -c 'import torch; print("PyTorch", torch.__version__, "with CUDA" if torch.version.cuda else "for the CPU")'
 	@touch $@

@@ -14,6 +14,7 @@ import pytest
 
 import gmjax
 from gmjax import cli, io, parallel, transforms
+from gmjax.cli import _keep_compiled_programs as keep_compiled_programs
 from gmjax.data import read_picture, write_picture
 from gmjax.parallel import fit_many as real_fit_many
 
@@ -403,11 +404,22 @@ def test_help_is_there(command, capsys):
 
 
 def test_as_a_program(tmp_path, model):
-    """``python -m gmjax``: its exit status, a quiet standard error, and its cache in the person's cache folder."""
+    """``python -m gmjax``: its exit status, a quiet standard error, and a second run that compiles nothing."""
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
-    command = [sys.executable, "-W", "error", "-m", "gmjax", "info", str(model)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "6 components" in done.stdout
-    assert (tmp_path / "cache" / "gmjax").is_dir()
+    command = [sys.executable, "-W", "error", "-m", "gmjax", "render", str(model), "r.png", "--size", "24"]
+    compiled = []
+    for _ in range(2):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "r.png" in done.stdout
+        compiled.append({path.name for path in (tmp_path / "cache" / "gmjax").glob("*-cache")})
+    assert any(name.startswith("jit_render") for name in compiled[0])
+    assert compiled[1] == compiled[0]
+
+
+def test_without_a_cache_folder_nothing_is_kept(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(jax.config, "update", lambda *setting: pytest.fail(f"{setting} was set"))
+    keep_compiled_programs()

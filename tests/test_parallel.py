@@ -112,6 +112,22 @@ def test_many_personal_faces(images):  # noqa: F811
             assert np.abs(rendered(result.params) - rendered(expected[number].params)).max() < 1e-3
 
 
+def test_one_compilation_for_pictures_of_one_shape(images, caplog):  # noqa: F811
+    """Other faces, another collection of another size: the second time nothing is compiled."""
+    config, devices = gmjax.FitConfig(num_components=6, steps=3), jax.devices()[:1]
+    compiled = []
+    for part, count in ((images[:2], 2), (images[2:5], 5)):
+        statistics = gmjax.image_statistics(images[:count])
+        caplog.clear()
+        with jax.log_compiles():
+            for _, result in parallel.fit_many(part, config=config, devices=devices):
+                jax.block_until_ready(result)
+            parallel.fit_common(statistics, config=config, devices=devices)
+        compiled.append([record.getMessage() for record in caplog.records if "Compiling" in record.getMessage()])
+    assert compiled[0]
+    assert not compiled[1]
+
+
 def test_a_bad_picture_costs_only_itself(images):  # noqa: F811
     pictures = [images[0], images[1] * np.nan, images[2], images[3][:8], np.zeros((1, 1), np.float32)]
     results = dict(parallel.fit_many(pictures, config=FULL, devices=jax.devices()[:2]))

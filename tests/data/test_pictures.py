@@ -86,6 +86,8 @@ def test_alpha_lies_over_white(tmp_path):
     check(read_picture(tmp_path / "rgba.png", color=True), (6, 5, 3), RGB / 255 * a + 1 - a)
     Image.fromarray(np.dstack([BYTES, alpha])).save(tmp_path / "la.png")
     check(read_picture(tmp_path / "la.png"), (6, 5), BYTES / 255 * a[..., 0] + 1 - a[..., 0])
+    Image.fromarray(BYTES).save(tmp_path / "clear.png", transparency=int(BYTES[2, 2]))
+    check(read_picture(tmp_path / "clear.png"), (6, 5), np.where(BYTES[2, 2] == BYTES, 255, BYTES) / 255)
 
 
 def test_palettes(tmp_path):

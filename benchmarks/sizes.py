@@ -1,0 +1,56 @@
+"""Value and gradient of the MSE at growing sizes, gray and colour: `gmjax.render` against the plain dense sum.
+
+Input: an ORL face enlarged, with a fine texture, and m components on an even grid.
+Up to 256 both are checked to have the same value and gradient to 1e-3 of its largest entry; at 512 each is called once,
+by itself. Expected: gmjax no slower anywhere; the dense sum is left out where its arrays of m x pixels do not fit into
+memory.
+"""
+
+import os
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import gmjax
+from benchmarks import dense
+from benchmarks.faces import grid_model, large_picture
+from benchmarks.timing import alternately, table
+
+SIZES = ((120, 80), (256, 500), (512, 2000))
+# Of m x pixels float32, held by the dense sum and its derivative.
+_ARRAYS = 6
+
+
+def run() -> str:
+    rows = []
+    for side, components in SIZES:
+        for color in (False, True):
+            image = jnp.asarray(large_picture(side, color=color))
+            params = grid_model(components, color=color)
+            sides = {"gmjax": _value_and_grad(gmjax.render, params, image)}
+            if _ARRAYS * 4 * components * side**2 < os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES"):
+                sides["dense"] = _value_and_grad(dense.render, params, image)
+                if side < 400:
+                    _check_the_same(*(call() for call in sides.values()))
+            seconds = alternately(sides, rounds=15 if side < 200 else 5 if side < 400 else 1, warm_up=side < 400)
+            ours, theirs = seconds["gmjax"], seconds.get("dense", float("nan"))
+            kind = "colour" if color else "gray"
+            rows.append((f"{side} x {side}", components, kind, 1e3 * ours, 1e3 * theirs, ours / theirs))
+    return table(("picture", "m", "", "gmjax, ms", "dense, ms", "ratio"), rows)
+
+
+def _value_and_grad(render, params, image):
+    """A call of the compiled function."""
+
+    def loss(params, image):
+        return jnp.mean((render(params, image.shape[:2]) - image) ** 2)
+
+    compiled = jax.jit(jax.value_and_grad(loss)).lower(params, image).compile()
+    return lambda: compiled(params, image)
+
+
+def _check_the_same(one, other) -> None:
+    np.testing.assert_allclose(one[0], other[0], rtol=1e-3)
+    for a, b in zip(jax.tree.leaves(one[1]), jax.tree.leaves(other[1]), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-3 * np.abs(b).max(), rtol=0)

@@ -1,0 +1,60 @@
+"""How near a fit comes against how long it takes, for every solver at several numbers of steps, and the paper's recipe.
+
+Input: ORL faces 1, 151 and 301, aligned, 120 x 120, m = 80 from the published common face; or, with
+`make bench ONLY=solvers DATA=FOLDER`, the first pictures of a folder with their `eyes.csv`. Every setting fits every
+face, in turn; times are medians without compilation, MSE means over the faces. The picture is mse_against_time.png.
+Expected: every solver well below the paper's recipe at the same time.
+"""
+
+import time
+from pathlib import Path
+
+import jax
+import matplotlib
+import numpy as np
+
+import gmjax
+from benchmarks.timing import table
+from gmjax.config import SOLVERS
+from gmjax.data import load_folder, orl_faces
+
+PICTURE = Path(__file__).with_name("mse_against_time.png")
+STEPS = {"adam": (100, 250, 500, 1000, 2000), "lm": (5, 10, 20, 40)}
+FACES = 3
+
+
+def run(data: Path | None = None) -> str:
+    images = orl_faces().images[::150] if data is None else load_folder(data).images[:FACES]
+    settings = {("paper", 2000): gmjax.FitConfig.paper(steps=2000)}
+    settings |= {(name, n): gmjax.FitConfig(solver=name, steps=n) for name in SOLVERS for n in STEPS[name]}
+    seconds, errors = ({setting: [] for setting in settings} for _ in range(2))
+    start = gmjax.published_common_face()
+    images = jax.numpy.asarray(images)
+    for config in settings.values():
+        jax.block_until_ready(gmjax.fit(images[0], start, config=config))
+    for image in images:
+        for setting, config in settings.items():
+            begun = time.perf_counter()
+            errors[setting].append(float(gmjax.fit(image, start, config=config).info.mse))
+            seconds[setting].append(time.perf_counter() - begun)
+    found = {s: (float(np.median(seconds[s])), float(np.mean(errors[s]))) for s in settings}
+    _draw(found)
+    rows = [(*setting, *point) for setting, point in found.items()]
+    return table(("solver", "steps", "seconds a face", "mean MSE"), rows) + f"\n\n![MSE against time]({PICTURE.name})"
+
+
+def _draw(found) -> None:
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(5, 3.5), layout="constrained")
+    for name in dict.fromkeys(name for name, _ in found):
+        points = [(*point, steps) for (other, steps), point in found.items() if other == name]
+        axes.loglog(*np.array([point[:2] for point in points]).T, "o-", label=name)
+        for *point, steps in points:
+            axes.annotate(str(steps), point, textcoords="offset points", xytext=(4, 4), fontsize=7)
+    axes.set(xlabel="seconds a face", ylabel="mean MSE")
+    axes.grid(which="both", alpha=0.3)
+    axes.legend()
+    figure.savefig(PICTURE, dpi=80)
+    plt.close(figure)
