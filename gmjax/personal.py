@@ -1,8 +1,5 @@
 """One picture, one formula (paper, III-D); a personal face starts from the common face."""
 
-from functools import partial
-
-import jax
 from jaxtyping import Array
 
 from gmjax.checks import checked_image, checked_mask
@@ -37,9 +34,4 @@ def fit(
     config = config.with_pae_weight(PAE_WEIGHT)
     image = checked_image(image)
     mask = checked_mask(mask, image.shape)
-    return _fit(image, starting_model(init, image, config, key), mask, config)
-
-
-@partial(jax.jit, static_argnames="config")
-def _fit(image, init, mask, config: FitConfig) -> FitResult:
-    return fit_statistics(one_image(image), init, mask, config)
+    return fit_statistics(one_image(image), starting_model(init, image, config, key), mask, config)
