@@ -181,7 +181,7 @@ def _sum_on_grid_jvp(primals, tangents):
     d GmFace = sum_k phi_k sum_i g_i (dw_i [k = 0] + w_i da_ik),
 
     whose transpose takes the moments of g times the cotangent. About one centre for the whole picture these moments
-    would lose digits of the narrow components; tiles of a fifth of the picture, or smaller, keep them.
+    would lose digits of the narrow components; small tiles keep them.
     """
     weights, means, chol, rows, columns = primals
     d_weights, d_means, d_chol, _, _ = tangents
@@ -197,11 +197,13 @@ def _sum_on_grid_jvp(primals, tangents):
     u_at = u[..., None] + l11[..., None] * r[:, None] + l21[..., None] * c[:, None]
     v_at = v[..., None] + l22[..., None] * c[:, None]
     g = _exp(-(u_at * u_at + v_at * v_at))
-    d_log_g = (u * du + v * dv, u * dl11 + l11 * du, u * dl21 + l21 * du + v * dl22 + l22 * dv)
-    d_log_g += (l11 * dl11, l11 * dl21 + l21 * dl11, l21 * dl21 + l22 * dl22)
-    d_log_g = -2.0 * jnp.stack([jnp.broadcast_to(change, u.shape) for change in d_log_g], axis=1)
+    d_linear = u * dl11 + l11 * du, u * dl21 + l21 * du + v * dl22 + l22 * dv
+    d_square = l11 * dl11, l11 * dl21 + l21 * dl11, l21 * dl21 + l22 * dl22
+    d_terms = jnp.broadcast_arrays(u * du + v * dv, *d_linear, *d_square)
+    d_log_g = -2.0 * jnp.stack(d_terms, axis=1)
     powers = jnp.stack([jnp.ones_like(r), r, c, r * r, r * c, c * c], axis=1)
 
+    # The weights of each tile: without them the product over all tiles at once would first copy g in another order.
     weights, d_weights = (jnp.broadcast_to(w.T, (len(g), *w.T.shape)) for w in (weights, d_weights))
     changes = weights[:, :, None] * d_log_g[:, None] + jnp.pad(d_weights[:, :, None], ((0, 0), (0, 0), (0, 5), (0, 0)))
     products = jnp.matmul(changes.reshape(len(g), -1, g.shape[1]), g, precision="highest")
@@ -210,16 +212,17 @@ def _sum_on_grid_jvp(primals, tangents):
     return _untiled(picture, len(rows), len(columns)), _untiled(change, len(rows), len(columns))
 
 
-def _tile_counts(*lengths):
-    """How many tiles along each axis: of at most 24 pixels, and of at most a fifth of the picture."""
-    return tuple(-(-n // min(24, -(-n // 5))) for n in lengths)
+def _tile_shape(height, width):
+    """At most 15 x 24 pixels and an eighth of the rows; the columns a multiple of 8, the width of a vector."""
+    down = -(-height // min(15, -(-height // 8)))
+    return -(-height // down), min(24, -(-width // 40) * 8)
 
 
 def _tiles(rows, columns):
     """Row and column (tiles, pixels) of each pixel of each tile; the last tiles repeat the picture's edge."""
     down, across = (
-        jnp.pad(axis, (0, -len(axis) % n), mode="edge").reshape(n, -1)
-        for axis, n in zip((rows, columns), _tile_counts(len(rows), len(columns)), strict=True)
+        jnp.pad(axis, (0, -len(axis) % size), mode="edge").reshape(-1, size)
+        for axis, size in zip((rows, columns), _tile_shape(len(rows), len(columns)), strict=True)
     )
     tiled = jnp.broadcast_arrays(down[:, None, :, None], across[None, :, None, :])
     return tuple(x.reshape(len(down) * len(across), -1) for x in tiled)
@@ -227,9 +230,10 @@ def _tiles(rows, columns):
 
 def _untiled(values, height, width):
     """The picture (height, width, C) of its tiles (tiles, C, pixels)."""
-    down, across = _tile_counts(height, width)
-    values = values.reshape(down, across, values.shape[1], -(-height // down), -(-width // across))
-    return values.transpose(0, 3, 1, 4, 2).reshape(-1, across * values.shape[-1], values.shape[2])[:height, :width]
+    shape = _tile_shape(height, width)
+    values = values.reshape(-(-height // shape[0]), -(-width // shape[1]), values.shape[1], *shape)
+    values = values.transpose(0, 3, 1, 4, 2)
+    return values.reshape(-1, values.shape[2] * shape[1], values.shape[4])[:height, :width]
 
 
 @jax.custom_jvp

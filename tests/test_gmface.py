@@ -90,6 +90,31 @@ def test_gradient_is_the_papers_equations_in_float64(published):
         assert (np.abs(np.asarray(ours) - theirs).max(axis=0) / scale).max() < 1e-5
 
 
+@pytest.mark.parametrize("shape", [(120, 120), (67, 53), (1, 40), (31, 1), (16, 250)])
+def test_gradient_on_the_grid_is_that_of_float64(published, shape):
+    """By tiles, also where they do not divide the picture, to 1e-5 of each array's largest entry."""
+    cotangent = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    found = jax.grad(lambda p: jnp.sum(gmjax.render(p, shape) * cotangent))(published)
+    axes = (np.arange(1, n + 1) / n for n in shape)
+    x = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
+    expected = reference.gradient(published, x, cotangent.reshape(-1))
+    for ours, theirs in zip((found.weights, found.means, found.precision_chol), expected, strict=True):
+        scale = np.abs(theirs).max(axis=0)
+        assert (np.abs(np.asarray(ours) - theirs).max(axis=0) / scale).max() < 1e-5
+
+
+def test_grid_forwards_and_backwards_twice(model, color_model):
+    for params in (model, color_model):
+        broad = params.replace(precision_chol=params.precision_chol * 0.1)
+        check_grads(lambda p: gmjax.render(p, (3, 10)), (broad,), order=2, modes=["fwd", "rev"], atol=3e-2, rtol=3e-2)
+
+
+def test_gradient_of_what_is_not_a_number(model):
+    broken = model.replace(precision_chol=model.precision_chol * np.float32(np.nan))
+    picture, _ = jax.jvp(lambda p: gmjax.render(p, (4, 5)), (broken,), (broken,))
+    assert np.isnan(picture).all()
+
+
 @pytest.mark.parametrize("with_respect_to", [(0,), (1,), (0, 1)])
 def test_rule_agrees_with_plain_autodiff(model, with_respect_to):
     x = gmjax.pixel_grid((7, 6))
