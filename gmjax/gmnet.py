@@ -7,7 +7,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gmjax.gmface import GmFace, gaussians
+from gmjax.gmface import GmFace
+from gmjax.sums.points import gaussians
 
 
 class GaussianLayer(nn.Module):

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gmjax.gmface import GmFace, gaussians, pixel_axes
+from gmjax.gmface import GmFace, pixel_axes
+from gmjax.sums.points import gaussians
 from gmjax.types import AnyArray, Picture
 from gmjax.varying import vary_like
 

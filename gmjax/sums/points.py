@@ -1,0 +1,74 @@
+"""The sum of Gaussians at any positions, component by component."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
+from jaxtyping import Array, Float
+
+from gmjax.types import AnyArray
+
+
+@jax.custom_jvp
+def sum_of_gaussians(weights, means, chol, rows, columns):
+    """``weights`` (m, C), positions ``rows`` and ``columns`` of equal rank that broadcast to (...): gives (..., C)."""
+    g = gaussians(means, chol, rows, columns)
+    # A sum over the leading axis is fused with the exponential: the array g (m, ...) is never stored.
+    weights = weights.reshape(weights.shape[:1] + (1,) * rows.ndim + weights.shape[1:])
+    return jnp.sum(weights * g[..., None], axis=0)
+
+
+@partial(sum_of_gaussians.defjvp, symbolic_zeros=True)
+def sum_of_gaussians_jvp(primals, tangents):
+    """Equations (7) to (9), with d = x - mu, (u, v) = L^T d and g = exp(-u^2 - v^2), as
+
+    d GmFace = sum_i g_i (dw_i - 2 w_i (u_i du_i + v_i dv_i)),
+    du = l11 d(d_r) + l21 d(d_c) + dl11 d_r + dl21 d_c,    dv = l22 d(d_c) + dl22 d_c.
+    """
+    weights, means, chol, rows, columns = primals
+    (u, v), (row, column) = _whitened(means, chol, rows, columns)
+    g = jnp.exp(-(u * u + v * v))
+    d_weights, d_means, d_chol, d_rows, d_columns = tangents
+    l11, l21, l22 = (_per_component(entry, g) for entry in chol.T)
+    du, dv = jnp.zeros((), g.dtype), jnp.zeros((), g.dtype)
+    if not isinstance(d_chol, SymbolicZero):
+        dl11, dl21, dl22 = (_per_component(entry, g) for entry in d_chol.T)
+        du, dv = dl11 * row + dl21 * column, dl22 * column
+    if not isinstance(d_means, SymbolicZero):
+        d_row, d_column = (_per_component(entry, g) for entry in d_means.T)
+        du, dv = du - (l11 * d_row + l21 * d_column), dv - l22 * d_column
+    if not isinstance(d_rows, SymbolicZero):
+        du = du + l11 * d_rows[None]
+    if not isinstance(d_columns, SymbolicZero):
+        du, dv = du + l21 * d_columns[None], dv + l22 * d_columns[None]
+    d_log_g = -2.0 * (u * du + v * dv)
+
+    def channel(w, dw):
+        change = _per_component(w, g) * d_log_g
+        if dw is not None:
+            change = change + _per_component(dw, g)
+        return jnp.sum(g * change, axis=0)
+
+    d_weights = [None] * weights.shape[1] if isinstance(d_weights, SymbolicZero) else d_weights.T
+    picture = (weights.T @ g.reshape(len(weights), -1)).T.reshape(*g.shape[1:], -1)
+    return picture, jnp.stack([channel(w, dw) for w, dw in zip(weights.T, d_weights, strict=True)], axis=-1)
+
+
+def gaussians(means: Float[AnyArray, "m 2"], chol: Float[AnyArray, "m 3"], rows, columns) -> Float[Array, "m ..."]:
+    """Each Gaussian, of height 1, at positions ``rows`` and ``columns`` of equal rank that broadcast to (...)."""
+    (u, v), _ = _whitened(means, chol, rows, columns)
+    return jnp.exp(-(u * u + v * v))
+
+
+def _whitened(means, chol, rows, columns):
+    """(u, v) = L^T d and d = x - mu of every component, (m, ...) each."""
+    l11, l21, l22 = (_per_component(entry, rows[None]) for entry in chol.T)
+    row = rows[None] - _per_component(means[:, 0], rows[None])
+    column = columns[None] - _per_component(means[:, 1], columns[None])
+    return (l11 * row + l21 * column, l22 * column), (row, column)
+
+
+def _per_component(values, like):
+    """``values`` (m,) with as many axes of length 1 behind as it takes to broadcast against ``like`` (m, ...)."""
+    return values.reshape(values.shape + (1,) * (like.ndim - 1))

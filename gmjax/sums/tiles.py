@@ -1,0 +1,253 @@
+"""The formula on large pictures: each tile of pixels sums only the components that reach it.
+
+A component reaches a tile if somewhere in the tile's rectangle it is more than ``eps`` of its weight, the rounding of
+the type: the picture differs from the full sum by less than ``eps sum_i |w_i|``. The cost grows with the area that the
+components cover, however large that is: loops run for as long as a group has components left. No array of size
+m x pixels is held; the largest, the tiles' lists of components, has a thousandth of that.
+
+In the shapes, ``components`` (m, 5 + C) are means, factors and weights side by side. Tiles are sorted by how many
+components reach them, and ``B`` neighbours in that order are a group, one of ``G``, and computed together.
+"""
+
+import math
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from gmjax.types import AnyArray
+from gmjax.varying import vary_like
+
+_SIDE = 32
+_GROUPS = 16
+_MOST_TILES_A_GROUP = 64
+_COMPONENTS_A_STEP = 32
+# Measured on CPUs (docs/performance.md). With fewer components most of them reach most tiles.
+_FEWEST_COMPONENTS = 128
+_FEWEST_TERMS = 2**22
+# There short loops cost more than long sums, and only memory asks for tiles.
+_FEWEST_TERMS_ON_ACCELERATORS = 2**28
+
+
+class Tiles(NamedTuple):
+    """``points`` (G, B, 2, pixels) are the pixels' positions, ``members`` (G, B, slots) the numbers of the components
+    that reach each tile, then m; ``steps`` (G,) tells how many parts of that list a group has to go through."""
+
+    points: Array
+    members: Array
+    steps: Array
+
+
+def pay(num_components: int, height: int, width: int) -> bool:
+    """Whether tiles are worth their while, by the number of components and of all terms of the full sum."""
+    fewest = _FEWEST_TERMS if jax.default_backend() == "cpu" else _FEWEST_TERMS_ON_ACCELERATORS
+    return num_components >= _FEWEST_COMPONENTS and num_components * height * width >= fewest
+
+
+def sum_of_gaussians(
+    weights: Float[AnyArray, "m C"],
+    means: Float[AnyArray, "m 2"],
+    chol: Float[AnyArray, "m 3"],
+    rows: Float[AnyArray, " h"],
+    columns: Float[AnyArray, " w"],
+) -> Float[Array, "h w C"]:
+    """The formula at all pairs of ``rows`` and ``columns``, within ``eps sum_i |w_i|``.
+
+    Differentiable in the parameters, forwards and backwards, as often as wanted; the second derivatives take every
+    component to every tile, one tile at a time. The axes are constants.
+    """
+    components = vary_like(jnp.concatenate([means, chol, weights], axis=1), rows, columns)
+    points = _tile_points(rows, columns)
+    tiles, order = _sorted_tiles(jax.lax.stop_gradient(components), points)
+    parts = _sum(components, *tiles)
+    parts = parts.reshape(-1, *parts.shape[2:])[jnp.argsort(order)[: len(points)]]
+    parts = parts.reshape(-(-len(rows) // _SIDE), -(-len(columns) // _SIDE), -1, _SIDE, _SIDE)
+    picture = jax.lax.collapse(jax.lax.collapse(parts.transpose(0, 3, 1, 4, 2), 2, 4), 0, 2)
+    return picture[: len(rows), : len(columns)]
+
+
+def _tile_points(rows, columns) -> Float[Array, "tiles 2 pixels"]:
+    """The positions of the pixels, tile by tile; the last position of an axis fills its last tile up."""
+    rows, columns = (jnp.pad(axis, (0, -len(axis) % _SIDE), mode="edge").reshape(-1, _SIDE) for axis in (rows, columns))
+    row, column = jnp.broadcast_arrays(rows[:, None, :, None], columns[None, :, None, :])
+    return jnp.stack([row, column], axis=2).reshape(-1, 2, _SIDE * _SIDE)
+
+
+def _sorted_tiles(components, points) -> tuple[Tiles, Int[Array, " sorted"]]:
+    """The tiles in groups, and the order they are in; tiles that nothing reaches fill the groups up."""
+    m, group = len(components), min(-(-len(points) // _GROUPS), _MOST_TILES_A_GROUP)
+    padding = (0, -len(points) % group)
+    reached = jnp.pad(_reached(components, points), (padding, (0, 0)))
+    points = jnp.pad(points, (padding, (0, 0), (0, 0)), mode="edge")
+    counts = jnp.sum(reached, axis=1)
+    order = jnp.argsort(counts)
+    members = jnp.sort(jnp.where(reached, jnp.arange(m), m), axis=1)
+    members = jnp.pad(members, ((0, 0), (0, -m % _COMPONENTS_A_STEP)), constant_values=m)
+    points, members, counts = (part[order].reshape(-1, group, *part.shape[1:]) for part in (points, members, counts))
+    return Tiles(points, members, -(-counts[:, -1] // _COMPONENTS_A_STEP)), order
+
+
+def _reached(components, points) -> Bool[Array, "tiles m"]:
+    """Whether each component reaches each tile, by its least exponent on the tile's rectangle.
+
+    That is 0 if the centre is inside, or else lies on one of the sides that face the centre.
+    """
+    mean_row, mean_column, l11, l21, l22 = components[:, :5].T[:, None]
+    (top, left), (bottom, right) = (edge.T[..., None] for edge in (points.min(axis=2), points.max(axis=2)))
+    top, bottom, left, right = top - mean_row, bottom - mean_row, left - mean_column, right - mean_column
+
+    def exponent(row, column):
+        return jnp.square(l11 * row + l21 * column) + jnp.square(l22 * column)
+
+    row, column = jnp.clip(0.0, top, bottom), jnp.clip(0.0, left, right)
+    on_column = exponent(jnp.clip(-l21 / l11 * column, top, bottom), column)
+    on_row = exponent(row, jnp.clip(-l11 * l21 / (l21 * l21 + l22 * l22) * row, left, right))
+    # What is not a number reaches every tile.
+    return ~(jnp.minimum(on_column, on_row) > -jnp.log(jnp.finfo(components.dtype).eps))
+
+
+def _gaussians(components: Float[Array, "*B K n"], points: Float[Array, "*B 2 pixels"]) -> Float[Array, "*B K pixels"]:
+    mean_row, mean_column, l11, l21, l22 = jnp.moveaxis(components[..., :5, None], -2, 0)
+    row, column = points[..., None, 0, :] - mean_row, points[..., None, 1, :] - mean_column
+    return jnp.exp(-jnp.square(l11 * row + l21 * column) - jnp.square(l22 * column))
+
+
+def _through(components, tiles: Tiles, start, add):
+    """``start``, taken through ``add(result, members (B, K), their components, their Gaussians)`` for a group."""
+    padded = jnp.pad(components, ((0, 1), (0, 0)))
+
+    def step(number, result):
+        first = number * _COMPONENTS_A_STEP
+        members = jax.lax.dynamic_slice_in_dim(tiles.members, first, _COMPONENTS_A_STEP, axis=1)
+        return add(result, members, padded[members], _gaussians(padded[members], tiles.points))
+
+    return jax.lax.fori_loop(0, tiles.steps, step, vary_like(start, components, tiles))
+
+
+def _weighted_sum(weights_of, channels: int, components, tiles: Tiles) -> Float[Array, "B {channels} pixels"]:
+    """Of each tile in a group, with ``weights_of(members, their components)`` (B, K, channels) for weights."""
+
+    def add(result, members, near, gaussians):
+        return result + jnp.einsum("bkc,bkp->bcp", weights_of(members, near), gaussians, precision="highest")
+
+    zeros = jnp.zeros((len(tiles.points), channels, tiles.points.shape[-1]), components.dtype)
+    return _through(components, tiles, zeros, add)
+
+
+@jax.custom_jvp
+def _sum(components, points, members, steps) -> Float[Array, "G B C pixels"]:
+    channels = components.shape[1] - 5
+    group = partial(_weighted_sum, lambda _, near: near[..., 5:], channels, components)
+    return jax.lax.map(group, Tiles(points, members, steps))
+
+
+def _full_sum(components, points) -> Float[Array, "G B C pixels"]:
+    """``_sum`` of all components everywhere, by operations that JAX can differentiate."""
+
+    @jax.checkpoint
+    def tile(points):
+        return jnp.matmul(components[:, 5:].T, _gaussians(components, points), precision="highest")
+
+    return jax.lax.map(partial(jax.lax.map, tile), points)
+
+
+@partial(_sum.defjvp, symbolic_zeros=True)
+def _sum_jvp(primals, tangents):
+    components, *tiles = primals
+    return _sum(*primals), _change(components, tangents[0], Tiles(*tiles))
+
+
+def _change(components, d_components, tiles: Tiles) -> Float[Array, "G B C pixels"]:
+    """The first derivative as a linear map D of ``d_components``, with a loop of its own for D and for D^T.
+
+    JAX knows no linear function with a given transpose that can be batched and differentiated again, but it knows such
+    linear systems: (d, p) = (d_components, D d_components) solves d = d_components, p - D d = 0. Only the derivatives
+    of D are taken of the system itself, so it holds the full sum.
+    """
+    shape = (*tiles.points.shape[:2], components.shape[1] - 5, tiles.points.shape[-1])
+
+    def split(joined):
+        return joined[: d_components.size].reshape(d_components.shape), joined[d_components.size :].reshape(shape)
+
+    def join(d, p):
+        return jnp.concatenate([d.ravel(), p.ravel()])
+
+    def system(joined):
+        d, p = split(joined)
+        return join(d, p - jax.jvp(lambda components: _full_sum(components, tiles.points), (components,), (d,))[1])
+
+    def solve(_, joined):
+        d, p = split(joined)
+        return join(d, p + _push(components, tiles, d))
+
+    def solve_transposed(_, joined):
+        d, p = split(joined)
+        return join(d + _pull(components, tiles, p), p)
+
+    # One array for both: JAX transposes only systems whose whole right side is linear in the tangents.
+    sides = jnp.pad(d_components.ravel(), (0, math.prod(shape)))
+    return split(jax.lax.custom_linear_solve(system, sides, solve, solve_transposed))[1]
+
+
+def _push(components, tiles: Tiles, d_components) -> Float[Array, "G B C pixels"]:
+    """D: a Gaussian's change is itself times a polynomial, the transpose of what ``_of_moments`` does with moments."""
+    channels = components.shape[1] - 5
+    padded = jnp.pad(d_components, ((0, 1), (0, 0)))
+
+    def group(tiles):
+        centre, powers = _powers(tiles.points)
+
+        def coefficients(members, near):
+            like = jax.ShapeDtypeStruct((*members.shape, channels, 6), near.dtype)
+            (found,) = jax.linear_transpose(partial(_of_moments, near, centre), like)(padded[members])
+            return found.reshape(*members.shape, -1)
+
+        sums = _weighted_sum(coefficients, 6 * channels, components, tiles)
+        return jnp.sum(sums.reshape(len(sums), channels, 6, -1) * powers[:, None], axis=2)
+
+    return jax.lax.map(group, tiles)
+
+
+def _pull(components, tiles: Tiles, cotangent: Float[Array, "G B C pixels"]) -> Float[Array, "m n"]:
+    """D^T: six moments of cotangent times Gaussian in each channel, about the centre of each tile."""
+    channels = components.shape[1] - 5
+
+    def group(result, tiles_and_cotangent):
+        tiles, cotangent = tiles_and_cotangent
+        centre, powers = _powers(tiles.points)
+        moved = (cotangent[:, :, None] * powers[:, None]).reshape(len(powers), 6 * channels, -1)
+
+        def add(result, members, near, gaussians):
+            moments = jnp.einsum("bkp,bcp->bkc", gaussians, moved, precision="highest")
+            change = _of_moments(near, centre, moments.reshape(*members.shape, channels, 6))
+            # Tile by tile, for the same order of sums on every machine.
+            return jax.lax.scan(lambda sums, x: (sums.at[x[0]].add(x[1]), None), result, (members, change))[0]
+
+        return _through(components, tiles, result, add), None
+
+    zeros = vary_like(jnp.zeros((len(components) + 1, 5 + channels), components.dtype), components, tiles, cotangent)
+    return jax.lax.scan(group, zeros, (tiles, cotangent))[0][:-1]
+
+
+def _powers(points: Float[Array, "B 2 pixels"]):
+    """The centres (B, 1, 2) of tiles, and 1, r, c, r^2, r c, c^2 (B, 6, pixels) of the positions about them."""
+    centre = (points.min(axis=2) + points.max(axis=2)) / 2
+    row, column = jnp.moveaxis(points - centre[..., None], 1, 0)
+    powers = [jnp.ones_like(row), row, column, row * row, row * column, column * column]
+    return centre[:, None], jnp.stack(powers, axis=1)
+
+
+def _of_moments(components, centre, moments: Float[Array, "B K C 6"]) -> Float[Array, "B K n"]:
+    """The derivatives (7) to (9) in ``components`` (B, K, 5 + C) of what has these moments about ``centre``."""
+    l11, l21, l22 = jnp.moveaxis(components[..., 2:5], -1, 0)
+    to_row, to_column = jnp.moveaxis(components[..., :2] - centre, -1, 0)
+    s, r, c, rr, rc, cc = jnp.moveaxis(jnp.sum(components[..., 5:, None] * moments, axis=-2), -1, 0)
+    rr, rc, cc = rr - to_row * r, rc - to_row * c, cc - to_column * c
+    r, c = r - to_row * s, c - to_column * s
+    rr, rc, cc = rr - to_row * r, rc - to_column * r, cc - to_column * c
+    u = l11 * r + l21 * c
+    means = l11 * u, l21 * u + l22 * l22 * c
+    chol = -(l11 * rr + l21 * rc), -(l11 * rc + l21 * cc), -l22 * cc
+    return jnp.concatenate([2.0 * jnp.stack([*means, *chol], axis=-1), moments[..., 0]], axis=-1)
