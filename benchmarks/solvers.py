@@ -19,7 +19,7 @@ from gmjax.config import SOLVERS
 from gmjax.data import load_folder, orl_faces
 
 PICTURE = Path(__file__).with_name("mse_against_time.png")
-STEPS = {"adam": (100, 250, 500, 1000, 2000), "lm": (5, 10, 20, 40)}
+STEPS = {"adam": (100, 250, 500, 1000, 2000), "lm": (12, 24, 48, 96, 144)}
 FACES = 3
 
 

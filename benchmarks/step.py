@@ -47,7 +47,7 @@ def run() -> str:
 
 
 def _jax_sides(start, objective):
-    optimizer = optimizer_of(CONFIG, CONFIG.steps)
+    optimizer = optimizer_of(CONFIG, CONFIG.settled_steps)
     value_and_grad = free_value_and_grad(objective)
     state = adam.init(to_unconstrained(start), optimizer)
     loop, step = (jax.jit(lambda state, n=n: adam.run(value_and_grad, optimizer, state, n)) for n in (STEPS, 1))

@@ -107,5 +107,5 @@ def batches_of(config: FitConfig, count: int) -> int:
 
 
 def epochs_of(config: FitConfig, count: int) -> int:
-    """``config.epochs``, or as many whole epochs as hold ``config.steps`` steps."""
-    return config.epochs or math.ceil(config.steps / batches_of(config, count))
+    """``config.epochs``, or as many whole epochs as hold ``config.settled_steps`` steps."""
+    return config.epochs or math.ceil(config.settled_steps / batches_of(config, count))

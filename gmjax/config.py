@@ -6,7 +6,8 @@ from typing import Literal
 
 import optax
 
-SOLVERS = ("adam",)
+SOLVERS = ("adam", "lm")
+STEPS = {"adam": 2000, "lm": 144}
 STARTS = ("grid", "random")
 
 # Made once: a new optimiser would be a new configuration, and every step compiled again.
@@ -18,8 +19,9 @@ class FitConfig:
     """How to fit. The defaults were chosen by measuring on real faces (docs/choices.md); ``paper()`` is the paper's.
 
     num_components: m, where the fit makes its own start; a start that is given keeps its own number.
-    solver: "adam", first order with Optax.
-    steps: how many steps.
+    solver: "adam", first order with Optax; or "lm", the best quality: second order (Levenberg-Marquardt) on the MSE,
+        moving components that do little to where the error is, then a short stage of Adam on MSE + lambda PAE.
+    steps: how many steps; None is 2000 for "adam" and 144 for "lm", whose last stage is not counted.
     learning_rate: a number or an Optax schedule, as a multiple of the rates of each kind of parameter (weights 0.02,
         means 0.01, shapes 0.2); None goes up to 1 over the first 30 % of the steps and then down to 0.
     pae_weight: lambda in loss = MSE + lambda PAE (10); None is 1e-3 for one picture and 1e-4 for a collection, whose
@@ -34,8 +36,8 @@ class FitConfig:
     """
 
     num_components: int = 80
-    solver: Literal["adam"] = "adam"
-    steps: int = 2000
+    solver: Literal["adam", "lm"] = "adam"
+    steps: int | None = None
     learning_rate: float | Callable | None = None
     pae_weight: float | None = None
     optimizer: optax.GradientTransformation | None = None
@@ -47,7 +49,7 @@ class FitConfig:
     def __post_init__(self):
         for name in ("num_components", "steps", "batch_size", "epochs"):
             value = getattr(self, name)
-            if value is None and name in ("batch_size", "epochs"):
+            if value is None and name != "num_components":
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"FitConfig.{name} must be a whole number of at least 1; got {value!r}")
@@ -58,12 +60,20 @@ class FitConfig:
             raise ValueError(f"FitConfig.learning_rate must be above 0; got {self.learning_rate!r}")
         if self.pae_weight is not None and not self.pae_weight >= 0:
             raise ValueError(f"FitConfig.pae_weight must be at least 0; got {self.pae_weight!r}")
+        if self.solver == "lm":
+            for name in ("learning_rate", "optimizer", "batch_size"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f'FitConfig.{name} is for solver="adam"; solver="lm" does not use it')
         if self.epochs is not None and self.batch_size is None:
             raise ValueError("FitConfig.epochs goes with batch_size: without it, say how many steps")
 
     def with_pae_weight(self, default: float) -> "FitConfig":
         """This configuration with its lambda settled."""
         return self if self.pae_weight is not None else dataclasses.replace(self, pae_weight=default)
+
+    @property
+    def settled_steps(self) -> int:
+        return self.steps or STEPS[self.solver]
 
     @property
     def settled_pae_weight(self) -> float:

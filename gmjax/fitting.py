@@ -3,6 +3,7 @@
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import optax
 from flax import struct
 
@@ -11,15 +12,22 @@ from gmjax.checks import checked_start
 from gmjax.config import FitConfig
 from gmjax.gmface import GmFace, on_axes, pixel_axes
 from gmjax.losses import ImageStatistics, psnr_of_mse, statistics_loss, statistics_mse, statistics_pae
-from gmjax.solvers import adam
+from gmjax.solvers import adam, levenberg_marquardt
+from gmjax.solvers import problem as squares
 from gmjax.solvers.unconstrained import to_gmface, to_unconstrained
 from gmjax.types import Leaf, Mask, Picture, Scalar
 from gmjax.varying import vary_like
 
+# Of the last stage of solver="lm", Adam on MSE + lambda PAE (docs/choices.md).
+LAST_STEPS, LAST_RATE = 200, 0.1
+
 
 @struct.dataclass
 class FitInfo:
-    """``mse``, ``pae``, ``psnr`` (dB) of the fitted model against all pictures; ``loss`` (steps,) before each step."""
+    """``mse``, ``pae``, ``psnr`` (dB) of the fitted model against all pictures; ``loss`` (steps,) before each step.
+
+    With the solver "lm" the first ``steps`` losses are MSEs, and those of its last stage, MSE + lambda PAE, follow.
+    """
 
     mse: Leaf
     pae: Leaf
@@ -57,11 +65,26 @@ def starting_model(init: GmFace | None, picture: Picture, config: FitConfig, key
 @partial(jax.jit, static_argnames="config")
 def fit_statistics(statistics: ImageStatistics, init: GmFace, mask: Mask | None, config: FitConfig) -> FitResult:
     """One model for all pictures of ``statistics``, exact full batch: a step costs the same for any number of them."""
+    if config.solver == "lm":
+        init, first = _least_squares(statistics.mean, init, mask, config)
+        optimizer, steps = adam.adam(lambda count: LAST_RATE * adam.one_cycle(LAST_STEPS)(count)), LAST_STEPS
+    else:
+        first, optimizer, steps = None, optimizer_of(config, config.settled_steps), config.settled_steps
     objective = statistics_objective(statistics, mask, config)
-    optimizer = optimizer_of(config, config.steps)
     state = vary_like(adam.init(to_unconstrained(init), optimizer), statistics, mask)
-    state, losses = adam.run(free_value_and_grad(objective), optimizer, state, config.steps)
+    state, losses = adam.run(free_value_and_grad(objective), optimizer, state, steps)
+    losses = losses if first is None else jnp.concatenate([first, losses])
     return finish(state, statistics, mask, losses, config)
+
+
+def _least_squares(picture: Picture, init: GmFace, mask: Mask | None, config: FitConfig):
+    """The second-order solver's model for ``picture``, and the MSE after each of its steps."""
+    shape = picture.shape[:2]
+    weights = jnp.ones(shape, picture.dtype) if mask is None else mask.astype(picture.dtype)
+    channels = picture.reshape(*shape, -1)
+    problem = squares.Problem(channels, weights / jnp.sum(weights), *pixel_axes(shape, config.offset, picture.dtype))
+    weights, shapes, losses = levenberg_marquardt.run(problem, squares.to_shapes(init), config.settled_steps)
+    return squares.to_gmface(weights if picture.ndim == 3 else weights[:, 0], shapes), losses
 
 
 def statistics_objective(statistics: ImageStatistics, mask, config: FitConfig, *, axes=None, axis_name=None):

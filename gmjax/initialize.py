@@ -9,9 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gmjax.gmface import GmFace, pixel_axes
-from gmjax.sums.points import gaussians
 from gmjax.types import AnyArray, Picture
-from gmjax.varying import vary_like
+from gmjax.weights import normal_equations
 
 
 @partial(jax.jit, static_argnames=("num_components", "offset"))
@@ -52,21 +51,13 @@ def solve_weights(
 
     A ridge as large as the rounding of these equations keeps them positive definite where Gaussians nearly coincide.
     """
-    rows, columns = pixel_axes(picture.shape[:2], offset, picture.dtype)
-
-    def add_row(sums, row_and_pixels):
-        row, pixels = row_and_pixels
-        g = gaussians(means, precision_chol, row[None], columns)
-        return (sums[0] + g @ g.T, sums[1] + g @ pixels), None
-
-    num_components, channels = means.shape[0], picture.shape[2:]
-    zeros = (jnp.zeros((num_components,) * 2, picture.dtype), jnp.zeros((num_components, *channels), picture.dtype))
-    zeros = vary_like(zeros, means, precision_chol, picture)
-    (gram, projections), _ = jax.lax.scan(add_row, zeros, (rows, picture))
+    axes = pixel_axes(picture.shape[:2], offset, picture.dtype)
+    everywhere = jnp.ones(picture.shape[:2], picture.dtype)
+    gram, projections = normal_equations(means, precision_chol, picture, everywhere, *axes)
     precision = jnp.finfo(picture.dtype)
     # The floor is for Gaussians that all lie between the pixels, where they are 0.
     ridge = jnp.maximum(10 * precision.eps * jnp.trace(gram), precision.tiny**0.5)
     weights = jax.scipy.linalg.solve(
-        gram + ridge * jnp.eye(num_components, dtype=picture.dtype), projections, assume_a="pos"
+        gram + ridge * jnp.eye(len(means), dtype=picture.dtype), projections, assume_a="pos"
     )
     return GmFace(weights, means, precision_chol)

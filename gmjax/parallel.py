@@ -1,7 +1,7 @@
 """The same fits on all local devices, under ``pmap``: the only room that knows devices.
 
 - statistics: the pictures are shared out, and their statistics merged by psum, pmin and pmax;
-- common face from statistics: each device takes some rows of the picture;
+- common face from statistics: each device takes some rows of the picture (solver "lm": one device does it all);
 - common face from minibatches: each device takes some of each batch's pictures;
 - personal faces: each device takes some of the pictures, ``pmap(vmap(fit))``.
 
@@ -24,6 +24,7 @@ from gmjax.config import FitConfig
 from gmjax.fitting import (
     FitResult,
     finish,
+    fit_statistics,
     free_value_and_grad,
     optimizer_of,
     starting_model,
@@ -76,6 +77,11 @@ def fit_common(
     else:
         images, statistics = images_or_statistics, image_statistics(images_or_statistics, devices=devices)
     init = starting_model(init, statistics.mean, config, key)
+    if config.solver == "lm":
+        result = fit_statistics(statistics, init, None, config)
+        if report is not None:
+            report(config.settled_steps, config.settled_steps, float(result.info.loss[-1]))
+        return result
     if config.batch_size is None:
         state, history = _descend_on_rows(statistics, init, config, devices, report)
     elif images is None:
@@ -151,16 +157,16 @@ def _pictures_a_device(shape, init, config, devices) -> int:
 
 def _descend_on_rows(statistics, init, config, devices, report):
     shares, columns = row_shares(statistics, config, len(devices))
-    state = adam.init(to_unconstrained(init), optimizer_of(config, config.steps))
+    state = adam.init(to_unconstrained(init), optimizer_of(config, config.settled_steps))
     # Cut the same way with and without a report, for the same bits.
-    length = math.ceil(config.steps / _REPORTS_A_RUN)
+    length = math.ceil(config.settled_steps / _REPORTS_A_RUN)
     history: list[np.ndarray] = []
-    for start in range(0, config.steps, length):
-        steps = min(length, config.steps - start)
+    for start in range(0, config.settled_steps, length):
+        steps = min(length, config.settled_steps - start)
         state, part = _row_steps(config, steps, devices)(state, shares, columns)
         history.append(np.asarray(part))
         if report is not None:
-            report(start + steps, config.steps, float(part[-1]))
+            report(start + steps, config.settled_steps, float(part[-1]))
     return state, jnp.asarray(np.concatenate(history))
 
 
@@ -190,7 +196,7 @@ def rows_objective(shares, columns, config: FitConfig):
 
 @lru_cache(maxsize=8)
 def _row_steps(config: FitConfig, steps: int, devices):
-    optimizer = optimizer_of(config, config.steps)
+    optimizer = optimizer_of(config, config.settled_steps)
 
     def run(state, shares, columns):
         value_and_grad = free_value_and_grad(rows_objective(shares, columns, config), axis_name=AXIS)

@@ -13,7 +13,7 @@ PACKAGE = Path(gmjax.__file__).parent
 HOUSE = [
     {"_version", "types", "varying"},
     {"checks", "sums"},
-    {"gmface"},
+    {"gmface", "weights"},
     {"losses", "published", "transforms", "gmnet", "config", "io", "data"},
     {"initialize", "solvers"},
     {"fitting"},

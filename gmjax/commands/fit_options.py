@@ -24,7 +24,10 @@ class FitOptions:
     components: Annotated[int | None, arg(metavar="M", help_behavior_hint="(default: 80, or as in --start)")] = None
     """Number of Gaussians, m. A gray picture is then 6 m numbers, a colour one 8 m."""
 
-    steps: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: the recipe's)")] = None
+    solver: Literal["adam", "lm"] = "adam"
+    """adam: first order, the paper's way. lm: second order, nearer to the picture with the same number of Gaussians."""
+
+    steps: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: 2000 for adam, 144 for lm)")] = None
     """Steps of the solver."""
 
     recipe: Literal["default", "paper"] = "default"
@@ -80,6 +83,7 @@ class FitOptions:
         changes = {
             "num_components": self.components if init is None else init.num_components,
             "start": start if init is None else None,
+            "solver": self.solver,
             "steps": self.steps,
             "pae_weight": self.pae_weight,
             **more,
@@ -87,4 +91,5 @@ class FitOptions:
         with refusals():
             make = FitConfig.paper if self.recipe == "paper" else FitConfig
             config = make(**{name: value for name, value in changes.items() if value is not None})
+        config = dataclasses.replace(config, steps=config.settled_steps)
         return config.with_pae_weight(pae_weight), init, start

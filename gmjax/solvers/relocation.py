@@ -1,0 +1,96 @@
+"""Components that do little, moved to where the error is."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from gmjax.gmface import on_axes
+from gmjax.solvers import cholesky
+from gmjax.solvers.problem import Problem, to_gmface, weight_equations
+from gmjax.types import AnyArray
+
+_WIDTHS = 8
+
+
+def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, most: int) -> Float[Array, "5 m"]:
+    """``shapes`` with ``count`` <= ``most`` components moved."""
+    numbers, weights = least_useful(problem, weights, shapes, count, most)
+    error = problem.picture - on_axes(to_gmface(weights, shapes), problem.rows, problem.columns)
+    moved = jnp.arange(most)[None] < count
+    return (
+        jnp.asarray(shapes).at[:, numbers].set(jnp.where(moved, most_useful(problem, error, most), shapes[:, numbers]))
+    )
+
+
+def least_useful(problem: Problem, weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"], count, most: int):
+    """The numbers (most,) of the components to take out, one after the other, and the weights of those that stay.
+
+    With A the matrix of the weights' equations, leaving component i out costs w_i^2 / (A^-1)_ii once the other weights
+    are solved for again; both follow by updates of rank one. From place ``count`` on the numbers mean nothing.
+    """
+    matrix, _ = weight_equations(problem, shapes)
+    factor = cholesky.inverse_factor(matrix)
+    inverse = cholesky.product(factor.T, factor)
+
+    def take_out(carry, number):
+        inverse, weights, stays = carry
+        diagonal = jnp.where(stays, jnp.diag(inverse), 1.0)
+        cost = jnp.where(stays, jnp.sum(jnp.square(weights), axis=1) / diagonal, jnp.inf)
+        i = jnp.argmin(cost)
+        column = inverse[:, i] / inverse[i, i]
+        after = (
+            inverse - column[:, None] * inverse[i][None],
+            jnp.where(
+                (stays & (jnp.arange(len(stays)) != i))[:, None], weights - column[:, None] * weights[i][None], 0.0
+            ),
+            stays.at[i].set(False),
+        )
+        return jax.tree.map(lambda a, b: jnp.where(number < count, a, b), after, carry), i
+
+    carry = inverse, weights, jnp.ones(len(weights), bool)
+    (_, weights, _), numbers = jax.lax.scan(take_out, carry, jnp.arange(most))
+    return numbers, weights
+
+
+def most_useful(problem: Problem, error: Float[AnyArray, "h w C"], most: int) -> Float[Array, "5 {most}"]:
+    """The shapes of the upright Gaussians that would each explain most of ``error``, at most one in each cell.
+
+    A Gaussian of centre x alone explains (sum g error)^2 / sum g^2 of the squared error; all centres on the grid and
+    ``_WIDTHS`` widths either way are tried by products with the Gaussians of each axis.
+    """
+    height, width = error.shape[:2]
+    kernels, logs = zip(*(_axis_gaussians(axis) for axis in (problem.rows, problem.columns)), strict=True)
+    weighted = problem.pixel_weights[..., None] * error
+    overlap = jnp.einsum("syh,hwc,txw->styxc", kernels[0], weighted, kernels[1], optimize=True)
+    norm = jnp.einsum("syh,hw,txw->styx", kernels[0] ** 2, problem.pixel_weights, kernels[1] ** 2, optimize=True)
+    gain = jnp.sum(jnp.square(overlap), axis=-1) / jnp.maximum(norm, jnp.finfo(norm.dtype).tiny ** 0.5)
+    by_width = gain.reshape(-1, height, width)
+    best, which = jnp.max(by_width, axis=0), jnp.argmax(by_width, axis=0)
+
+    down, across, size = _cells(height, width, most)
+    padded = jnp.pad(best, ((0, down * size - height), (0, across * size - width)), constant_values=-1.0)
+    cells = padded.reshape(down, size, across, size).transpose(0, 2, 1, 3).reshape(down * across, -1)
+    _, chosen = jax.lax.top_k(jnp.max(cells, axis=1), most)
+    place = jnp.argmax(cells[chosen], axis=1)
+    row, column = chosen // across * size + place // size, chosen % across * size + place % size
+    widths = which[row, column]
+    logs_at = logs[0][widths // _WIDTHS], logs[1][widths % _WIDTHS]
+    return jnp.stack([problem.rows[row], problem.columns[column], *logs_at, jnp.zeros(most, error.dtype)])
+
+
+def _axis_gaussians(axis) -> tuple[Float[Array, "widths n n"], Float[Array, " widths"]]:
+    """Gaussians along ``axis`` about each of its positions, and the logarithms of their l: from 3 to 0.4 a pixel."""
+    logs = jnp.linspace(math.log(3.0), math.log(max(3.0, 0.4 * len(axis))), _WIDTHS, dtype=axis.dtype)
+    return jnp.exp(-jnp.square(jnp.exp(logs)[:, None, None] * (axis[:, None] - axis[None])[None])), logs
+
+
+def _cells(height: int, width: int, most: int) -> tuple[int, int, int]:
+    """Rows and columns of square cells, and their side: about 12 pixels of 120, and not fewer than ``most`` cells."""
+    size = max(1, min(round(math.sqrt(height * width) / 10), math.isqrt(height * width // most)))
+    while size > 1 and -(-height // size) * -(-width // size) < most:
+        size -= 1
+    down, across = (int(np.ceil(n / size)) for n in (height, width))
+    return down, across, size

@@ -1,0 +1,42 @@
+"""The best weights of given Gaussians: they enter the formula linearly, so m equations give them."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from gmjax.sums.points import gaussians
+from gmjax.types import AnyArray
+from gmjax.varying import vary_like
+
+# Gaussians times pixels held at once.
+_TERMS = 2**22
+
+
+def normal_equations(
+    means: Float[AnyArray, "m 2"],
+    precision_chol: Float[AnyArray, "m 3"],
+    picture: Float[AnyArray, "h w *c"],
+    pixel_weights: Float[AnyArray, "h w"],
+    rows: Float[AnyArray, " h"],
+    columns: Float[AnyArray, " w"],
+) -> tuple[Float[Array, "m m"], Float[Array, "m *c"]]:
+    """(A, b) of A w = b for the weights w of least ``sum(pixel_weights (picture - w . gaussians)^2)``."""
+    m, (height, width) = len(means), picture.shape[:2]
+    band = min(height, max(1, _TERMS // (m * width)))
+    count = -(-height // band)
+
+    def banded(array):
+        padded = jnp.pad(array, ((0, count * band - height),) + ((0, 0),) * (array.ndim - 1))
+        return padded.reshape(count, band, *array.shape[1:])
+
+    def add_band(sums, part):
+        rows, pixels, pixel_weights = part
+        g = gaussians(means, precision_chol, rows[:, None], columns[None]).reshape(m, -1)
+        weighted = g * pixel_weights.reshape(1, -1)
+        pixels = pixels.reshape(-1, *picture.shape[2:])
+        gram = jnp.matmul(weighted, g.T, precision="highest")
+        return (sums[0] + gram, sums[1] + jnp.matmul(weighted, pixels, precision="highest")), None
+
+    zeros = jnp.zeros((m, m), picture.dtype), jnp.zeros((m, *picture.shape[2:]), picture.dtype)
+    zeros = vary_like(zeros, means, precision_chol, picture, pixel_weights)
+    return jax.lax.scan(add_band, zeros, (banded(rows), banded(picture), banded(pixel_weights)))[0]

@@ -1,0 +1,130 @@
+"""The second-order solver and what it is made of."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gmjax
+from gmjax import parallel
+from gmjax.gmface import pixel_axes
+from gmjax.solvers import cholesky, levenberg_marquardt, relocation
+from gmjax.solvers.problem import Problem, best_weights, to_gmface, to_shapes
+
+QUICK = gmjax.FitConfig(num_components=6, solver="lm", steps=30)
+SHAPE = 24, 20
+
+
+@pytest.fixture
+def truth() -> gmjax.GmFace:
+    means = [[0.3, 0.4], [0.7, 0.6], [0.2, 0.8]]
+    return gmjax.GmFace(*map(jnp.asarray, ([0.6, 0.4, -0.3], means, [[4.0, 1, 5], [6.0, -2, 3], [8.0, 0, 9]])))
+
+
+def problem_of(image, mask=None) -> Problem:
+    image = jnp.asarray(image)
+    weights = jnp.ones(image.shape[:2]) if mask is None else mask
+    return Problem(image.reshape(*image.shape[:2], -1), weights / weights.sum(), *pixel_axes(image.shape[:2]))
+
+
+def test_nearer_than_adam_and_pure(picture):
+    """Also under jit and vmap, with the loss before every step."""
+    found = jax.jit(jax.vmap(lambda image: gmjax.fit(image, config=QUICK)))(jnp.stack([picture, 0.5 * picture]))
+    adam = gmjax.fit(picture, config=gmjax.FitConfig(num_components=6, steps=400))
+    assert found.info.mse[0] < adam.info.mse
+    one = gmjax.fit(picture, config=QUICK)
+    assert one.info.loss.shape == (30 + 200,)
+    assert one.info.mse == pytest.approx(float(found.info.mse[0]), rel=0.1)
+    np.testing.assert_allclose(found.info.mse[1], 0.25 * found.info.mse[0], rtol=0.3)
+
+
+def test_recovers_a_picture_made_of_gaussians(truth):
+    near = gmjax.translate(truth, (0.05, -0.05))
+    truth = truth.replace(weights=jnp.abs(truth.weights))
+    image = gmjax.render(truth, SHAPE)
+    result = gmjax.fit(image, near, config=gmjax.FitConfig(solver="lm", steps=11, pae_weight=0.0))
+    assert result.info.mse < 1e-9
+    np.testing.assert_allclose(result.params.means, truth.means, atol=1e-3)
+
+
+def test_color_mask_and_many(picture):
+    image = np.stack([picture, picture**2, 1 - picture], axis=-1)
+    mask = np.zeros(picture.shape, np.float32)
+    mask[: len(mask) // 2] = 1
+    result = gmjax.fit(image, config=QUICK, mask=mask)
+    assert result.params.weights.shape == (6, 3)
+    assert result.info.mse < 0.1 * np.var(image[: len(mask) // 2])
+    results = dict(parallel.fit_many([picture, picture[::-1].copy()], config=QUICK))
+    assert all(result.info.mse < 0.1 * np.var(picture) for result in results.values())
+
+
+@pytest.mark.parametrize("image", [np.zeros(SHAPE), np.eye(1, 17), np.eye(*SHAPE)])
+def test_stays_finite(image):
+    result = gmjax.fit(image.astype(np.float32), config=gmjax.FitConfig(num_components=6, solver="lm", steps=24))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(result.params))
+
+
+def test_derivative_is_that_of_the_least_squares_solution(truth):
+    """A picture made brighter is the same formula with larger weights: d(weights) = weights, d(shapes) = 0."""
+    image = gmjax.render(truth, SHAPE)
+
+    def solved(image):
+        return levenberg_marquardt.run(problem_of(image), to_shapes(truth), 3)[:2]
+
+    (weights, _), (d_weights, d_shapes) = jax.jit(lambda image: jax.jvp(solved, (image,), (image,)))(image)
+    np.testing.assert_allclose(d_weights, weights, atol=1e-2)
+    np.testing.assert_allclose(d_shapes, 0, atol=1e-2)
+    slope = jax.jit(jax.grad(lambda image: jnp.sum(solved(image)[0])))(image)
+    assert np.sum(slope * image) == pytest.approx(float(jnp.sum(d_weights)), rel=1e-2)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_samples_together_are_all_products(truth, stride):
+    problem, shapes = problem_of(np.zeros((7, 8), np.float32)), to_shapes(truth)
+
+    def basis(shapes):
+        return jax.vmap(lambda s: gmjax.gmface(to_gmface(jnp.ones((1, 1)), s[:, None]), grid)[..., 0])(shapes.T)
+
+    grid = gmjax.pixel_grid((7, 8))
+    derivatives = jnp.moveaxis(jnp.einsum("ihwki->ihwk", jax.jacobian(basis)(shapes)), -1, 0)
+    all_of_it = np.concatenate([basis(shapes)[None], derivatives]).reshape(18, -1)
+    samples = [levenberg_marquardt.sampled_products(problem, shapes, stride, n) for n in range(stride**2)]
+    np.testing.assert_allclose(np.mean(samples, axis=0), all_of_it @ all_of_it.T / 56, rtol=1e-4, atol=1e-4)
+
+
+def test_least_useful_costs_least(truth):
+    problem, shapes = problem_of(np.random.default_rng(0).random(SHAPE, np.float32)), to_shapes(truth)
+
+    def error_without(i):
+        rest = jnp.delete(shapes, i, axis=1)
+        picture = gmjax.render(to_gmface(best_weights(problem, rest), rest), SHAPE)
+        return float(jnp.mean(jnp.square(picture - problem.picture)))
+
+    numbers, weights = relocation.least_useful(problem, best_weights(problem, shapes), shapes, 1, 2)
+    assert numbers[0] == np.argmin([error_without(i) for i in range(3)])
+    assert weights[numbers[0], 0] == 0
+    rest = jnp.delete(shapes, int(numbers[0]), axis=1)
+    stay = np.delete(np.asarray(weights), int(numbers[0]), axis=0)
+    np.testing.assert_allclose(stay, best_weights(problem, rest), atol=1e-3)
+
+
+def test_most_useful_is_where_the_error_is():
+    spot = gmjax.GmFace(*map(jnp.asarray, ([0.5], [[0.25, 0.7]], [[6.0, 0.0, 6.0]])))
+    error = gmjax.render(spot, SHAPE)[..., None]
+    found = relocation.most_useful(problem_of(error[..., 0]), error, 3)
+    np.testing.assert_allclose(found[:2, 0], [0.25, 0.7], atol=0.05)
+    np.testing.assert_allclose(found[2:4, 0], np.log(6.0), atol=0.4)
+
+
+def test_inverse_factor():
+    a = np.random.default_rng(0).normal(size=(70, 140)).astype(np.float32)
+    matrix = a @ a.T
+    factor = cholesky.inverse_factor(matrix)
+    np.testing.assert_allclose(factor @ matrix @ factor.T, np.eye(70), atol=1e-4)
+    np.testing.assert_allclose(cholesky.solve(factor, matrix @ a[:, 0]), a[:, 0], atol=1e-3)
+
+
+@pytest.mark.parametrize(("name", "value"), [("learning_rate", 1.0), ("batch_size", 4)])
+def test_what_it_does_not_use_is_refused(name, value):
+    with pytest.raises(ValueError, match=name):
+        gmjax.FitConfig(solver="lm", **{name: value})
