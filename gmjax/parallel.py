@@ -172,7 +172,11 @@ def _descend_on_rows(statistics, init, config, devices, report):
 
 def row_shares(statistics: ImageStatistics, config: FitConfig, count: int):
     """((statistics, mask, rows), columns): some rows of the picture for each of ``count`` devices, and all columns."""
-    rows, columns = pixel_axes(statistics.shape[:2], config.offset, statistics.mean.dtype)
+    height = len(statistics.mean)
+    columns = pixel_axes(statistics.shape[1:2], config.offset, statistics.mean.dtype)[0]
+    # Evenly spaced on through the padding.
+    rows = (np.arange(-(-height // count) * count) + config.offset) / height
+    rows = rows.astype(statistics.mean.dtype).reshape(count, -1)
     mask = np.ones(statistics.shape[:2], statistics.mean.dtype)
 
     def share(part):
@@ -185,7 +189,7 @@ def row_shares(statistics: ImageStatistics, config: FitConfig, count: int):
         maximum=share(statistics.maximum),
         count=np.full(count, statistics.count),
     )
-    return (shared, share(mask), share(rows)), columns
+    return (shared, share(mask), rows), columns
 
 
 def rows_objective(shares, columns, config: FitConfig):
