@@ -91,5 +91,4 @@ class FitOptions:
         with refusals():
             make = FitConfig.paper if self.recipe == "paper" else FitConfig
             config = make(**{name: value for name, value in changes.items() if value is not None})
-        config = dataclasses.replace(config, steps=config.settled_steps)
         return config.with_pae_weight(pae_weight), init, start

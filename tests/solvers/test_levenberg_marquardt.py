@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import gmjax
-from gmjax import parallel
 from gmjax.gmface import pixel_axes
 from gmjax.solvers import cholesky, levenberg_marquardt, relocation
 from gmjax.solvers.problem import Problem, best_weights, to_gmface, to_shapes
@@ -34,37 +33,30 @@ def test_nearer_than_adam(picture):
     assert found.info.loss.shape == (30 + 200,)
 
 
-def test_pure(picture):
-    """Under vmap as alone; of one round only, since what is moved can hang on a rounding."""
-    config = gmjax.FitConfig(num_components=6, solver="lm", steps=8, pae_weight=0.0)
-    together = jax.jit(jax.vmap(lambda image: gmjax.fit(image, config=config).info.mse))(
-        jnp.stack([picture, 0.5 * picture])
-    )
-    assert together[0] == pytest.approx(float(gmjax.fit(picture, config=config).info.mse), rel=0.02)
-    assert together[1] < together[0]
-
-
 def test_recovers_a_picture_made_of_gaussians(truth):
-    near = gmjax.translate(truth, (0.05, -0.05))
+    """Alone, and under vmap and jit."""
     truth = truth.replace(weights=jnp.abs(truth.weights))
-    image = gmjax.render(truth, SHAPE)
-    result = gmjax.fit(image, near, config=gmjax.FitConfig(solver="lm", steps=11, pae_weight=0.0))
+    near, image = gmjax.translate(truth, (0.05, -0.05)), gmjax.render(truth, SHAPE)
+    config = gmjax.FitConfig(solver="lm", steps=12, pae_weight=0.0)
+    result = gmjax.fit(image, near, config=config)
     assert result.info.mse < 1e-9
     np.testing.assert_allclose(result.params.means, truth.means, atol=1e-3)
+    images = jnp.stack([image, 0.5 * image])
+    together = jax.jit(jax.vmap(lambda image: gmjax.fit(image, near, config=config)))(images)
+    assert (together.info.mse < 1e-9).all()
+    np.testing.assert_allclose(together.params.weights[1], 0.5 * truth.weights, atol=1e-3)
 
 
-def test_color_mask_and_many(picture):
+def test_color_and_mask(picture):
     image = np.stack([picture, picture**2, 1 - picture], axis=-1)
     mask = np.zeros(picture.shape, np.float32)
     mask[: len(mask) // 2] = 1
     result = gmjax.fit(image, config=QUICK, mask=mask)
     assert result.params.weights.shape == (6, 3)
     assert result.info.mse < 0.1 * np.var(image[: len(mask) // 2])
-    results = dict(parallel.fit_many([picture, picture[::-1].copy()], config=QUICK))
-    assert all(result.info.mse < 0.1 * np.var(picture) for result in results.values())
 
 
-@pytest.mark.parametrize("image", [np.zeros(SHAPE), np.eye(1, 17), np.eye(*SHAPE)])
+@pytest.mark.parametrize("image", [np.zeros((1, 17)), np.eye(1, 17)])
 def test_stays_finite(image):
     result = gmjax.fit(image.astype(np.float32), config=gmjax.FitConfig(num_components=6, solver="lm", steps=24))
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(result.params))

@@ -48,10 +48,9 @@ def test_sum_is_the_full_one(shape, channels):
     assert (off < 3e-7 * np.abs(parameters[0]).sum(axis=0)).all()
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_derivatives_are_those_of_the_full_sum(channels):
+def test_derivatives_are_those_of_the_full_sum():
     """Forward and reverse mode and the second derivative."""
-    parameters = many(channels)
+    parameters = many(channels=3)
     tangents = tuple(jnp.cos(jnp.arange(part.size)).reshape(part.shape) for part in parameters)
 
     @jax.jit(static_argnums=0)
