@@ -10,7 +10,7 @@ from flax import struct
 from gmjax import initialize
 from gmjax.checks import checked_start
 from gmjax.config import FitConfig
-from gmjax.gmface import GmFace, on_axes, pixel_axes
+from gmjax.gmface import GmFace, as_wide_as_pixels, on_axes, pixel_axes
 from gmjax.losses import ImageStatistics, psnr_of_mse, statistics_loss, statistics_mse, statistics_pae
 from gmjax.solvers import adam, levenberg_marquardt
 from gmjax.solvers import problem as squares
@@ -117,7 +117,8 @@ def optimizer_of(config: FitConfig, steps: int) -> optax.GradientTransformation:
 def finish(state: adam.State, statistics: ImageStatistics, mask, losses, config: FitConfig) -> FitResult:
     """The best model of a run, the last one not forgotten, and its figures."""
     objective = statistics_objective(statistics, mask, config)
-    params = to_gmface(adam.keep_best(state, objective(to_gmface(state.free))).best)
-    picture = on_axes(params, *pixel_axes(statistics.shape[:2], config.offset, statistics.mean.dtype))
+    axes = pixel_axes(statistics.shape[:2], config.offset, statistics.mean.dtype)
+    params = as_wide_as_pixels(to_gmface(adam.keep_best(state, objective(to_gmface(state.free))).best), *axes)
+    picture = on_axes(params, *axes)
     mse = statistics_mse(picture, statistics, mask)
     return FitResult(params, FitInfo(mse, statistics_pae(picture, statistics, mask), psnr_of_mse(mse), losses))

@@ -78,7 +78,10 @@ def render(params: GmFace, shape: tuple[int, int], *, offset: float = 1.0) -> Fl
     if not (isinstance(shape, tuple) and len(shape) == 2 and all(isinstance(n, int) and n > 0 for n in shape)):
         raise ValueError(f"shape must be (H, W), two whole numbers of at least 1; got {shape!r}")
     _require_model(params)
-    return on_axes(params, *pixel_axes(shape, offset, params.means.dtype))
+    rows, columns = pixel_axes(shape, offset, params.means.dtype)
+    if tiles.pay(params.num_components, *shape):
+        return _formula(tiles.sum_of_gaussians, params, rows, columns)
+    return _formula(points.sum_of_gaussians, params, rows[:, None], columns[None])
 
 
 def pixel_grid(shape: tuple[int, int], *, offset: float = 1.0) -> Float[Array, "{shape[0]} {shape[1]} 2"]:
@@ -92,13 +95,24 @@ def pixel_axes(shape: tuple[int, ...], offset: float = 1.0, dtype=None):
 
 
 def on_axes(params: GmFace, rows: Float[AnyArray, " h"], columns: Float[AnyArray, " w"]) -> Float[Array, "h w *c"]:
-    """The formula at all pairs of ``rows`` and ``columns``: any part of the pixel grid, a constant to derivatives.
+    """What a fit sees: ``as_wide_as_pixels`` at all pairs of evenly spaced ``rows`` and ``columns``.
 
-    Where there is much to sum, each tile of pixels takes only the components that reach it (``sums/tiles.py``).
+    Any part of the pixel grid, a constant to derivatives. Where there is much to sum, each tile of pixels takes only
+    the components that reach it (``sums/tiles.py``); elsewhere the derivative goes by bands (``sums/grid.py``).
     """
     sums = tiles if tiles.pay(params.num_components, len(rows), len(columns)) else grid
     rows, columns = jax.lax.stop_gradient((rows, columns))
-    return _formula(sums.sum_of_gaussians, params, rows, columns)
+    return _formula(sums.sum_of_gaussians, as_wide_as_pixels(params, rows, columns), rows, columns)
+
+
+def as_wide_as_pixels(params: GmFace, rows: Float[AnyArray, " h"], columns: Float[AnyArray, " w"]) -> GmFace:
+    """``params`` with l11 and l22 of at most 1.25 a pixel (a standard deviation of 0.57 pixels).
+
+    Narrower components slip between the pixels, and no fit can hold them.
+    """
+    most = (grid.MOST / grid.spacing(axis) for axis in (rows, columns))
+    first, second = (x / jnp.maximum(x, l) for x, l in zip(most, params.precision_chol.T[::2], strict=True))
+    return params.replace(precision_chol=params.precision_chol * jnp.stack([first, first, second], axis=-1))
 
 
 def _require_model(params) -> None:

@@ -9,6 +9,8 @@ Every loss takes ``axis_name``: inside ``pmap`` or ``shard_map`` with the pixels
 axis, it returns this device's share, so that ``psum`` of value and gradient gives the whole loss and its gradient.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from flax import struct
@@ -95,7 +97,8 @@ def statistics_mse(picture, statistics: ImageStatistics, mask=None, *, axis_name
 
 def statistics_pae(picture, statistics: ImageStatistics, mask=None, *, axis_name=None) -> Scalar:
     """PAE (14) of ``picture`` against all pictures of ``statistics``, over the pixels where ``mask`` is not 0."""
-    return _peak(jnp.maximum(picture - statistics.minimum, statistics.maximum - picture), mask, axis_name)
+    middle = 0.5 * (statistics.minimum + statistics.maximum)
+    return _peak(jnp.abs(picture - middle) + (statistics.maximum - middle), mask, axis_name)
 
 
 def statistics_loss(picture, statistics: ImageStatistics, pae_weight: float, mask=None, *, axis_name=None):
@@ -132,17 +135,26 @@ def _peak(values, mask, axis_name):
     return _peak_of(values if mask is None else jnp.where(_like_pixels(mask, values) > 0, values, 0.0), axis_name)
 
 
+@partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _peak_of(values, axis_name):
-    """The maximum of ``values`` >= 0; only the places that attain it carry gradient, in equal shares.
+    """The maximum of ``values``, or with an axis this device's share; in equal shares for all places that attain it."""
+    peak, attained, total = _share_of_peak(values, axis_name)
+    return peak * jnp.sum(attained) / total
 
-    ``pmax`` has no derivative, so the place is found on stopped values and the value read there.
-    """
-    stopped = jax.lax.stop_gradient(values)
-    maximum = jnp.max(stopped)
+
+@_peak_of.defjvp
+def _peak_of_jvp(axis_name, primals, tangents):
+    """Only the places that attain the peak carry gradient. (``pmax`` has no derivative.)"""
+    peak, attained, total = _share_of_peak(primals[0], axis_name)
+    return peak * jnp.sum(attained) / total, jnp.sum(attained * tangents[0]) / total
+
+
+def _share_of_peak(values, axis_name):
+    peak = jnp.max(values)
     if axis_name is not None:
-        maximum = jax.lax.pmax(maximum, axis_name)
-    attained = (stopped == maximum).astype(values.dtype)
-    return jnp.sum(attained * values) / _total(jnp.sum(attained), axis_name)
+        peak = jax.lax.pmax(peak, axis_name)
+    attained = (values == peak).astype(values.dtype)
+    return peak, attained, _total(jnp.sum(attained), axis_name)
 
 
 def _like_pixels(mask, values):

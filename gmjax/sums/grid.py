@@ -1,83 +1,108 @@
-"""The sum of Gaussians on a pixel grid: its derivative as one matrix product over tiles."""
+"""The sum of Gaussians on a pixel grid: its derivative with two exponentials for eight pixels."""
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gmjax.sums import points
 
-_TILE = 8, 40
+_ROWS = 8
+MOST = 1.25
+"""What l11 times the distance of two rows may be. From 1.4 on, Gaussians that only begin inside a band are lost."""
 
 
 @jax.custom_jvp
 def sum_of_gaussians(weights, means, chol, rows, columns):
-    """``weights`` (m, C), evenly spaced axes ``rows`` (h,) and ``columns`` (w,): gives (h, w, C)."""
+    """``weights`` (m, C), evenly spaced ``rows`` (h,), any ``columns`` (w,): gives (h, w, C)."""
     return points.sum_of_gaussians(weights, means, chol, rows[:, None], columns[None])
 
 
 @sum_of_gaussians.defjvp
 def _sum_of_gaussians_jvp(primals, tangents):
-    """Equations (7) to (9) as a matrix product. At (r, c) from the centre of a tile
+    """Equations (7) to (9), in bands of rows. With (u, v) = L^T d on the middle of a band, the row j further has
 
-    log g = -|L^T d|^2 = sum_k a_k phi_k,    phi = (1, r, c, r^2, r c, c^2),
-    d GmFace = sum_i (dw_i g_i + w_i g_i sum_k da_ik phi_k).
+    g_j = exp(-u^2 - v^2) k^(2 j) exp(-(s l11 j)^2),    k = exp(-s l11 u),    s the distance of two rows:
 
-    (r, c) are the same in all tiles, since the axes are evenly spaced: the coefficients da (m tiles, 6) times phi
-    (6, pixels) is one product, and its transpose takes six moments of each g times the cotangent. Far from a tile's
-    centre these moments lose digits of the narrow components.
+    of exponentials there are two arrays (m, bands, w), the rest is products. Of a change of the parameters
+
+    d GmFace = sum_i g_i (dw_i + w_i (a_r d_r + a_c d_c + a_rr d_r^2 + a_rc d_r d_c + a_cc d_c^2)),    d = x - mu_i,
+
+    so the transpose takes six moments of g times the cotangent about each component's own mean, where they lose no
+    digits: first over the rows of a band (by Horner's rule in k^2), then over columns, then over bands.
     """
     weights, means, chol, rows, columns = primals
     d_weights, d_means, d_chol, _, _ = tangents
-    height, width = _tile_shape(len(rows), len(columns))
-    (row, r), (column, c) = _tiles(rows, height), _tiles(columns, width)
-    places = jnp.repeat(row, len(column)), jnp.tile(column, len(row)), jnp.repeat(r, len(c)), jnp.tile(c, len(r))
-    # Else the loops over all pixels would find the places of each pixel again.
-    row, column, r, c = jax.lax.optimization_barrier(places)
+    count = min(_ROWS, len(rows))
+    steps = np.arange(count) - (count - 1) / 2
+    s, bands = spacing(rows), -(-len(rows) // count)
+    middles = rows[0] + s * (count * jnp.arange(bands, dtype=rows.dtype) - steps[0])
 
-    def whitened(means, chol):
-        """(u, v) = L^T d at the centres, (m, tiles) each."""
-        l11, l21, l22 = chol.T[..., None]
-        d_row, d_column = row[None] - means[:, :1], column[None] - means[:, 1:]
-        return l11 * d_row + l21 * d_column, l22 * d_column
+    row, column = middles[None] - means[:, :1], columns[None] - means[:, 1:]
+    l11, l21, l22 = chol.T[..., None]
+    u, v = (l11 * row)[..., None] + (l21 * column)[:, None], (l22 * column)[:, None]
+    middle = jnp.exp(-(u * u + v * v))
+    # Clipped again outside: XLA would join exp(a) exp(b) to exp(a + b), one more exponential for each row.
+    k = jnp.clip(jnp.exp(jnp.clip(-s * l11[..., None] * u, -50.0, 50.0)), 1e-5, 1e5)
+    fall = [jnp.exp(-jnp.square(s * j * l11)) for j in steps]
+    g = jnp.stack(_by_row(middle, k, steps)).reshape(count, len(means), -1)
 
-    def coefficients(means, chol):
-        """The coefficients of log g, (m, tiles, 6)."""
-        l11, l21, l22 = chol.T[..., None]
-        u, v = whitened(means, chol)
-        linear = 2.0 * u * l11, 2.0 * (u * l21 + v * l22)
-        square = l11 * l11, 2.0 * l11 * l21, l21 * l21 + l22 * l22
-        return -jnp.stack(jnp.broadcast_arrays(u * u + v * v, *linear, *square), axis=-1)
+    def summed(weights):
+        """(rows of a band, C, bands, w)"""
+        by_row = jnp.stack([(weights * f).T for f in fall])
+        return jnp.matmul(by_row, g, precision="highest").reshape(count, -1, bands, len(columns))
 
-    l11, l21, l22 = chol.T[..., None, None]
-    u, v = (centre[..., None] for centre in whitened(means, chol))
-    powers = jnp.stack([jnp.ones_like(r), r, c, r * r, r * c, c * c])
-    r, c = r[None, None], c[None, None]
-    g = jnp.exp(-jnp.square(u + (l11 * r + l21 * c)) - jnp.square(v + l22 * c))
-    _, d_coefficients = jax.jvp(coefficients, (means, chol), (d_means, d_chol))
-    dg = g * jnp.matmul(d_coefficients, powers, precision="highest")
+    terms = [_by_row(middle * term, k, steps) for term in _quadratic(chol, d_means, d_chol, row, column)]
 
-    def summed(weights, g):
-        return jnp.matmul(weights.T, g.reshape(len(g), -1), precision="highest")
+    def summed_terms(j, fall, terms, w):
+        of_degree = [(fall * (s * j) ** n * w[:, None])[..., None] * term for n, term in enumerate(terms)]
+        return jnp.sum(sum(of_degree), axis=0)
 
-    change = jax.lax.optimization_barrier(summed(weights, dg) + summed(d_weights, g))
-    return tuple(_untiled(values, len(rows), len(columns)) for values in (summed(weights, g), change))
+    change = [
+        [summed_terms(j, f, of_row, w) for w in weights.T] for j, f, *of_row in zip(steps, fall, *terms, strict=True)
+    ]
+    change = jnp.stack([jnp.stack(of_row) for of_row in change]) + summed(d_weights)
 
+    def picture(array):
+        return jax.lax.collapse(array.transpose(2, 0, 3, 1), 0, 2)[: len(rows)]
 
-def _tile_shape(height, width):
-    """At most 8 rows, an eighth of the picture, and 40 columns; tiles of nearly equal size."""
-    down, across = -(-height // min(_TILE[0], -(-height // 8))), -(-width // _TILE[1])
-    return -(-height // down), -(-width // across)
+    return picture(summed(weights)), picture(change)
 
 
-def _tiles(axis, size):
-    """The centres (tiles,) of an axis cut into parts, and the positions (size,) about each; the last may overhang."""
-    step = (axis[-1] - axis[0]) / max(len(axis) - 1, 1)
-    about = jnp.arange(size, dtype=axis.dtype) - (size - 1) / 2
-    first = jnp.arange(0, len(axis), size, dtype=axis.dtype)
-    return axis[0] + step * (first - about[0]), step * about
+def spacing(axis):
+    """The distance of two positions of an evenly spaced axis; where there is only one, next to nothing."""
+    return jnp.maximum((axis[-1] - axis[0]) / max(len(axis) - 1, 1), jnp.finfo(axis.dtype).tiny ** 0.5)
 
 
-def _untiled(values, height, width):
-    """The picture (height, width, C) of its tiles (C, tiles pixels)."""
-    shape = _tile_shape(height, width)
-    values = values.reshape(-1, -(-height // shape[0]), -(-width // shape[1]), *shape).transpose(1, 3, 2, 4, 0)
-    return jax.lax.collapse(jax.lax.collapse(values, 2, 4), 0, 2)[:height, :width]
+def _by_row(middle, k, steps):
+    """``middle`` times k^(2 j) for each of ``steps``, one way and the other from the middle."""
+    upper = [j for j in steps if j > 0]
+
+    def beyond(k):
+        found, at, value = [], 0.0, middle
+        for j in upper:
+            value, at = value * (k if j - at == 0.5 else k * k), j
+            found.append(value)
+        return found
+
+    return [*reversed(beyond(1.0 / k)), *([middle] if 0 in steps else []), *beyond(k)]
+
+
+def _quadratic(chol, d_means, d_chol, row, column):
+    """d(log g) as a quadratic in the distance from the middle of a band: its coefficients, (m, bands, w) each."""
+    (l11, l21, l22), (dl11, dl21, dl22), (d_row, d_column) = (x.T[..., None] for x in (chol, d_chol, d_means))
+    du = l11 * d_row + l21 * d_column
+    a_r, a_c = 2.0 * l11 * du, 2.0 * (l21 * du + l22 * l22 * d_column)
+    a_rr, a_rc, a_cc = -2.0 * l11 * dl11, -2.0 * (l11 * dl21 + l21 * dl11), -2.0 * (l21 * dl21 + l22 * dl22)
+
+    def over_columns(*coefficients):
+        powers = (jnp.ones_like(column), column, jnp.square(column))
+        return sum(
+            jnp.einsum("mb,mw->mbw", jnp.broadcast_to(x, row.shape), power, precision="highest")
+            for x, power in zip(coefficients, powers, strict=False)
+        )
+
+    return (
+        over_columns(row * (a_r + row * a_rr), a_c + row * a_rc, a_cc),
+        over_columns(a_r + 2.0 * row * a_rr, a_rc),
+        over_columns(a_rr),
+    )
