@@ -8,6 +8,7 @@ import optax
 from flax import struct
 
 from gmjax import initialize
+from gmjax.batching import in_turn_on_cpu
 from gmjax.checks import checked_start
 from gmjax.config import FitConfig
 from gmjax.gmface import GmFace, as_wide_as_pixels, on_axes, pixel_axes
@@ -65,6 +66,10 @@ def starting_model(init: GmFace | None, picture: Picture, config: FitConfig, key
 @partial(jax.jit, static_argnames="config")
 def fit_statistics(statistics: ImageStatistics, init: GmFace, mask: Mask | None, config: FitConfig) -> FitResult:
     """One model for all pictures of ``statistics``, exact full batch: a step costs the same for any number of them."""
+    return in_turn_on_cpu(partial(_fit_statistics, config=config))(statistics, init, mask)
+
+
+def _fit_statistics(statistics: ImageStatistics, init: GmFace, mask: Mask | None, config: FitConfig) -> FitResult:
     if config.solver == "lm":
         init, first = _least_squares(statistics.mean, init, mask, config)
         optimizer, steps = adam.adam(lambda count: LAST_RATE * adam.one_cycle(LAST_STEPS)(count)), LAST_STEPS

@@ -11,7 +11,7 @@ PACKAGE = Path(gmjax.__file__).parent
 
 # From the ground up: a room may import only those on the lines above its own.
 HOUSE = [
-    {"_version", "types", "varying"},
+    {"_version", "types", "varying", "batching"},
     {"checks", "sums"},
     {"gmface", "weights"},
     {"losses", "published", "transforms", "gmnet", "config", "io", "data"},

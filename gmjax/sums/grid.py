@@ -44,26 +44,25 @@ def _sum_of_gaussians_jvp(primals, tangents):
     # Clipped again outside: XLA would join exp(a) exp(b) to exp(a + b), one more exponential for each row.
     k = jnp.clip(jnp.exp(jnp.clip(-s * l11[..., None] * u, -50.0, 50.0)), 1e-5, 1e5)
     fall = [jnp.exp(-jnp.square(s * j * l11)) for j in steps]
-    g = jnp.stack(_by_row(middle, k, steps)).reshape(count, len(means), -1)
+    g = jnp.stack([g * f[..., None] for g, f in zip(_by_row(middle, k, steps), fall, strict=True)], axis=1)
 
     def summed(weights):
-        """(rows of a band, C, bands, w)"""
-        by_row = jnp.stack([(weights * f).T for f in fall])
-        return jnp.matmul(by_row, g, precision="highest").reshape(count, -1, bands, len(columns))
+        """(C, rows of a band, bands, w)"""
+        return jnp.matmul(weights.T, g.reshape(len(g), -1), precision="highest").reshape(-1, *g.shape[1:])
 
     terms = [_by_row(middle * term, k, steps) for term in _quadratic(chol, d_means, d_chol, row, column)]
 
-    def summed_terms(j, fall, terms, w):
-        of_degree = [(fall * (s * j) ** n * w[:, None])[..., None] * term for n, term in enumerate(terms)]
-        return jnp.sum(sum(of_degree), axis=0)
+    def summed_terms(w):
+        of_degree = [
+            [(f * (s * j) ** n * w[:, None])[..., None] * t for j, f, t in zip(steps, fall, of_rows, strict=True)]
+            for n, of_rows in enumerate(terms)
+        ]
+        return jnp.stack([jnp.sum(sum(of_row), axis=0) for of_row in zip(*of_degree, strict=True)])
 
-    change = [
-        [summed_terms(j, f, of_row, w) for w in weights.T] for j, f, *of_row in zip(steps, fall, *terms, strict=True)
-    ]
-    change = jnp.stack([jnp.stack(of_row) for of_row in change]) + summed(d_weights)
+    change = jnp.stack([summed_terms(w) for w in weights.T]) + summed(d_weights)
 
     def picture(array):
-        return jax.lax.collapse(array.transpose(2, 0, 3, 1), 0, 2)[: len(rows)]
+        return jax.lax.collapse(array.transpose(2, 1, 3, 0), 0, 2)[: len(rows)]
 
     return picture(summed(weights)), picture(change)
 
@@ -94,12 +93,14 @@ def _quadratic(chol, d_means, d_chol, row, column):
     a_r, a_c = 2.0 * l11 * du, 2.0 * (l21 * du + l22 * l22 * d_column)
     a_rr, a_rc, a_cc = -2.0 * l11 * dl11, -2.0 * (l11 * dl21 + l21 * dl11), -2.0 * (l21 * dl21 + l22 * dl22)
 
-    def over_columns(*coefficients):
-        powers = (jnp.ones_like(column), column, jnp.square(column))
-        return sum(
-            jnp.einsum("mb,mw->mbw", jnp.broadcast_to(x, row.shape), power, precision="highest")
-            for x, power in zip(coefficients, powers, strict=False)
-        )
+    def over_columns(constant, linear=None, square=None):
+        """The transposes are products of a matrix and a vector, also under ``vmap``."""
+        values = jnp.einsum("mb,w->mbw", jnp.broadcast_to(constant, row.shape), jnp.ones_like(column[0]))
+        for coefficient, power in ((linear, column), (square, jnp.square(column))):
+            if coefficient is not None:
+                coefficient = jnp.broadcast_to(coefficient, row.shape)
+                values = values + jnp.einsum("mb,mw->mbw", coefficient, power, precision="highest")
+        return values
 
     return (
         over_columns(row * (a_r + row * a_rr), a_c + row * a_rc, a_cc),

@@ -1,0 +1,25 @@
+"""What ``vmap`` means on a CPU."""
+
+from collections.abc import Callable
+
+import jax
+from jax.custom_batching import sequential_vmap
+
+
+def in_turn_on_cpu(function: Callable) -> Callable:
+    """``function``; on a CPU ``vmap`` calls it for one after the other.
+
+    There a batch gains nothing: its arrays only outgrow the caches. Derivatives are those of ``function``, whose batches
+    they take at once.
+    """
+    in_turn = sequential_vmap(function)
+
+    @jax.custom_jvp
+    def called(*arguments):
+        return (in_turn if jax.default_backend() == "cpu" else function)(*arguments)
+
+    @called.defjvp
+    def _called_jvp(primals, tangents):
+        return jax.jvp(function, primals, tangents)
+
+    return called
