@@ -40,7 +40,6 @@ MOST_PRODUCTS = 100
 REACH = 0.3
 # Pixels that one step's products are taken from, at least, and how many times the parameters of a component.
 PIXELS, PIXELS_A_COMPONENT = 3600, 12
-_BLOCKS = 4
 
 
 class Kept(NamedTuple):
@@ -204,14 +203,10 @@ def sampled_products(problem: Problem, shapes, stride: int, number) -> Float[Arr
     u, v = l11 * (row + shear * column), l22 * column
     g = jnp.exp(-(u * u + v * v)) * (stride * jnp.sqrt(pixel_weights))[None]
     along_row = 2.0 * l11 * u
-    derivatives = along_row, shear * along_row + 2.0 * l22 * v, -2.0 * u * u, -2.0 * v * v, -along_row * column
-    stacked = jnp.concatenate([g, *(g * d for d in derivatives)]).reshape(6 * shapes.shape[1], -1)
-    # The blocks below the diagonal only: the rest is their mirror image.
-    blocks = jnp.array_split(stacked, _BLOCKS)
-    ends = np.cumsum([len(block) for block in blocks])
-    parts = [cholesky.product(block, stacked[:end].T) for block, end in zip(blocks, ends, strict=True)]
-    lower = jnp.concatenate([jnp.pad(part, ((0, 0), (0, len(stacked) - part.shape[1]))) for part in parts])
-    return jnp.tril(lower) + jnp.tril(lower, -1).T
+    derivatives = 1.0, along_row, shear * along_row + 2.0 * l22 * v, -2.0 * u * u, -2.0 * v * v, -along_row * column
+    jacobian = [(g * d).reshape(len(g), -1) for d in derivatives]
+    lower = [[cholesky.product(a, b.T) for b in jacobian[: n + 1]] for n, a in enumerate(jacobian)]
+    return jnp.block([[lower[j][i] if i <= j else lower[i][j].T for i in range(6)] for j in range(6)])
 
 
 def _stride(problem: Problem, m: int) -> int:

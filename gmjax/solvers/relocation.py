@@ -4,7 +4,6 @@ import math
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from gmjax.gmface import on_axes
@@ -12,7 +11,7 @@ from gmjax.solvers import cholesky
 from gmjax.solvers.problem import Problem, to_gmface, weight_equations
 from gmjax.types import AnyArray
 
-_WIDTHS = 8
+_WIDTHS, _CENTRES = 8, 60
 
 
 def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, most: int) -> Float[Array, "5 m"]:
@@ -58,16 +57,25 @@ def least_useful(problem: Problem, weights: Float[AnyArray, "m C"], shapes: Floa
 def most_useful(problem: Problem, error: Float[AnyArray, "h w C"], most: int) -> Float[Array, "5 {most}"]:
     """The shapes of the upright Gaussians that would each explain most of ``error``, at most one in each cell.
 
-    A Gaussian of centre x alone explains (sum g error)^2 / sum g^2 of the squared error; all centres on the grid and
+    A Gaussian of centre x alone explains (sum g error)^2 / sum g^2 of the squared error; centres over the picture and
     ``_WIDTHS`` widths either way are tried by products with the Gaussians of each axis.
     """
-    height, width = error.shape[:2]
-    kernels, logs = zip(*(_axis_gaussians(axis) for axis in (problem.rows, problem.columns)), strict=True)
-    weighted = problem.pixel_weights[..., None] * error
-    overlap = jnp.einsum("syh,hwc,txw->styxc", kernels[0], weighted, kernels[1], optimize=True)
-    norm = jnp.einsum("syh,hw,txw->styx", kernels[0] ** 2, problem.pixel_weights, kernels[1] ** 2, optimize=True)
-    gain = jnp.sum(jnp.square(overlap), axis=-1) / jnp.maximum(norm, jnp.finfo(norm.dtype).tiny ** 0.5)
-    by_width = gain.reshape(-1, height, width)
+    (rows, to_rows, logs_rows), (columns, to_columns, logs_columns) = (
+        _axis_gaussians(axis, most) for axis in (problem.rows, problem.columns)
+    )
+    (_, height, _), (_, width, _) = to_rows.shape, to_columns.shape
+
+    def overlaps(to_rows, to_columns, picture):
+        """The sums (row widths, height, column widths, width) of ``picture`` times the Gaussians."""
+        along_rows = cholesky.product(jax.lax.collapse(to_rows, 0, 2), picture)
+        both = cholesky.product(along_rows, jax.lax.collapse(to_columns, 0, 2).T)
+        return both.reshape(_WIDTHS, height, _WIDTHS, width)
+
+    weighted = jnp.moveaxis(problem.pixel_weights[..., None] * error, -1, 0)
+    explained = sum(jnp.square(overlaps(to_rows, to_columns, channel)) for channel in weighted)
+    norm = overlaps(jnp.square(to_rows), jnp.square(to_columns), problem.pixel_weights)
+    gain = explained / jnp.maximum(norm, jnp.finfo(norm.dtype).tiny ** 0.5)
+    by_width = gain.transpose(0, 2, 1, 3).reshape(-1, height, width)
     best, which = jnp.max(by_width, axis=0), jnp.argmax(by_width, axis=0)
 
     down, across, size = _cells(height, width, most)
@@ -77,20 +85,24 @@ def most_useful(problem: Problem, error: Float[AnyArray, "h w C"], most: int) ->
     place = jnp.argmax(cells[chosen], axis=1)
     row, column = chosen // across * size + place // size, chosen % across * size + place % size
     widths = which[row, column]
-    logs_at = logs[0][widths // _WIDTHS], logs[1][widths % _WIDTHS]
-    return jnp.stack([problem.rows[row], problem.columns[column], *logs_at, jnp.zeros(most, error.dtype)])
+    logs = logs_rows[widths // _WIDTHS], logs_columns[widths % _WIDTHS]
+    return jnp.stack([rows[row], columns[column], *logs, jnp.zeros(most, error.dtype)])
 
 
-def _axis_gaussians(axis) -> tuple[Float[Array, "widths n n"], Float[Array, " widths"]]:
-    """Gaussians along ``axis`` about each of its positions, and the logarithms of their l: from 3 to 0.4 a pixel."""
+def _axis_gaussians(axis, most: int):
+    """Centres (n,) along ``axis``, the Gaussians (widths, n, axis) about each, and the logarithms of their l.
+
+    Widths go from 3 to 0.4 a pixel; there are about ``_CENTRES`` centres, or as many as it takes for ``most``.
+    """
+    centres = axis[:: max(1, min(len(axis) // _CENTRES, len(axis) // (2 * math.isqrt(most) + 2)))]
     logs = jnp.linspace(math.log(3.0), math.log(max(3.0, 0.4 * len(axis))), _WIDTHS, dtype=axis.dtype)
-    return jnp.exp(-jnp.square(jnp.exp(logs)[:, None, None] * (axis[:, None] - axis[None])[None])), logs
+    distances = centres[:, None] - axis[None]
+    return centres, jnp.exp(-jnp.square(jnp.exp(logs)[:, None, None] * distances[None])), logs
 
 
 def _cells(height: int, width: int, most: int) -> tuple[int, int, int]:
-    """Rows and columns of square cells, and their side: about 12 pixels of 120, and not fewer than ``most`` cells."""
+    """Rows and columns of square cells, and their side: a tenth of the picture, and not fewer cells than ``most``."""
     size = max(1, min(round(math.sqrt(height * width) / 10), math.isqrt(height * width // most)))
     while size > 1 and -(-height // size) * -(-width // size) < most:
         size -= 1
-    down, across = (int(np.ceil(n / size)) for n in (height, width))
-    return down, across, size
+    return -(-height // size), -(-width // size), size

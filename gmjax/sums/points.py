@@ -10,13 +10,23 @@ from jaxtyping import Array, Float
 from gmjax.types import AnyArray
 
 
+# Gaussians times positions held at once.
+_TERMS = 2**18
+
+
 @jax.custom_jvp
 def sum_of_gaussians(weights, means, chol, rows, columns):
     """``weights`` (m, C), positions ``rows`` and ``columns`` of equal rank that broadcast to (...): gives (..., C)."""
-    g = gaussians(means, chol, rows, columns)
-    # A sum over the leading axis is fused with the exponential: the array g (m, ...) is never stored.
-    weights = weights.reshape(weights.shape[:1] + (1,) * rows.ndim + weights.shape[1:])
-    return jnp.sum(weights * g[..., None], axis=0)
+    rows, columns = jnp.broadcast_arrays(rows, columns)
+    size = max(1, min(rows.size, _TERMS // max(1, len(means))))
+    count = -(-rows.size // size)
+
+    def summed(positions):
+        return jnp.matmul(weights.T, gaussians(means, chol, *positions), precision="highest")
+
+    parts = [jnp.pad(x.reshape(-1), (0, count * size - x.size)).reshape(count, size) for x in (rows, columns)]
+    sums = jnp.moveaxis(jax.lax.map(summed, parts), 1, -1).reshape(count * size, -1)
+    return sums[: rows.size].reshape(*rows.shape, -1)
 
 
 @partial(sum_of_gaussians.defjvp, symbolic_zeros=True)
