@@ -7,7 +7,7 @@ from typing import Literal
 import optax
 
 SOLVERS = ("adam", "lm")
-STEPS = {"adam": 2000, "lm": 144}
+STEPS = {"adam": 2000, "lm": 192}
 STARTS = ("grid", "random")
 
 # Made once: a new optimiser would be a new configuration, and every step compiled again.
@@ -21,7 +21,7 @@ class FitConfig:
     num_components: m, where the fit makes its own start; a start that is given keeps its own number.
     solver: "adam", first order with Optax; or "lm", the best quality: second order (Levenberg-Marquardt) on the MSE,
         moving components that do little to where the error is, then a short stage of Adam on MSE + lambda PAE.
-    steps: how many steps; None is 2000 for "adam" and 144 for "lm", whose last stage is not counted.
+    steps: how many steps; None is 2000 for "adam" and 192 for "lm", whose last stage is not counted.
     learning_rate: a number or an Optax schedule, as a multiple of the rates of each kind of parameter (weights 0.02,
         means 0.01, shapes 0.2); None goes up to 1 over the first 30 % of the steps and then down to 0.
     pae_weight: lambda in loss = MSE + lambda PAE (10); None is 1e-3 for one picture and 1e-4 for a collection, whose

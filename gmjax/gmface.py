@@ -111,8 +111,9 @@ def as_wide_as_pixels(params: GmFace, rows: Float[AnyArray, " h"], columns: Floa
     Narrower components slip between the pixels, and no fit can hold them.
     """
     most = (grid.MOST / grid.spacing(axis) for axis in (rows, columns))
-    first, second = (x / jnp.maximum(x, l) for x, l in zip(most, params.precision_chol.T[::2], strict=True))
-    return params.replace(precision_chol=params.precision_chol * jnp.stack([first, first, second], axis=-1))
+    first, second = (x / jnp.maximum(x, y) for x, y in zip(most, params.precision_chol.T[::2], strict=True))
+    chol = params.precision_chol * jnp.stack([first, first, second], axis=-1)
+    return GmFace(params.weights, params.means, chol)
 
 
 def _require_model(params) -> None:

@@ -27,7 +27,7 @@ class FitOptions:
     solver: Literal["adam", "lm"] = "adam"
     """adam: first order, the paper's way. lm: second order, nearer to the picture with the same number of Gaussians."""
 
-    steps: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: 2000 for adam, 144 for lm)")] = None
+    steps: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: 2000 for adam, 192 for lm)")] = None
     """Steps of the solver."""
 
     recipe: Literal["default", "paper"] = "default"

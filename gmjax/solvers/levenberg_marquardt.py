@@ -4,8 +4,9 @@ Minimised is ``sum(pixel_weights r^2) + RIDGE sum(w^2)`` over the pixels, r bein
 the matrix J^T J is approximate: each step adds the products of one pixel in ``stride x stride`` to a decaying sum, in
 turn another one, so that a few steps together have seen all. Gradient and acceptance are exact.
 
-Every few steps the components that do least are moved to where the error is (``relocation.py``), and a round that did
-not pay is undone. All loops and shapes are fixed, so it runs under ``jit`` and ``vmap``.
+Every few steps the components that do least are moved to where the error is (``relocation.py``). A round that did not
+pay is undone, and the next one moves half as many, to other places. All loops and shapes are fixed, so it runs under
+``jit`` and ``vmap``.
 """
 
 import dataclasses
@@ -15,7 +16,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import struct
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
@@ -26,20 +26,22 @@ from gmjax.solvers.problem import RIDGE, Problem, best_weights, to_gmface
 from gmjax.types import AnyArray, Leaf
 from gmjax.varying import vary_like
 
-STEPS_A_ROUND = 12
+STEPS_A_ROUND = 8
 # How the damping starts, follows a step that was better or was not, and where it ends; measured on real faces
 # (docs/choices.md).
 DAMPING, BETTER, WORSE, LEAST, MOST = 0.1, 1 / 3, 4.0, 0.01, 1e3
 # Added to the curvature of each parameter, of the mean curvature of its kind.
-FLOOR = 1e-2
+FLOOR = 1e-3
 # Added to the scaled matrix: what rounding and sampling leave uncertain.
 JITTER = 1e-4
 # Of the matrix with a vector, in solving for a step by conjugate gradients.
-MOST_PRODUCTS = 100
+MOST_PRODUCTS = 30
 # The furthest a component moves in one step, in units of its own width.
 REACH = 0.3
+# The share of the components moved first and at most, and how it follows a round that paid or did not.
+FIRST_MOVED, MOST_MOVED, PAID, FAILED = 0.1, 0.2, 1.5, 0.5
 # Pixels that one step's products are taken from, at least, and how many times the parameters of a component.
-PIXELS, PIXELS_A_COMPONENT = 3600, 12
+PIXELS, PIXELS_A_COMPONENT = 1600, 12
 
 
 class Kept(NamedTuple):
@@ -52,7 +54,10 @@ class Kept(NamedTuple):
 
 @struct.dataclass
 class State:
-    """``weights`` (m, C) and ``shapes`` (5, m), as in ``Problem``; the rest is what a run needs to go on."""
+    """``weights`` (m, C) and ``shapes`` (5, m), as in ``Problem``; the rest is what a run needs to go on.
+
+    ``moved``: how many components were moved last; ``tried``: to how many places since a round last paid.
+    """
 
     weights: Leaf
     shapes: Leaf
@@ -61,6 +66,8 @@ class State:
     damping: Leaf
     products: Leaf
     seen: Leaf
+    moved: Leaf
+    tried: Leaf
     kept: Kept
 
 
@@ -73,27 +80,17 @@ def run(problem: Problem, shapes: Float[AnyArray, "5 m"], steps: int):
     """
     state = init(problem, shapes)
     channels = state.weights.shape[1]
-    counts = _relocations(problem, shapes.shape[1], steps)
-    most = int(counts.max())
+    numbers = jnp.arange(steps)
+    round_ends = (numbers >= STEPS_A_ROUND) & ((steps - numbers) % STEPS_A_ROUND == 0)
 
-    def one(state, number_and_count):
-        number, count = number_and_count
-        state = step(state, problem, number, count, most)
+    def one(state, number_and_round_ends):
+        state = step(state, problem, *number_and_round_ends)
         return state, (state.loss - RIDGE * jnp.sum(jnp.square(state.weights))) / channels
 
     state = vary_like(state, problem, shapes)
-    state, losses = jax.lax.scan(one, state, (jnp.arange(steps), jnp.asarray(counts)))
+    state, losses = jax.lax.scan(one, state, (numbers, round_ends))
     best = _better(state)
     return best.weights, best.shapes, losses
-
-
-def _relocations(problem: Problem, m: int, steps: int) -> np.ndarray:
-    """How many components to move before each step: at first a fifth, in the last round a fortieth of them."""
-    counts = np.zeros(steps, int)
-    begins = steps - STEPS_A_ROUND * np.arange(max(1, steps // STEPS_A_ROUND) - 1, 0, -1)
-    shares = 0.2 * np.geomspace(1.0, 1 / 8, max(1, len(begins)))[: len(begins)]
-    counts[begins] = np.clip(np.round(shares * m), 1, min(m, math.prod(problem.picture.shape[:2])))
-    return counts
 
 
 def init(problem: Problem, shapes: Float[AnyArray, "5 m"]) -> State:
@@ -102,7 +99,8 @@ def init(problem: Problem, shapes: Float[AnyArray, "5 m"]) -> State:
     weights, zero, far = jnp.zeros((m, channels), dtype), jnp.zeros((), dtype), jnp.full((), jnp.inf, dtype)
     kept = Kept(weights, shapes, far)
     products = jnp.zeros((6 * m, 6 * m), dtype)
-    return State(weights, shapes, far, jnp.zeros_like(shapes), zero + DAMPING, products, zero, kept)
+    moved = zero + FIRST_MOVED / PAID * m
+    return State(weights, shapes, far, jnp.zeros_like(shapes), zero + DAMPING, products, zero, moved, zero, kept)
 
 
 def evaluate(problem: Problem, shapes):
@@ -117,11 +115,10 @@ def evaluate(problem: Problem, shapes):
     return weights, 2.0 * value + RIDGE * jnp.sum(jnp.square(weights)), gradient
 
 
-def step(state: State, problem: Problem, number, count, most: int) -> State:
+def step(state: State, problem: Problem, number, round_ends) -> State:
     """One step; a model that is not better is refused, and the damping raised.
 
-    With ``count`` > 0 (at most ``most``) the round ends instead: of the models it began and ended with, the better one
-    goes on with ``count`` components moved.
+    Where ``round_ends``, components are moved instead, in the better one of the models that it began and ended with.
     """
 
     def descended(state):
@@ -133,11 +130,15 @@ def step(state: State, problem: Problem, number, count, most: int) -> State:
         return state, _within(problem, state.shapes, state.shapes + change)
 
     def relocated(state):
+        most = min(max(1, round(MOST_MOVED * state.shapes.shape[1])), problem.pixel_weights.size)
+        paid = state.loss < state.kept.loss
+        tried = jnp.where(paid, 0.0, state.tried + jnp.round(state.moved))
+        moved = jnp.clip(state.moved * jnp.where(paid, PAID, FAILED), 1.0, most)
         kept = _better(state)
-        shapes = relocation.relocate(problem, kept.weights, kept.shapes, count, most)
-        return dataclasses.replace(init(problem, shapes), kept=kept), shapes
+        shapes = relocation.relocate(problem, kept.weights, kept.shapes, jnp.round(moved), tried, most)
+        return dataclasses.replace(init(problem, shapes), kept=kept, moved=moved, tried=tried), shapes
 
-    state, shapes = jax.lax.cond(count > 0, relocated, descended, state) if most else descended(state)
+    state, shapes = jax.lax.cond(round_ends, relocated, descended, state)
     weights, loss, gradient = evaluate(problem, shapes)
     better = loss < state.loss
     damping = jnp.clip(state.damping * jnp.where(better, BETTER, WORSE), LEAST, MOST)

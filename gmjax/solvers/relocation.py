@@ -14,14 +14,13 @@ from gmjax.types import AnyArray
 _WIDTHS, _CENTRES = 8, 60
 
 
-def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, most: int) -> Float[Array, "5 m"]:
-    """``shapes`` with ``count`` <= ``most`` components moved."""
+def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, tried, most: int):
+    """``shapes`` (5, m) with ``count`` <= ``most`` components moved, past the ``tried`` best of ``most`` places."""
     numbers, weights = least_useful(problem, weights, shapes, count, most)
     error = problem.picture - on_axes(to_gmface(weights, shapes), problem.rows, problem.columns)
     moved = jnp.arange(most)[None] < count
-    return (
-        jnp.asarray(shapes).at[:, numbers].set(jnp.where(moved, most_useful(problem, error, most), shapes[:, numbers]))
-    )
+    new = jnp.roll(most_useful(problem, error, most), -jnp.asarray(tried, int), axis=1)
+    return jnp.asarray(shapes).at[:, numbers].set(jnp.where(moved, new, shapes[:, numbers]))
 
 
 def least_useful(problem: Problem, weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"], count, most: int):
@@ -57,13 +56,15 @@ def least_useful(problem: Problem, weights: Float[AnyArray, "m C"], shapes: Floa
 def most_useful(problem: Problem, error: Float[AnyArray, "h w C"], most: int) -> Float[Array, "5 {most}"]:
     """The shapes of the upright Gaussians that would each explain most of ``error``, at most one in each cell.
 
-    A Gaussian of centre x alone explains (sum g error)^2 / sum g^2 of the squared error; centres over the picture and
-    ``_WIDTHS`` widths either way are tried by products with the Gaussians of each axis.
+    A Gaussian of centre x alone explains (sum g error)^2 / sum g^2 of the squared error; about ``_CENTRES`` centres
+    and ``_WIDTHS`` widths either way are tried by products with the Gaussians of each axis.
     """
-    (rows, to_rows, logs_rows), (columns, to_columns, logs_columns) = (
-        _axis_gaussians(axis, most) for axis in (problem.rows, problem.columns)
-    )
-    (_, height, _), (_, width, _) = to_rows.shape, to_columns.shape
+    shape = problem.pixel_weights.shape
+    stride = max(1, min(max(shape) // _CENTRES, math.isqrt(math.prod(shape) // (4 * most))))
+    rows, columns = problem.rows[::stride], problem.columns[::stride]
+    height, width = len(rows), len(columns)
+    to_rows, logs_rows = _axis_gaussians(rows, problem.rows)
+    to_columns, logs_columns = _axis_gaussians(columns, problem.columns)
 
     def overlaps(to_rows, to_columns, picture):
         """The sums (row widths, height, column widths, width) of ``picture`` times the Gaussians."""
@@ -89,15 +90,10 @@ def most_useful(problem: Problem, error: Float[AnyArray, "h w C"], most: int) ->
     return jnp.stack([rows[row], columns[column], *logs, jnp.zeros(most, error.dtype)])
 
 
-def _axis_gaussians(axis, most: int):
-    """Centres (n,) along ``axis``, the Gaussians (widths, n, axis) about each, and the logarithms of their l.
-
-    Widths go from 3 to 0.4 a pixel; there are about ``_CENTRES`` centres, or as many as it takes for ``most``.
-    """
-    centres = axis[:: max(1, min(len(axis) // _CENTRES, len(axis) // (2 * math.isqrt(most) + 2)))]
+def _axis_gaussians(centres, axis):
+    """The Gaussians (widths, centres, axis) about each centre, and the logarithms of their l, from 3 to 0.4 a pixel."""
     logs = jnp.linspace(math.log(3.0), math.log(max(3.0, 0.4 * len(axis))), _WIDTHS, dtype=axis.dtype)
-    distances = centres[:, None] - axis[None]
-    return centres, jnp.exp(-jnp.square(jnp.exp(logs)[:, None, None] * distances[None])), logs
+    return jnp.exp(-jnp.square(jnp.exp(logs)[:, None, None] * (centres[:, None] - axis[None])[None])), logs
 
 
 def _cells(height: int, width: int, most: int) -> tuple[int, int, int]:

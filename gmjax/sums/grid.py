@@ -33,7 +33,7 @@ def _sum_of_gaussians_jvp(primals, tangents):
     weights, means, chol, rows, columns = primals
     d_weights, d_means, d_chol, _, _ = tangents
     count = min(_ROWS, len(rows))
-    steps = np.arange(count) - (count - 1) / 2
+    steps = [float(n) for n in np.arange(count) - (count - 1) / 2]
     s, bands = spacing(rows), -(-len(rows) // count)
     middles = rows[0] + s * (count * jnp.arange(bands, dtype=rows.dtype) - steps[0])
 

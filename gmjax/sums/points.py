@@ -9,7 +9,6 @@ from jaxtyping import Array, Float
 
 from gmjax.types import AnyArray
 
-
 # Gaussians times positions held at once.
 _TERMS = 2**18
 
