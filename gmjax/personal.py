@@ -1,5 +1,10 @@
 """One picture, one formula (paper, III-D); a personal face starts from the common face."""
 
+import dataclasses
+import math
+from collections.abc import Callable
+
+import jax
 from jaxtyping import Array
 
 from gmjax.checks import checked_image, checked_mask
@@ -7,9 +12,12 @@ from gmjax.config import FitConfig
 from gmjax.fitting import FitResult, fit_statistics, starting_model
 from gmjax.gmface import GmFace
 from gmjax.losses import one_image
+from gmjax.target import fewest_components
 from gmjax.types import Mask, Picture
 
 PAE_WEIGHT = 1e-3
+
+Report = Callable[[int, float], None]
 
 
 def fit(
@@ -19,19 +27,48 @@ def fit(
     config: FitConfig = FitConfig(),
     key: Array | None = None,
     mask: Mask | None = None,
+    target_psnr: float | None = None,
 ) -> FitResult:
     """Write ``image`` as a formula: the sum of Gaussians of least MSE + lambda PAE that the solver finds.
 
     ``image``: (H, W) gray or (H, W, C), floating point in [0, 1]. ``init``: the model to start from; without it the
     start is ``config.start``, and ``key`` its random key. ``mask``: (H, W), the pixels that count, or their weights.
 
+    ``target_psnr``, in dB: choose m itself, at most 10 % above the smallest that reaches it; the search begins at
+    ``config.num_components``, and each m it tries is a fit of its own, from ``config.start``.
+
     Pure: it can be called under ``jit`` (with ``config`` static), ``vmap``, ``pmap`` and ``shard_map``, and its result
     can be differentiated with respect to ``image``; memory then grows by one optimiser state a step.
 
     Raises ValueError or TypeError for a picture, mask or start that cannot be right. Under tracing only shapes and
-    types can be checked, not values.
+    types can be checked, not values, and there is no ``target_psnr``: m would depend on values.
     """
+    if target_psnr is not None:
+        if init is not None:
+            raise ValueError("target_psnr chooses the number of components, which init would fix: leave one out")
+        return fit_to_psnr(target_psnr, image, config=config, key=key, mask=mask)
     config = config.with_pae_weight(PAE_WEIGHT)
     image = checked_image(image)
     mask = checked_mask(mask, image.shape)
     return fit_statistics(one_image(image), starting_model(init, image, config, key), mask, config)
+
+
+def fit_to_psnr(
+    target_psnr: float, image: Picture, *, config: FitConfig, key=None, mask=None, report: Report | None = None
+) -> FitResult:
+    """``fit`` with ``target_psnr``; ``report(m, psnr)`` hears of every m that is tried."""
+    if not math.isfinite(target_psnr):
+        raise ValueError(f"target_psnr must be a finite number of dB; got {target_psnr!r}")
+    image = checked_image(image)
+    if isinstance(image, jax.core.Tracer):
+        raise TypeError("target_psnr chooses m by the picture's values: it cannot be used under jit, vmap or grad")
+
+    def fit_with(num_components: int) -> FitResult:
+        result = fit(image, config=dataclasses.replace(config, num_components=num_components), key=key, mask=mask)
+        if report is not None:
+            report(num_components, float(result.info.psnr))
+        return result
+
+    _, _, *channels = image.shape
+    most = max(1, image.size // (5 + math.prod(channels)))
+    return fewest_components(fit_with, target_psnr, config.num_components, most)

@@ -17,6 +17,7 @@ HOUSE = [
     {"losses", "published", "transforms", "gmnet", "config", "io", "data"},
     {"initialize", "solvers"},
     {"fitting"},
+    {"target"},
     {"personal", "common"},
     {"parallel", "plotting"},
     {"runs"},

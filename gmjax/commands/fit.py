@@ -1,10 +1,11 @@
 """``gmjax fit``."""
 
 import dataclasses
+import math
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -23,12 +24,14 @@ from gmjax.commands.shared import (
     line_of_figures,
     model_metadata,
     progress,
+    refusals,
     say_skipped,
     write_loss,
     write_metrics,
 )
 from gmjax.config import FitConfig
 from gmjax.data import PictureError, eyes_table, load_picture, picture_names, read_eyes_csv, write_picture
+from gmjax.fitting import FitResult
 from gmjax.gmface import GmFace, render
 
 _LONGEST_NAME = 255 - len(".safetensors")
@@ -44,12 +47,16 @@ class Fit(FitOptions):
     aligned: Flag = False
     """Take any pictures as they are, shrunk until the longer side is at most --size."""
 
+    target_psnr: Annotated[float | None, arg(metavar="DB", help_behavior_hint="")] = None
+    """Choose the number of Gaussians: the fewest, to 10 %, that come this near, in decibels (30 is a good likeness)."""
+
     out: Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="(default: runs/NAME)")] = None
     """Run folder for the models, pictures, metrics and configuration."""
 
     def run(self) -> int:
         if not self.path.exists():
             raise UsageError(f"{self.path}: no such picture or folder")
+        self._check_target()
         config, init, start = self.plan(in_crop=not self.aligned, pae_weight=personal.PAE_WEIGHT)
         name = self.path.resolve().name if self.path.is_dir() else self.path.stem
         # The stem of "...png" is "..", which is no name for a folder of ours.
@@ -57,6 +64,19 @@ class Fit(FitOptions):
         folder = runs.create(self.out or default, overwrite=self.overwrite)
         fit = self._fit_folder if self.path.is_dir() else self._fit_picture
         return fit(folder, config, init, start)
+
+    def _check_target(self) -> None:
+        if self.target_psnr is None:
+            return
+        if not math.isfinite(self.target_psnr):
+            raise UsageError(f"--target-psnr must be a finite number of dB; got {self.target_psnr}")
+        if self.components is not None:
+            raise UsageError("--target-psnr chooses the number of components: leave --components out")
+        if self.start not in (None, "grid", "random"):
+            raise UsageError(
+                f"--target-psnr makes a start for each number of components: leave --start {self.start} out"
+            )
+        self.start = self.start or "grid"
 
     def _begin(self, folder: Path, config: FitConfig, start: str) -> None:
         runs.write_configuration(folder, "fit", self, config, start=start, seed=self.seed)
@@ -70,8 +90,11 @@ class Fit(FitOptions):
                 raise UsageError(f"{self.eyes} has no row for {self.path.name}")
         image = load_picture(self.path, eyes=eyes, aligned=self.aligned, size=self.size, color=self.color)
         self._begin(folder, config, start)
-        # A collection of one: the same loss, and a run that reports how it goes.
-        result, seconds = fit_with_progress(image[None], init, config, self.seed)
+        if self.target_psnr is not None:
+            result, seconds = self._fit_to_target(self.target_psnr, image, config)
+        else:
+            # A collection of one: the same loss, and a run that reports how it goes.
+            result, seconds = fit_with_progress(image[None], init, config, self.seed)
         if not np.isfinite(result.info.mse):
             print(f"gmjax: {self.path}: {DIVERGED}", file=sys.stderr)
             return 1
@@ -88,6 +111,31 @@ class Fit(FitOptions):
         print(f"The model is {folder / runs.MODEL}; beside it render.png, fit.png, loss.png and metrics.csv.")
         print(line_of_figures(result))
         return 0
+
+    def _fit_to_target(self, target_psnr: float, image: np.ndarray, config: FitConfig) -> tuple[FitResult, float]:
+        begun = time.perf_counter()
+        with progress("fitting", "model") as bar, refusals():
+
+            def report(num_components: int, psnr: float) -> None:
+                bar.set_postfix_str(f"{num_components} components {psnr:.1f} dB", refresh=False)
+                bar.update()
+
+            key = jax.random.key(self.seed)
+            result = personal.fit_to_psnr(target_psnr, image, config=config, key=key, report=report)
+        return result, time.perf_counter() - begun
+
+    def _fits(self, images: Iterable[np.ndarray], init: GmFace | None, config: FitConfig):
+        """(number, result or error) of each picture."""
+        key = jax.random.key(self.seed)
+        if self.target_psnr is None:
+            yield from parallel.fit_many(images, init, config=config, key=key)
+            return
+        for number, image in enumerate(images):
+            try:
+                key_of_image = jax.random.fold_in(key, number)
+                yield number, personal.fit_to_psnr(self.target_psnr, image, config=config, key=key_of_image)
+            except ValueError as error:
+                yield number, error
 
     def _fit_folder(self, folder: Path, config: FitConfig, init: GmFace | None, start: str) -> int:
         names = picture_names(self.path)
@@ -124,7 +172,7 @@ class Fit(FitOptions):
             progress("fitting", "face", len(names)) as bar,
         ):
             try:
-                for number, result in parallel.fit_many(images(), init, config=config, key=jax.random.key(self.seed)):
+                for number, result in self._fits(images(), init, config):
                     name, shape = fitted[number]
                     if isinstance(result, Exception):
                         lose(name, result)

@@ -1,0 +1,56 @@
+"""How many components a picture needs: the search behind ``target_psnr``."""
+
+import math
+from collections.abc import Callable
+
+from gmjax.fitting import FitResult
+
+# Decibels gained by twice the components, about.
+_DECIBELS = 4.0
+
+
+def fewest_components(fit: Callable[[int], FitResult], target_psnr: float, first: int, most: int) -> FitResult:
+    """The result of ``fit(m)`` for an m that reaches ``target_psnr`` (dB), at most 10 % above the smallest that does.
+
+    That holds where more components are never worse; of two m that are near each other the larger may by chance fit
+    worse. The search begins at ``first``. Raises ValueError where ``most`` components do not reach the target.
+    """
+    failed, failed_psnr = 0, -math.inf
+    m = min(first, most)
+    while True:
+        result = fit(m)
+        psnr = float(result.info.psnr)
+        if psnr >= target_psnr:
+            break
+        if m == most:
+            raise ValueError(
+                f"target_psnr={target_psnr:g} dB is out of reach: {most} components, as many numbers as the picture "
+                f"has, come to {psnr:.1f} dB; ask for less, or try more steps or another solver"
+            )
+        failed, failed_psnr = m, psnr
+        m = min(most, _between(m * 1.5 + 1, m * _times(target_psnr - psnr), m * 4))
+    by_halves = False
+    while m > 1.1 * (failed + 1) and m > failed + 1:
+        # Where the target is expected, but in turn with halves, in case the expectation is always to one side.
+        share = 0.5
+        if not by_halves and math.isfinite(failed_psnr):
+            share = min(max((target_psnr - failed_psnr) / (psnr - failed_psnr), 0.2), 0.8)
+        by_halves = not by_halves
+        lower = m * min(max(_times(target_psnr - psnr), 0.25), 0.5)
+        guess = failed * (m / failed) ** share if failed else lower
+        middle = _between(failed + 1, guess, m - 1)
+        other = fit(middle)
+        if float(other.info.psnr) >= target_psnr:
+            m, psnr, result = middle, float(other.info.psnr), other
+        else:
+            failed, failed_psnr = middle, float(other.info.psnr)
+    return result
+
+
+def _times(decibels: float) -> float:
+    """By how much to multiply m to gain so many decibels."""
+    return 2 ** min(decibels / _DECIBELS, 10.0) if math.isfinite(decibels) else 2.0
+
+
+def _between(low: float | int, guess: float | int, high: float | int) -> int:
+    return round(min(max(guess, low), high))
