@@ -24,8 +24,8 @@ class FitConfig:
     steps: how many steps; None is 2000 for "adam" and 192 for "lm", whose last stage is not counted.
     learning_rate: a number or an Optax schedule, as a multiple of the rates of each kind of parameter (weights 0.02,
         means 0.01, shapes 0.2); None goes up to 1 over the first 30 % of the steps and then down to 0.
-    pae_weight: lambda in loss = MSE + lambda PAE (10); None is 1e-3 for one picture and 1e-4 for a collection, whose
-        peak is one pixel of one picture among all.
+    pae_weight: lambda in loss = MSE + lambda PAE (10); None is 1e-3 for one picture (2e-3 with "lm") and 1e-4 for a
+        collection, whose peak is one pixel of one picture among all.
     optimizer: any Optax transformation, used as it stands; learning_rate is then not used. None is Adam with those
         rates.
     start: where no model to start from is given: "grid", an even grid with its weights solved for; or "random", which

@@ -15,7 +15,7 @@ from gmjax.losses import one_image
 from gmjax.target import fewest_components
 from gmjax.types import Mask, Picture
 
-PAE_WEIGHT = 1e-3
+PAE_WEIGHT = {"adam": 1e-3, "lm": 2e-3}
 
 Report = Callable[[int, float], None]
 
@@ -47,7 +47,7 @@ def fit(
         if init is not None:
             raise ValueError("target_psnr chooses the number of components, which init would fix: leave one out")
         return fit_to_psnr(target_psnr, image, config=config, key=key, mask=mask)
-    config = config.with_pae_weight(PAE_WEIGHT)
+    config = config.with_pae_weight(PAE_WEIGHT[config.solver])
     image = checked_image(image)
     mask = checked_mask(mask, image.shape)
     return fit_statistics(one_image(image), starting_model(init, image, config, key), mask, config)

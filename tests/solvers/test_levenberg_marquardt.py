@@ -30,7 +30,7 @@ def test_nearer_than_adam(picture):
     found = gmjax.fit(picture, config=QUICK)
     adam = gmjax.fit(picture, config=gmjax.FitConfig(num_components=6, steps=400))
     assert found.info.mse < adam.info.mse
-    assert found.info.loss.shape == (30 + 200,)
+    assert found.info.loss.shape == (30 + 100,)
 
 
 def test_recovers_a_picture_made_of_gaussians(truth):
