@@ -22,7 +22,7 @@ from gmjax import parallel
 from gmjax.data import load_folder, orl_faces, write_picture
 
 COUNTS = (100, 100_000)
-STEPS = 100
+STEPS = 300
 
 
 class Lit:
