@@ -69,7 +69,8 @@ def gmface(params: GmFace, x: Float[AnyArray, "*points 2"]) -> Float[Array, "...
 
     Differentiable in the parameters and in ``x``, forwards and backwards, by the paper's equations (7) to (9).
     """
-    return _formula(points.sum_of_gaussians, params, x[..., 0], x[..., 1])
+    values = _formula(points.sum_of_gaussians, params, x[..., 0].reshape(-1), x[..., 1].reshape(-1))
+    return values.reshape(*x.shape[:-1], *values.shape[1:])
 
 
 @partial(jax.jit, static_argnames=("shape", "offset"))
@@ -129,6 +130,4 @@ def _formula(sum_of_gaussians, params, rows, columns):
         )
     weights = params.weights if params.channels else params.weights[:, None]
     picture = sum_of_gaussians(weights, params.means, params.precision_chol, rows, columns)
-    # Keeps what a loss does with each pixel, and its derivative, from being done again for each component.
-    picture = jax.lax.optimization_barrier(picture)
     return picture if params.channels else picture[..., 0]

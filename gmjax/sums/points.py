@@ -1,5 +1,6 @@
 """The sum of Gaussians at any positions, component by component."""
 
+import math
 from functools import partial
 
 import jax
@@ -15,17 +16,35 @@ _TERMS = 2**18
 
 @jax.custom_jvp
 def sum_of_gaussians(weights, means, chol, rows, columns):
-    """``weights`` (m, C), positions ``rows`` and ``columns`` of equal rank that broadcast to (...): gives (..., C)."""
-    rows, columns = jnp.broadcast_arrays(rows, columns)
-    size = max(1, min(rows.size, _TERMS // max(1, len(means))))
-    count = -(-rows.size // size)
+    """``weights`` (m, C), positions ``rows`` and ``columns`` of equal rank that broadcast to (...): gives (..., C).
 
-    def summed(positions):
-        return jnp.matmul(weights.T, gaussians(means, chol, *positions), precision="highest")
+    In parts along the first axis, each a product of a matrix and a vector.
+    """
+    shape = jnp.broadcast_shapes(rows.shape, columns.shape)
+    if not shape:
+        return sum_of_gaussians(weights, means, chol, rows[None], columns[None])[0]
+    length = shape[0]
+    size = _size_of_part(length, _TERMS // max(1, len(means) * math.prod(shape[1:])))
+    padding = -length % size
 
-    parts = [jnp.pad(x.reshape(-1), (0, count * size - x.size)).reshape(count, size) for x in (rows, columns)]
-    sums = jnp.moveaxis(jax.lax.map(summed, parts), 1, -1).reshape(count * size, -1)
-    return sums[: rows.size].reshape(*rows.shape, -1)
+    def part(positions, number):
+        """Positions that are the same for the whole axis stay as they are."""
+        return jax.lax.dynamic_slice_in_dim(positions, number * size, size) if len(positions) > 1 else positions
+
+    def summed(number):
+        g = gaussians(means, chol, part(rows, number), part(columns, number))
+        return jnp.matmul(weights.T, g.reshape(len(means), -1), precision="highest").T
+
+    rows, columns = (jnp.pad(x, ((0, padding * (len(x) > 1)),) + ((0, 0),) * (x.ndim - 1)) for x in (rows, columns))
+    sums = jax.lax.map(summed, jnp.arange((length + padding) // size))
+    return sums.reshape(length + padding, *shape[1:], weights.shape[1])[:length]
+
+
+def _size_of_part(length: int, most: int) -> int:
+    """At most ``most``, without a remainder if that is not much smaller."""
+    most = max(1, min(length, most))
+    divisor = max(size for size in range(1, most + 1) if length % size == 0)
+    return divisor if 2 * divisor >= most else most
 
 
 @partial(sum_of_gaussians.defjvp, symbolic_zeros=True)
