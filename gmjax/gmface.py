@@ -103,7 +103,9 @@ def on_axes(params: GmFace, rows: Float[AnyArray, " h"], columns: Float[AnyArray
     """
     sums = tiles if tiles.pay(params.num_components, len(rows), len(columns)) else grid
     rows, columns = jax.lax.stop_gradient((rows, columns))
-    return _formula(sums.sum_of_gaussians, as_wide_as_pixels(params, rows, columns), rows, columns)
+    picture = _formula(sums.sum_of_gaussians, as_wide_as_pixels(params, rows, columns), rows, columns)
+    # Keeps what a loss does with each pixel from being moved into the sums.
+    return jax.lax.optimization_barrier(picture)
 
 
 def as_wide_as_pixels(params: GmFace, rows: Float[AnyArray, " h"], columns: Float[AnyArray, " w"]) -> GmFace:
