@@ -193,6 +193,21 @@ def test_fit_of_a_folder(folder, tmp_path, capsys):
     assert not (tmp_path / "out" / "skipped.csv").exists()
 
 
+def test_target_psnr_of_a_picture_and_of_a_folder(folder, capsys):
+    quick = "--aligned", "--solver", "lm", "--steps", "10", "--target-psnr"
+    assert run("fit", folder / "a.png", *quick, "30", "--out", "one") == 0
+    (one,) = rows("one/metrics.csv")
+    assert float(one["psnr"]) >= 30
+    assert int(one["components"]) < 80
+    (folder / "broken.png").unlink()
+    write_picture(folder / "b.png", np.random.default_rng(0).random((24, 20), np.float32))
+    assert run("fit", folder, *quick, "30", "--out", "many") == 1
+    assert {row["components"] for row in rows("many/metrics.csv") if row["picture"] == "a.png"} == {one["components"]}
+    (lost,) = rows("many/skipped.csv")
+    assert lost["picture"] == "b.png"
+    assert "out of reach" in lost["reason"]
+
+
 def test_a_fit_that_fails_costs_only_itself(folder, monkeypatch):
     """An error and a fit that diverged, in the midst of others; rows are on disk as soon as they are known."""
     (folder / "broken.png").unlink()
@@ -346,6 +361,9 @@ def test_info_says_what_is_in_a_file(model, capsys):
         (["fit", "faces", "--start", "m.safetensors", "--components", "7"], "6 components, not 7"),
         (["fit", "faces", "--start", "color.safetensors"], "--color"),
         (["fit", "faces", "--eyes", "none.csv"], "none.csv"),
+        (["fit", "faces", "--target-psnr", "30", "--components", "7"], "leave --components out"),
+        (["fit", "faces", "--target-psnr", "30", "--start", "published"], "leave --start published out"),
+        (["fit", "faces", "--target-psnr", "nan"], "finite"),
         (["common-model", "--data", "none"], "no such folder"),
         (["common-model", "--data", "faces", "--caspeal", "faces"], "not both"),
         (["common-model", "--caspeal", "faces"], "FRONTAL"),
