@@ -1,75 +1,149 @@
-"""The sum of Gaussians on a pixel grid: its derivative with two exponentials for eight pixels."""
+"""The sum of Gaussians on a pixel grid: value and derivative together, with two exponentials for eight pixels.
+
+In bands of rows: with (u, v) = L^T d on the middle of a band, the row j further has
+
+    g_j = exp(-u^2 - v^2) k^(2 j) exp(-(s l11 j)^2),    k = exp(-s l11 u),    s the distance of two rows.
+
+No array of m x pixels is held. What makes that quick on a CPU is a reduction with several results: XLA computes it in
+one pass with all that leads up to it, where it would repeat that for every result of its own.
+"""
+
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
-from gmjax.sums import points
+from gmjax.sums import linear, points
+from gmjax.varying import vary_like
 
 _ROWS = 8
 MOST = 1.25
 """What l11 times the distance of two rows may be. From 1.4 on, Gaussians that only begin inside a band are lost."""
+# How many components, and how many bands, one pass sums: longer loops are not unrolled, and then not vectorised.
+_COMPONENTS, _BANDS = (5, 4, 3, 2), (3, 2)
+
+
+class _Bands(NamedTuple):
+    """``row`` (m, bands) and ``column`` (m, w): distances of the middles of the bands, and of the columns, from the
+    mean; ``middle`` and ``k`` (m, bands, w); ``fall``: the last factor, (m,) for each of a band's rows, ``steps``."""
+
+    row: Array
+    column: Array
+    middle: Array
+    k: Array
+    fall: list[Array]
+    steps: list[float]
+
+
+def sum_of_gaussians(weights, means, chol, rows, columns):
+    """``weights`` (m, C), evenly spaced ``rows`` (h,), any ``columns`` (w,): gives (h, w, C).
+
+    Differentiable in the parameters, forwards and backwards, as often as wanted. The axes are constants.
+    """
+    parts = weights, means, chol, rows, columns
+    return _sum(*vary_like(parts, parts))
 
 
 @jax.custom_jvp
-def sum_of_gaussians(weights, means, chol, rows, columns):
-    """``weights`` (m, C), evenly spaced ``rows`` (h,), any ``columns`` (w,): gives (h, w, C)."""
+def _sum(weights, means, chol, rows, columns):
     return points.sum_of_gaussians(weights, means, chol, rows[:, None], columns[None])
 
 
-@sum_of_gaussians.defjvp
-def _sum_of_gaussians_jvp(primals, tangents):
-    """Equations (7) to (9), in bands of rows. With (u, v) = L^T d on the middle of a band, the row j further has
-
-    g_j = exp(-u^2 - v^2) k^(2 j) exp(-(s l11 j)^2),    k = exp(-s l11 u),    s the distance of two rows:
-
-    of exponentials there are two arrays (m, bands, w), the rest is products. Of a change of the parameters
-
-    d GmFace = sum_i g_i (dw_i + w_i (a_r d_r + a_c d_c + a_rr d_r^2 + a_rc d_r d_c + a_cc d_c^2)),    d = x - mu_i,
-
-    so the transpose takes six moments of g times the cotangent about each component's own mean, where they lose no
-    digits: first over the rows of a band (by Horner's rule in k^2), then over columns, then over bands.
-    """
+@_sum.defjvp
+def _sum_jvp(primals, tangents):
+    """Equations (7) to (9); backwards as six moments about each component's own mean, where they lose no digits."""
     weights, means, chol, rows, columns = primals
     d_weights, d_means, d_chol, _, _ = tangents
-    count = min(_ROWS, len(rows))
-    steps = [float(n) for n in np.arange(count) - (count - 1) / 2]
-    s, bands = spacing(rows), -(-len(rows) // count)
-    middles = rows[0] + s * (count * jnp.arange(bands, dtype=rows.dtype) - steps[0])
+    bands = _bands(means, chol, rows, columns)
+    picture = _picture(weights, bands, len(rows))
 
-    row, column = middles[None] - means[:, :1], columns[None] - means[:, 1:]
-    l11, l21, l22 = chol.T[..., None]
-    u, v = (l11 * row)[..., None] + (l21 * column)[:, None], (l22 * column)[:, None]
-    middle = jnp.exp(-(u * u + v * v))
-    # Clipped again outside: XLA would join exp(a) exp(b) to exp(a + b), one more exponential for each row.
-    k = jnp.clip(jnp.exp(jnp.clip(-s * l11[..., None] * u, -50.0, 50.0)), 1e-5, 1e5)
-    fall = [jnp.exp(-jnp.square(s * j * l11)) for j in steps]
-    g = jnp.stack([g * f[..., None] for g, f in zip(_by_row(middle, k, steps), fall, strict=True)], axis=1)
+    def push(d):
+        d_means, d_chol, d_weights = jnp.split(d, (2, 5), axis=1)
+        at_points = partial(points.sum_of_gaussians, rows=rows[:, None], columns=columns[None])
+        return jax.jvp(at_points, (weights, means, chol), (d_weights, d_means, d_chol))[1]
 
-    def summed(weights):
-        """(C, rows of a band, bands, w)"""
-        return jnp.matmul(weights.T, g.reshape(len(g), -1), precision="highest").reshape(-1, *g.shape[1:])
+    def pull(cotangent):
+        moments = jnp.stack([_moments(bands, part, spacing(rows)) for part in jnp.moveaxis(cotangent, -1, 0)], axis=1)
+        return linear.of_moments(jnp.concatenate([means, chol, weights], axis=1), means, moments[: len(means)])
 
-    terms = [_by_row(middle * term, k, steps) for term in _quadratic(chol, d_means, d_chol, row, column)]
-
-    def summed_terms(w):
-        of_degree = [
-            [(f * (s * j) ** n * w[:, None])[..., None] * t for j, f, t in zip(steps, fall, of_rows, strict=True)]
-            for n, of_rows in enumerate(terms)
-        ]
-        return jnp.stack([jnp.sum(sum(of_row), axis=0) for of_row in zip(*of_degree, strict=True)])
-
-    change = jnp.stack([summed_terms(w) for w in weights.T]) + summed(d_weights)
-
-    def picture(array):
-        return jax.lax.collapse(array.transpose(2, 1, 3, 0), 0, 2)[: len(rows)]
-
-    return picture(summed(weights)), picture(change)
+    change = jnp.concatenate([d_means, d_chol, d_weights], axis=1)
+    return picture, linear.with_transpose(change, picture.shape, push=push, pull=pull, plain=push)
 
 
 def spacing(axis):
     """The distance of two positions of an evenly spaced axis; where there is only one, next to nothing."""
     return jnp.maximum((axis[-1] - axis[0]) / max(len(axis) - 1, 1), jnp.finfo(axis.dtype).tiny ** 0.5)
+
+
+def _bands(means, chol, rows, columns) -> _Bands:
+    """Of all components, and of some more that fill up the last group of those that are summed together."""
+    filling = (0, -len(means) % _together(_COMPONENTS, len(means))), (0, 0)
+    means, chol = jnp.pad(means, filling, mode="edge"), jnp.pad(chol, filling, mode="edge")
+    height = min(_ROWS, len(rows))
+    steps = [float(n) for n in np.arange(height) - (height - 1) / 2]
+    count = -(-len(rows) // height)
+    count += -count % _together(_BANDS, count)
+    s = spacing(rows)
+    middles = rows[0] + s * (height * jnp.arange(count, dtype=rows.dtype) - steps[0])
+
+    row, column = middles[None] - means[:, :1], columns[None] - means[:, 1:]
+    l11, l21, l22 = chol.T[..., None]
+    u, v = (l11 * row)[..., None] + (l21 * column)[:, None], (l22 * column)[:, None]
+    # Clipped again outside: XLA would join exp(a) exp(b) to exp(a + b), one more exponential for each row.
+    k = jnp.clip(jnp.exp(jnp.clip(-s * l11[..., None] * u, -50.0, 50.0)), 1e-5, 1e5)
+    fall = [jnp.exp(-jnp.square(s * j * chol[:, 0])) for j in steps]
+    return _Bands(row, column, jnp.exp(-(u * u + v * v)), k, fall, steps)
+
+
+def _together(sizes: tuple[int, ...], count: int) -> int:
+    """Of ``sizes`` the one that leaves least to fill up of ``count``."""
+    return min(sizes, key=lambda size: -count % size)
+
+
+def _picture(weights, bands: _Bands, height: int) -> Float[Array, "{height} w C"]:
+    weights = jnp.pad(weights, ((0, len(bands.k) - len(weights)), (0, 0)))
+    gaussians = list(zip(_by_row(bands.middle, bands.k, bands.steps), bands.fall, strict=True))
+
+    def channel(weights):
+        sums = [g * (weights * fall)[:, None, None] for g, fall in gaussians]
+        while len(sums[0]) > 1:
+            size = _together(_COMPONENTS, len(sums[0]))
+            padding = (0, -len(sums[0]) % size), (0, 0), (0, 0)
+            sums = _sums([jnp.pad(x, padding).reshape(size, -1, *x.shape[1:]) for x in sums], 0)
+        return jnp.stack([x[0] for x in sums], axis=1).reshape(-1, bands.column.shape[1])[:height]
+
+    return jnp.stack([channel(w) for w in weights.T], axis=-1)
+
+
+def _moments(bands: _Bands, cotangent: Float[Array, "h w"], s) -> Float[Array, "m 6"]:
+    """The sums of each g times ``cotangent`` times 1, r, c, r^2, r c, c^2, (r, c) from the component's mean.
+
+    First over the rows of a band and some bands, then over columns, then over the other bands.
+    """
+    count, size = bands.row.shape[1], _together(_BANDS, bands.row.shape[1])
+    padding = count * len(bands.steps) - len(cotangent)
+    cotangent = _kept(jnp.pad(cotangent, ((0, padding), (0, 0))))
+    of_rows = cotangent.reshape(1, size, -1, len(bands.steps), cotangent.shape[1])
+
+    def grouped(array):
+        return array.reshape(len(array), size, -1, *array.shape[2:])
+
+    gaussians = zip(_by_row(grouped(bands.middle), grouped(bands.k), bands.steps), bands.fall, strict=True)
+    terms = [g * (fall[:, None, None, None] * of_rows[:, :, :, j]) for j, (g, fall) in enumerate(gaussians)]
+    m0, m1, m2 = (s**n * sum(step**n * term for step, term in zip(bands.steps, terms, strict=True)) for n in range(3))
+    row = grouped(bands.row)[..., None]
+    m0, m1, m2 = _sums((m0, m1 + row * m0, m2 + row * (2.0 * m1 + row * m0)), 1)
+
+    def along_columns(sums, power):
+        """(m, bands) A product of a matrix and a vector, also under ``vmap``."""
+        return jnp.sum(jnp.einsum("mbw,mw->mb", sums, power, precision="highest"), axis=1)
+
+    ones, column = jnp.ones_like(bands.column), bands.column
+    moments = (m0, ones), (m1, ones), (m0, column), (m2, ones), (m1, column), (m0, jnp.square(column))
+    return jnp.stack([along_columns(*moment) for moment in moments], axis=-1)
 
 
 def _by_row(middle, k, steps):
@@ -83,27 +157,17 @@ def _by_row(middle, k, steps):
             found.append(value)
         return found
 
-    return [*reversed(beyond(1.0 / k)), *([middle] if 0 in steps else []), *beyond(k)]
+    return [*reversed(beyond(jnp.reciprocal(k))), *([middle] if 0 in steps else []), *beyond(k)]
 
 
-def _quadratic(chol, d_means, d_chol, row, column):
-    """d(log g) as a quadratic in the distance from the middle of a band: its coefficients, (m, bands, w) each."""
-    (l11, l21, l22), (dl11, dl21, dl22), (d_row, d_column) = (x.T[..., None] for x in (chol, d_chol, d_means))
-    du = l11 * d_row + l21 * d_column
-    a_r, a_c = 2.0 * l11 * du, 2.0 * (l21 * du + l22 * l22 * d_column)
-    a_rr, a_rc, a_cc = -2.0 * l11 * dl11, -2.0 * (l11 * dl21 + l21 * dl11), -2.0 * (l21 * dl21 + l22 * dl22)
+def _sums(arrays, axis: int) -> list[Array]:
+    """The sums of all ``arrays`` over ``axis``, in one pass."""
+    zeros = tuple(np.zeros((), array.dtype) for array in arrays)
+    add = lambda a, b: tuple(x + y for x, y in zip(a, b, strict=True))  # noqa: E731
+    return list(jax.lax.reduce(tuple(arrays), zeros, add, (axis,)))
 
-    def over_columns(constant, linear=None, square=None):
-        """The transposes are products of a matrix and a vector, also under ``vmap``."""
-        values = jnp.einsum("mb,w->mbw", jnp.broadcast_to(constant, row.shape), jnp.ones_like(column[0]))
-        for coefficient, power in ((linear, column), (square, jnp.square(column))):
-            if coefficient is not None:
-                coefficient = jnp.broadcast_to(coefficient, row.shape)
-                values = values + jnp.einsum("mb,mw->mbw", coefficient, power, precision="highest")
-        return values
 
-    return (
-        over_columns(row * (a_r + row * a_rr), a_c + row * a_rc, a_cc),
-        over_columns(a_r + 2.0 * row * a_rr, a_rc),
-        over_columns(a_rr),
-    )
+def _kept(array):
+    """``array``, but as a result of a reduction, which XLA does not compute again for every component."""
+    pair = jnp.stack([array, jnp.zeros_like(array)])
+    return _sums((pair, -pair), 0)[0]

@@ -9,7 +9,6 @@ In the shapes, ``components`` (m, 5 + C) are means, factors and weights side by 
 components reach them, and ``B`` neighbours in that order are a group, one of ``G``, and computed together.
 """
 
-import math
 from functools import partial
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from gmjax.sums import linear
 from gmjax.types import AnyArray
 from gmjax.varying import vary_like
 
@@ -160,39 +160,18 @@ def _sum_jvp(primals, tangents):
 
 
 def _change(components, d_components, tiles: Tiles) -> Float[Array, "G B C pixels"]:
-    """The first derivative as a linear map D of ``d_components``, with a loop of its own for D and for D^T.
-
-    JAX knows no linear function with a given transpose that can be batched and differentiated again, but it knows such
-    linear systems: (d, p) = (d_components, D d_components) solves d = d_components, p - D d = 0. Only the derivatives
-    of D are taken of the system itself, so it holds the full sum.
-    """
+    """The first derivative as a linear map of ``d_components``, with a loop of its own for it and for its transpose."""
     shape = (*tiles.points.shape[:2], components.shape[1] - 5, tiles.points.shape[-1])
 
-    def split(joined):
-        return joined[: d_components.size].reshape(d_components.shape), joined[d_components.size :].reshape(shape)
+    def plain(d):
+        return jax.jvp(lambda components: _full_sum(components, tiles.points), (components,), (d,))[1]
 
-    def join(d, p):
-        return jnp.concatenate([d.ravel(), p.ravel()])
-
-    def system(joined):
-        d, p = split(joined)
-        return join(d, p - jax.jvp(lambda components: _full_sum(components, tiles.points), (components,), (d,))[1])
-
-    def solve(_, joined):
-        d, p = split(joined)
-        return join(d, p + _push(components, tiles, d))
-
-    def solve_transposed(_, joined):
-        d, p = split(joined)
-        return join(d + _pull(components, tiles, p), p)
-
-    # One array for both: JAX transposes only systems whose whole right side is linear in the tangents.
-    sides = jnp.pad(d_components.ravel(), (0, math.prod(shape)))
-    return split(jax.lax.custom_linear_solve(system, sides, solve, solve_transposed))[1]
+    push, pull = partial(_push, components, tiles), partial(_pull, components, tiles)
+    return linear.with_transpose(d_components, shape, push=push, pull=pull, plain=plain)
 
 
 def _push(components, tiles: Tiles, d_components) -> Float[Array, "G B C pixels"]:
-    """D: a Gaussian's change is itself times a polynomial, the transpose of what ``_of_moments`` does with moments."""
+    """A Gaussian's change is itself times a polynomial, by the transpose of ``linear.of_moments``."""
     channels = components.shape[1] - 5
     padded = jnp.pad(d_components, ((0, 1), (0, 0)))
 
@@ -201,7 +180,7 @@ def _push(components, tiles: Tiles, d_components) -> Float[Array, "G B C pixels"
 
         def coefficients(members, near):
             like = jax.ShapeDtypeStruct((*members.shape, channels, 6), near.dtype)
-            (found,) = jax.linear_transpose(partial(_of_moments, near, centre), like)(padded[members])
+            (found,) = jax.linear_transpose(partial(linear.of_moments, near, centre), like)(padded[members])
             return found.reshape(*members.shape, -1)
 
         sums = _weighted_sum(coefficients, 6 * channels, components, tiles)
@@ -211,7 +190,7 @@ def _push(components, tiles: Tiles, d_components) -> Float[Array, "G B C pixels"
 
 
 def _pull(components, tiles: Tiles, cotangent: Float[Array, "G B C pixels"]) -> Float[Array, "m n"]:
-    """D^T: six moments of cotangent times Gaussian in each channel, about the centre of each tile."""
+    """The transpose: six moments of cotangent times Gaussian in each channel, about the centre of each tile."""
     channels = components.shape[1] - 5
 
     def group(result, tiles_and_cotangent):
@@ -221,7 +200,7 @@ def _pull(components, tiles: Tiles, cotangent: Float[Array, "G B C pixels"]) -> 
 
         def add(result, members, near, gaussians):
             moments = jnp.einsum("bkp,bcp->bkc", gaussians, moved, precision="highest")
-            change = _of_moments(near, centre, moments.reshape(*members.shape, channels, 6))
+            change = linear.of_moments(near, centre, moments.reshape(*members.shape, channels, 6))
             # Tile by tile, for the same order of sums on every machine.
             return jax.lax.scan(lambda sums, x: (sums.at[x[0]].add(x[1]), None), result, (members, change))[0]
 
@@ -237,17 +216,3 @@ def _powers(points: Float[Array, "B 2 pixels"]):
     row, column = jnp.moveaxis(points - centre[..., None], 1, 0)
     powers = [jnp.ones_like(row), row, column, row * row, row * column, column * column]
     return centre[:, None], jnp.stack(powers, axis=1)
-
-
-def _of_moments(components, centre, moments: Float[Array, "B K C 6"]) -> Float[Array, "B K n"]:
-    """The derivatives (7) to (9) in ``components`` (B, K, 5 + C) of what has these moments about ``centre``."""
-    l11, l21, l22 = jnp.moveaxis(components[..., 2:5], -1, 0)
-    to_row, to_column = jnp.moveaxis(components[..., :2] - centre, -1, 0)
-    s, r, c, rr, rc, cc = jnp.moveaxis(jnp.sum(components[..., 5:, None] * moments, axis=-2), -1, 0)
-    rr, rc, cc = rr - to_row * r, rc - to_row * c, cc - to_column * c
-    r, c = r - to_row * s, c - to_column * s
-    rr, rc, cc = rr - to_row * r, rc - to_column * r, cc - to_column * c
-    u = l11 * r + l21 * c
-    means = l11 * u, l21 * u + l22 * l22 * c
-    chol = -(l11 * rr + l21 * rc), -(l11 * rc + l21 * cc), -l22 * cc
-    return jnp.concatenate([2.0 * jnp.stack([*means, *chol], axis=-1), moments[..., 0]], axis=-1)
