@@ -88,7 +88,8 @@ def _least_squares(picture: Picture, init: GmFace, mask: Mask | None, config: Fi
     weights = jnp.ones(shape, picture.dtype) if mask is None else mask.astype(picture.dtype)
     channels = picture.reshape(*shape, -1)
     problem = squares.Problem(channels, weights / jnp.sum(weights), *pixel_axes(shape, config.offset, picture.dtype))
-    weights, shapes, losses = levenberg_marquardt.run(problem, squares.to_shapes(init), config.settled_steps)
+    start = init.weights.reshape(init.num_components, -1), squares.to_shapes(init)
+    weights, shapes, losses = levenberg_marquardt.run(problem, *start, config.settled_steps)
     return squares.to_gmface(weights if picture.ndim == 3 else weights[:, 0], shapes), losses
 
 

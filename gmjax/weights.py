@@ -31,11 +31,12 @@ def normal_equations(
 
     def add_band(sums, part):
         rows, pixels, pixel_weights = part
-        g = gaussians(means, precision_chol, rows[:, None], columns[None]).reshape(m, -1)
-        weighted = g * pixel_weights.reshape(1, -1)
-        pixels = pixels.reshape(-1, *picture.shape[2:])
-        gram = jnp.matmul(weighted, g.T, precision="highest")
-        return (sums[0] + gram, sums[1] + jnp.matmul(weighted, pixels, precision="highest")), None
+        root = jnp.sqrt(pixel_weights).reshape(1, -1)
+        g = gaussians(means, precision_chol, rows[:, None], columns[None]).reshape(m, -1) * root
+        pixels = pixels.reshape(len(root[0]), -1) * root.T
+        gram = jnp.matmul(g, g.T, precision="highest")
+        projections = jnp.matmul(g, pixels, precision="highest").reshape(sums[1].shape)
+        return (sums[0] + gram, sums[1] + projections), None
 
     zeros = jnp.zeros((m, m), picture.dtype), jnp.zeros((m, *picture.shape[2:]), picture.dtype)
     zeros = vary_like(zeros, means, precision_chol, picture, pixel_weights)

@@ -1,8 +1,9 @@
-"""Second-order fitting: Levenberg-Marquardt on the shapes, with the best weights at every step (variable projection).
+"""Second-order fitting: Levenberg-Marquardt on weights and shapes together.
 
 Minimised is ``sum(pixel_weights r^2) + RIDGE sum(w^2)`` over the pixels, r being model minus picture. Of a step only
-the matrix J^T J is approximate: each step adds the products of one pixel in ``stride x stride`` to a decaying sum, in
-turn another one, so that a few steps together have seen all. Gradient and acceptance are exact.
+the matrix J^T J is approximate: some steps add the products of one pixel in ``stride x stride`` to a decaying sum, in
+turn another one, so that a few of them together have seen all. The weights enter linearly: they are not damped, and
+at the new shapes brought nearer to their best by one step of preconditioned descent. Gradient and acceptance are exact.
 
 Every few steps the components that do least are moved to where the error is (``relocation.py``). A round that did not
 pay is undone, and the next one moves half as many, to other places. All loops and shapes are fixed, so it runs under
@@ -22,7 +23,7 @@ from jaxtyping import Array, Float
 
 from gmjax.gmface import on_axes
 from gmjax.solvers import cholesky, relocation
-from gmjax.solvers.problem import RIDGE, Problem, best_weights, to_gmface
+from gmjax.solvers.problem import RIDGE, Problem, to_gmface, weight_equations
 from gmjax.types import AnyArray, Leaf
 from gmjax.varying import vary_like
 
@@ -35,7 +36,9 @@ FLOOR = 1e-3
 # Added to the scaled matrix: what rounding and sampling leave uncertain.
 JITTER = 1e-4
 # Of the matrix with a vector, in solving for a step by conjugate gradients.
-MOST_PRODUCTS = 30
+MOST_PRODUCTS = 20
+# Every so many steps the products are sampled, and at each of the first after components were moved.
+SAMPLED, FIRST_SAMPLED = 3, 2
 # The furthest a component moves in one step, in units of its own width.
 REACH = 0.3
 # The share of the components moved first and at most, and how it follows a round that paid or did not.
@@ -56,13 +59,15 @@ class Kept(NamedTuple):
 class State:
     """``weights`` (m, C) and ``shapes`` (5, m), as in ``Problem``; the rest is what a run needs to go on.
 
-    ``moved``: how many components were moved last; ``tried``: to how many places since a round last paid.
+    ``to_weights``, ``to_shapes``: half the gradient. ``products``, ``seen``: decaying sums of sampled products, and of
+    how many. ``moved``: how many components were moved last; ``tried``: to how many places since a round last paid.
     """
 
     weights: Leaf
     shapes: Leaf
     loss: Leaf
-    gradient: Leaf
+    to_weights: Leaf
+    to_shapes: Leaf
     damping: Leaf
     products: Leaf
     seen: Leaf
@@ -71,15 +76,15 @@ class State:
     kept: Kept
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(2,))
-def run(problem: Problem, shapes: Float[AnyArray, "5 m"], steps: int):
-    """``steps`` steps from ``shapes``: the best weights (m, C) and shapes (5, m), and the MSE (steps,) after each.
+@partial(jax.custom_jvp, nondiff_argnums=(3,))
+def run(problem: Problem, weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"], steps: int):
+    """``steps`` steps: the best weights (m, C) and shapes (5, m), and the MSE (steps,) after each.
 
     Its derivative is that of the least squares solution it stands at, in the picture alone: where it starts is
     forgotten.
     """
-    state = init(problem, shapes)
-    channels = state.weights.shape[1]
+    state = init(weights, shapes)
+    channels = weights.shape[1]
     numbers = jnp.arange(steps)
     round_ends = (numbers >= STEPS_A_ROUND) & ((steps - numbers) % STEPS_A_ROUND == 0)
 
@@ -93,26 +98,23 @@ def run(problem: Problem, shapes: Float[AnyArray, "5 m"], steps: int):
     return best.weights, best.shapes, losses
 
 
-def init(problem: Problem, shapes: Float[AnyArray, "5 m"]) -> State:
-    """Before anything is known of ``shapes``; the first step only finds their weights, loss and gradient."""
-    (_, m), channels, dtype = shapes.shape, problem.picture.shape[2], shapes.dtype
-    weights, zero, far = jnp.zeros((m, channels), dtype), jnp.zeros((), dtype), jnp.full((), jnp.inf, dtype)
-    kept = Kept(weights, shapes, far)
-    products = jnp.zeros((6 * m, 6 * m), dtype)
-    moved = zero + FIRST_MOVED / PAID * m
-    return State(weights, shapes, far, jnp.zeros_like(shapes), zero + DAMPING, products, zero, moved, zero, kept)
-
-
-def evaluate(problem: Problem, shapes):
-    """The best weights for ``shapes``, what is minimised there, and half its gradient in the shapes."""
-    weights = best_weights(problem, shapes)
-
-    def half(shapes):
-        error = on_axes(to_gmface(weights, shapes), problem.rows, problem.columns) - problem.picture
-        return 0.5 * jnp.sum(problem.pixel_weights[..., None] * jnp.square(error))
-
-    value, gradient = jax.value_and_grad(half)(shapes)
-    return weights, 2.0 * value + RIDGE * jnp.sum(jnp.square(weights)), gradient
+def init(weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"]) -> State:
+    """Before anything is known of the model; the first step only finds its loss and gradient, and better weights."""
+    (_, m), dtype = shapes.shape, shapes.dtype
+    zero, far = jnp.zeros((), dtype), jnp.full((), jnp.inf, dtype)
+    return State(
+        weights=weights,
+        shapes=shapes,
+        loss=far,
+        to_weights=jnp.zeros_like(weights),
+        to_shapes=jnp.zeros_like(shapes),
+        damping=zero + DAMPING,
+        products=jnp.zeros((6 * m, 6 * m), dtype),
+        seen=zero,
+        moved=zero + FIRST_MOVED / PAID * m,
+        tried=zero,
+        kept=Kept(weights, shapes, far),
+    )
 
 
 def step(state: State, problem: Problem, number, round_ends) -> State:
@@ -122,12 +124,8 @@ def step(state: State, problem: Problem, number, round_ends) -> State:
     """
 
     def descended(state):
-        stride = _stride(problem, state.shapes.shape[1])
-        decay = 1.0 - 1.0 / (1.5 * stride**2) if stride > 1 else 0.0
-        products = decay * state.products + sampled_products(problem, state.shapes, stride, number)
-        state = dataclasses.replace(state, products=products, seen=decay * state.seen + 1.0)
-        change = _capped(state.shapes, _solve(state, products / state.seen))
-        return state, _within(problem, state.shapes, state.shapes + change)
+        state = _sampled(state, problem, number)
+        return state, *_step(state, problem)
 
     def relocated(state):
         most = min(max(1, round(MOST_MOVED * state.shapes.shape[1])), problem.pixel_weights.size)
@@ -136,49 +134,105 @@ def step(state: State, problem: Problem, number, round_ends) -> State:
         moved = jnp.clip(state.moved * jnp.where(paid, PAID, FAILED), 1.0, most)
         kept = _better(state)
         shapes = relocation.relocate(problem, kept.weights, kept.shapes, jnp.round(moved), tried, most)
-        return dataclasses.replace(init(problem, shapes), kept=kept, moved=moved, tried=tried), shapes
+        matrix, right = weight_equations(problem, shapes)
+        factor = cholesky.inverse_factor(matrix)
+        weights = cholesky.solve(factor, right)
+        state = dataclasses.replace(init(weights, shapes), kept=kept, moved=moved, tried=tried)
+        return state, weights, shapes, factor
 
-    state, shapes = jax.lax.cond(round_ends, relocated, descended, state)
-    weights, loss, gradient = evaluate(problem, shapes)
+    state, weights, shapes, factor = jax.lax.cond(round_ends, relocated, descended, state)
+    weights, loss, to_weights, to_shapes = _evaluate(problem, weights, shapes, factor)
     better = loss < state.loss
     damping = jnp.clip(state.damping * jnp.where(better, BETTER, WORSE), LEAST, MOST)
     damping = jnp.where(jnp.isinf(state.loss), DAMPING, damping)
-    new = dataclasses.replace(state, weights=weights, shapes=shapes, loss=loss, gradient=gradient)
+    new = dataclasses.replace(
+        state, weights=weights, shapes=shapes, loss=loss, to_weights=to_weights, to_shapes=to_shapes
+    )
     state = jax.tree.map(lambda a, b: jnp.where(better, a, b), new, state)
     return dataclasses.replace(state, damping=damping)
 
 
-def _solve(state: State, products) -> Float[Array, "5 m"]:
-    """The damped step of the shapes, the weights following them."""
-    curvature, _, _ = _schur_complement(products, state.weights)
-    m = len(state.weights)
-    plain = jnp.diag(products)[m:].reshape(5, m) * jnp.sum(jnp.square(state.weights), axis=1)[None]
-    damping = state.damping * (plain + FLOOR * jnp.mean(plain, axis=1, keepdims=True))
-    curvature = curvature + jnp.diag(damping.reshape(-1))
-    matrix, scale = _scaled(curvature)
-    right = -scale * state.gradient.reshape(-1)
-    change = scale * cg(partial(cholesky.product, matrix), right, tol=0.0, maxiter=MOST_PRODUCTS)[0]
-    return jnp.where(jnp.isfinite(change), change, 0.0).reshape(5, m)
+def _evaluate(problem: Problem, weights, shapes, factor):
+    """Better weights for ``shapes``, what is minimised there, and half its gradient in weights and shapes.
+
+    ``factor``: the inverse factor of about the matrix of the weights' equations.
+    """
+
+    target, pixel_weights = jnp.moveaxis(problem.picture, -1, 0), problem.pixel_weights[None]
+
+    def picture(weights, shapes):
+        """(C, h, w): with C = 1 behind, XLA would compute pixel by pixel."""
+        return jnp.moveaxis(on_axes(to_gmface(weights, shapes), problem.rows, problem.columns), -1, 0)
+
+    def product(a, b):
+        return jnp.sum(pixel_weights * a * b, axis=(1, 2))
+
+    drawn, pull_back = jax.vjp(picture, weights, shapes)
+    (to_weights, _) = pull_back(pixel_weights * (drawn - target))
+    direction = -cholesky.solve(factor, to_weights + RIDGE * weights)
+    # The picture is linear in the weights; from vjp comes the same one that the gradient belongs to.
+    along = jax.vjp(picture, weights + direction, shapes)[0] - drawn
+    slope = product(along, target - drawn) - RIDGE * jnp.sum(weights * direction, axis=0)
+    curvature = product(along, along) + RIDGE * jnp.sum(jnp.square(direction), axis=0)
+    weights = weights + direction * (slope / jnp.maximum(curvature, jnp.finfo(curvature.dtype).tiny ** 0.5))[None]
+
+    drawn, pull_back = jax.vjp(picture, weights, shapes)
+    error = drawn - target
+    to_weights, to_shapes = pull_back(pixel_weights * error)
+    loss = jnp.sum(product(error, error)) + RIDGE * jnp.sum(jnp.square(weights))
+    return weights, loss, to_weights + RIDGE * weights, to_shapes
 
 
-def _scaled(matrix):
-    """``matrix`` with a diagonal of about 1, made safe to solve, and the scale of either side."""
-    scale = 1.0 / jnp.sqrt(jnp.maximum(jnp.diag(matrix), jnp.finfo(matrix.dtype).tiny ** 0.5))
-    return matrix * scale[:, None] * scale[None] + JITTER * jnp.eye(len(matrix), dtype=matrix.dtype), scale
+def _sampled(state: State, problem: Problem, number) -> State:
+    """``state`` with the products of another sample of pixels, where it is their turn."""
+    stride = _stride(problem, state.shapes.shape[1])
+    decay = 1.0 - 1.0 / (1.5 * stride**2) if stride > 1 else 0.0
+
+    def add(products, seen):
+        return decay * products + sampled_products(problem, state.shapes, stride, number), decay * seen + 1.0
+
+    turn = (state.seen < FIRST_SAMPLED) | (number % SAMPLED == 0)
+    products, seen = jax.lax.cond(turn, add, lambda *same: same, state.products, state.seen)
+    return dataclasses.replace(state, products=products, seen=seen)
 
 
-def _schur_complement(products, weights):
-    """J^T J of the shapes (5 m, 5 m) with the weights projected out; the factor of the weights' own matrix; coupling.
+def _step(state: State, problem: Problem):
+    """Weights and shapes after one damped step, and the inverse factor of the weights' part of the matrix."""
+    factor, coupling, matrix, diagonal, scale = _equations(state.products, state.seen, state.weights, state.damping)
+    alone = cholesky.solve(factor, state.to_weights)
+    right = scale * (jnp.einsum("cmk,mc->k", coupling, alone) - state.to_shapes.reshape(-1))
+    change, _ = cg(lambda x: cholesky.product(matrix, x) + diagonal * x, right, tol=0.0, maxiter=MOST_PRODUCTS)
+    change = scale * change
+    change = jnp.where(jnp.isfinite(change), change, 0.0).reshape(state.shapes.shape)
+    shapes = _within(problem, state.shapes, state.shapes + _capped(state.shapes, change))
+    following = jnp.einsum("cmk,k->mc", coupling, (shapes - state.shapes).reshape(-1))
+    return state.weights - alone - cholesky.solve(factor, following), shapes, factor
 
-    ``products`` are those of [g, dg / dshapes]. A shape moves the picture in proportion to its component's weight, so
-    channels enter only here, as the products of weights.
+
+def _equations(products, seen, weights: Float[AnyArray, "m C"], damping):
+    """The normal equations of shapes and weights, made safe to solve: (factor, coupling, matrix, diagonal, scale).
+
+    ``factor``: the inverse factor of the weights' own matrix. ``coupling`` (C, m, 5 m): of weights and shapes.
+    ``matrix`` (5 m, 5 m): J^T J of the shapes with the weights projected out; ``diagonal`` (5 m,): the damping to add;
+    both after ``scale`` (5 m,) on either side, which makes the diagonal of their sum about 1.
+
+    ``products``: those of [g, dg / dshapes], ``seen`` times. A shape moves the picture in proportion to its component's
+    weight, so channels enter only as products of weights.
     """
     m = len(weights)
-    factor = cholesky.inverse_factor(products[:m, :m] + 10.0 * RIDGE * jnp.eye(m, dtype=products.dtype))
-    coupling = products[:m, m:]
-    half = cholesky.product(factor, coupling)
-    projected = products[m:, m:] - cholesky.product(half.T, half)
-    return projected * jnp.tile(cholesky.product(weights, weights.T), (5, 5)), factor, coupling
+    factor = cholesky.inverse_factor(products[:m, :m] / seen + 10.0 * RIDGE * jnp.eye(m, dtype=products.dtype))
+    to_shapes = products[:m, m:] / seen
+    half = cholesky.product(factor, to_shapes)
+    of_shapes = jnp.tile(weights.T, (1, 5))
+    energy = jnp.sum(jnp.square(of_shapes), axis=0)
+    plain = jnp.diag(products)[m:] / seen
+    by_kind = (plain * energy).reshape(5, m)
+    damping = damping * (by_kind + FLOOR * jnp.mean(by_kind, axis=1, keepdims=True)).reshape(-1)
+    whole = (plain - jnp.sum(jnp.square(half), axis=0)) * energy + damping
+    scale = 1.0 / jnp.sqrt(jnp.maximum(whole, jnp.finfo(whole.dtype).tiny ** 0.5))
+    outer = sum(w[:, None] * w[None] for w in of_shapes * scale[None])
+    matrix = (products[m:, m:] / seen - cholesky.product(half.T, half)) * outer
+    return factor, to_shapes[None] * of_shapes[:, None], matrix, damping * jnp.square(scale) + JITTER, scale
 
 
 def sampled_products(problem: Problem, shapes, stride: int, number) -> Float[Array, "n n"]:
@@ -244,7 +298,7 @@ def _better(state: State) -> Kept:
 @run.defjvp
 def _run_jvp(steps, primals, tangents):
     """The normal equations at the solution: (J^T J) d(weights, shapes) = J^T d(picture)."""
-    problem, _ = primals
+    problem = primals[0]
     d_picture = tangents[0].picture
     weights, shapes, losses = run(*primals, steps)
     weights, shapes = jax.lax.stop_gradient((weights, shapes))
@@ -253,13 +307,11 @@ def _run_jvp(steps, primals, tangents):
         return on_axes(to_gmface(weights, shapes), problem.rows, problem.columns)
 
     products = sampled_products(problem, shapes, 1, 0)
-    curvature, factor, coupling = _schur_complement(products, weights)
+    factor, coupling, matrix, diagonal, scale = _equations(products, 1.0, weights, 0.0)
     to_weights, to_shapes = jax.vjp(picture, weights, shapes)[1](problem.pixel_weights[..., None] * d_picture)
-    solved = cholesky.solve(factor, to_weights)
-    by_channel = coupling[None] * jnp.tile(weights.T, (1, 5))[:, None]  # (C, m, 5 m)
-    matrix, scale = _scaled(curvature)
-    right = scale * (to_shapes.reshape(-1) - jnp.einsum("cmk,mc->k", by_channel, solved))
-    d_shapes = scale * cholesky.solve(cholesky.inverse_factor(matrix), right)
-    d_weights = solved - cholesky.solve(factor, jnp.einsum("cmk,k->mc", by_channel, d_shapes))
+    alone = cholesky.solve(factor, to_weights)
+    right = scale * (to_shapes.reshape(-1) - jnp.einsum("cmk,mc->k", coupling, alone))
+    d_shapes = scale * cholesky.solve(cholesky.inverse_factor(matrix + jnp.diag(diagonal)), right)
+    d_weights = alone - cholesky.solve(factor, jnp.einsum("cmk,k->mc", coupling, d_shapes))
     d_losses = jnp.zeros_like(losses)
     return (weights, shapes, losses), (d_weights, d_shapes.reshape(shapes.shape), d_losses)

@@ -17,7 +17,9 @@ _WIDTHS, _CENTRES = 8, 60
 def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, tried, most: int):
     """``shapes`` (5, m) with ``count`` <= ``most`` components moved, past the ``tried`` best of ``most`` places."""
     numbers, weights = least_useful(problem, weights, shapes, count, most)
-    error = problem.picture - on_axes(to_gmface(weights, shapes), problem.rows, problem.columns)
+    # From vjp, which takes on_axes' quick way.
+    drawn, _ = jax.vjp(lambda weights: on_axes(to_gmface(weights, shapes), problem.rows, problem.columns), weights)
+    error = problem.picture - drawn
     moved = jnp.arange(most)[None] < count
     new = jnp.roll(most_useful(problem, error, most), -jnp.asarray(tried, int), axis=1)
     return jnp.asarray(shapes).at[:, numbers].set(jnp.where(moved, new, shapes[:, numbers]))

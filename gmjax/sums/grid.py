@@ -22,6 +22,7 @@ from gmjax.varying import vary_like
 _ROWS = 8
 MOST = 1.25
 """What l11 times the distance of two rows may be. From 1.4 on, Gaussians that only begin inside a band are lost."""
+_MOST_LOG = 11.5
 # How many components, and how many bands, one pass sums: longer loops are not unrolled, and then not vectorised.
 _COMPONENTS, _BANDS = (5, 4, 3, 2), (3, 2)
 
@@ -92,10 +93,9 @@ def _bands(means, chol, rows, columns) -> _Bands:
     row, column = middles[None] - means[:, :1], columns[None] - means[:, 1:]
     l11, l21, l22 = chol.T[..., None]
     u, v = (l11 * row)[..., None] + (l21 * column)[:, None], (l22 * column)[:, None]
-    # Clipped again outside: XLA would join exp(a) exp(b) to exp(a + b), one more exponential for each row.
-    k = jnp.clip(jnp.exp(jnp.clip(-s * l11[..., None] * u, -50.0, 50.0)), 1e-5, 1e5)
+    middle, k = _kept(jnp.exp(-(u * u + v * v)), jnp.exp(jnp.clip(-s * l11[..., None] * u, -_MOST_LOG, _MOST_LOG)))
     fall = [jnp.exp(-jnp.square(s * j * chol[:, 0])) for j in steps]
-    return _Bands(row, column, jnp.exp(-(u * u + v * v)), k, fall, steps)
+    return _Bands(row, column, middle, k, fall, steps)
 
 
 def _together(sizes: tuple[int, ...], count: int) -> int:
@@ -105,10 +105,11 @@ def _together(sizes: tuple[int, ...], count: int) -> int:
 
 def _picture(weights, bands: _Bands, height: int) -> Float[Array, "{height} w C"]:
     weights = jnp.pad(weights, ((0, len(bands.k) - len(weights)), (0, 0)))
-    gaussians = list(zip(_by_row(bands.middle, bands.k, bands.steps), bands.fall, strict=True))
+    gaussians = _by_row(bands.middle, bands.k, bands.steps)
 
     def channel(weights):
-        sums = [g * (weights * fall)[:, None, None] for g, fall in gaussians]
+        heights = _kept(weights[None] * jnp.stack(bands.fall))[0]
+        sums = [g * height[:, None, None] for g, height in zip(gaussians, heights, strict=True)]
         while len(sums[0]) > 1:
             size = _together(_COMPONENTS, len(sums[0]))
             padding = (0, -len(sums[0]) % size), (0, 0), (0, 0)
@@ -125,7 +126,7 @@ def _moments(bands: _Bands, cotangent: Float[Array, "h w"], s) -> Float[Array, "
     """
     count, size = bands.row.shape[1], _together(_BANDS, bands.row.shape[1])
     padding = count * len(bands.steps) - len(cotangent)
-    cotangent = _kept(jnp.pad(cotangent, ((0, padding), (0, 0))))
+    cotangent = _kept(jnp.pad(cotangent, ((0, padding), (0, 0))))[0]
     of_rows = cotangent.reshape(1, size, -1, len(bands.steps), cotangent.shape[1])
 
     def grouped(array):
@@ -167,7 +168,7 @@ def _sums(arrays, axis: int) -> list[Array]:
     return list(jax.lax.reduce(tuple(arrays), zeros, add, (axis,)))
 
 
-def _kept(array):
-    """``array``, but as a result of a reduction, which XLA does not compute again for every component."""
-    pair = jnp.stack([array, jnp.zeros_like(array)])
-    return _sums((pair, -pair), 0)[0]
+def _kept(*arrays) -> list[Array]:
+    """``arrays``, but as results of one reduction, which XLA does not compute again for every component."""
+    several = arrays if len(arrays) > 1 else (*arrays, -arrays[0])
+    return _sums([jnp.stack([array, jnp.zeros_like(array)]) for array in several], 0)

@@ -67,7 +67,7 @@ def test_derivative_is_that_of_the_least_squares_solution(truth):
     image = gmjax.render(truth, SHAPE)
 
     def solved(image):
-        return levenberg_marquardt.run(problem_of(image), to_shapes(truth), 3)[:2]
+        return levenberg_marquardt.run(problem_of(image), truth.weights[:, None], to_shapes(truth), 3)[:2]
 
     (weights, _), (d_weights, d_shapes) = jax.jit(lambda image: jax.jvp(solved, (image,), (image,)))(image)
     np.testing.assert_allclose(d_weights, weights, atol=1e-2)
