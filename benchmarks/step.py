@@ -21,7 +21,7 @@ from gmjax.solvers import adam
 from gmjax.solvers.unconstrained import to_unconstrained
 
 STEPS = 100
-CONFIG = gmjax.FitConfig(pae_weight=1e-3)
+CONFIG = gmjax.FitConfig(steps=2000, pae_weight=1e-3)
 
 
 def run() -> str:

@@ -25,8 +25,6 @@ from gmjax.solvers.unconstrained import to_gmface, to_unconstrained
 from gmjax.types import Pictures, Scalar
 from gmjax.varying import vary_like
 
-PAE_WEIGHT = 1e-4
-
 
 def fit_common(
     images_or_statistics: Pictures | ImageStatistics,
@@ -43,15 +41,15 @@ def fit_common(
 
     ``info.mse`` and ``info.pae`` are over all pictures; an MSE of a common face thus holds the faces' own variance.
     """
-    config = config.with_pae_weight(PAE_WEIGHT)
     if isinstance(images_or_statistics, ImageStatistics):
-        statistics = images_or_statistics
+        images, statistics = None, images_or_statistics
         if config.batch_size is not None:
             raise ValueError("FitConfig.batch_size needs the pictures themselves, not their statistics")
-        return fit_statistics(statistics, starting_model(init, statistics.mean, config, key), None, config)
-    images = checked_images(images_or_statistics)
-    statistics = image_statistics(images)
+    else:
+        images = checked_images(images_or_statistics)
+        statistics = image_statistics(images)
     init = starting_model(init, statistics.mean, config, key)
+    config = config.settled(init.num_components, collection=True)
     if config.batch_size is None:
         return fit_statistics(statistics, init, None, config)
     return _fit_minibatches(images, statistics, init, jax.random.key(0) if key is None else key, config)

@@ -7,7 +7,13 @@ from typing import Literal
 import optax
 
 SOLVERS = ("adam", "lm")
-STEPS = {"adam": 2000, "lm": 192}
+# Defaults, measured on real faces (docs/choices.md).
+STEPS, COLLECTION_STEPS = {"adam": 2000, "lm": 176}, {"adam": 2000, "lm": 704}
+PAE_WEIGHT, COLLECTION_PAE_WEIGHT = 1e-3, 1e-4
+# "lm" takes twice that with few components, and then as much less as its MSE is: about in proportion to their number.
+_FEW_COMPONENTS = 40
+# A step of "lm" takes longer with the square of the components; from this many on it takes fewer of them.
+_FULL_STEPS_COMPONENTS, _FEWEST_STEPS = 80, 64
 STARTS = ("grid", "random")
 
 # Made once: a new optimiser would be a new configuration, and every step compiled again.
@@ -20,12 +26,13 @@ class FitConfig:
 
     num_components: m, where the fit makes its own start; a start that is given keeps its own number.
     solver: "adam", first order with Optax; or "lm", the best quality: second order (Levenberg-Marquardt) on the MSE,
-        moving components that do little to where the error is, then a short stage of Adam on MSE + lambda PAE.
-    steps: how many steps; None is 2000 for "adam" and 192 for "lm", whose last stage is not counted.
+        moving components that do little to where the error is, then 400 steps of Adam on MSE + lambda PAE.
+    steps: how many steps; None is 2000 for "adam" and 176 for "lm" (704 for a collection), fewer with more than 80
+        components. The last stage of "lm" is not counted.
     learning_rate: a number or an Optax schedule, as a multiple of the rates of each kind of parameter (weights 0.02,
         means 0.01, shapes 0.2); None goes up to 1 over the first 30 % of the steps and then down to 0.
-    pae_weight: lambda in loss = MSE + lambda PAE (10); None is 1e-3 for one picture (2e-3 with "lm") and 1e-4 for a
-        collection, whose peak is one pixel of one picture among all.
+    pae_weight: lambda in loss = MSE + lambda PAE (10); None is 1e-3 for one picture (with "lm" 2e-3 up to 40
+        components, 1e-3 for 80, and so on) and 1e-4 for a collection, whose peak is one pixel of one picture among all.
     optimizer: any Optax transformation, used as it stands; learning_rate is then not used. None is Adam with those
         rates.
     start: where no model to start from is given: "grid", an even grid with its weights solved for; or "random", which
@@ -67,19 +74,33 @@ class FitConfig:
         if self.epochs is not None and self.batch_size is None:
             raise ValueError("FitConfig.epochs goes with batch_size: without it, say how many steps")
 
-    def with_pae_weight(self, default: float) -> "FitConfig":
-        """This configuration with its lambda settled."""
-        return self if self.pae_weight is not None else dataclasses.replace(self, pae_weight=default)
+    def settled(self, num_components: int, *, collection: bool = False) -> "FitConfig":
+        """This configuration with the defaults put in that depend on what is fitted: steps and lambda."""
+        steps = (COLLECTION_STEPS if collection else STEPS)[self.solver]
+        pae_weight = COLLECTION_PAE_WEIGHT if collection else PAE_WEIGHT
+        if self.solver == "lm":
+            if num_components > _FULL_STEPS_COMPONENTS:
+                steps = max(_FEWEST_STEPS, steps * _FULL_STEPS_COMPONENTS // num_components)
+            if not collection:
+                pae_weight *= 2.0 * min(1.0, _FEW_COMPONENTS / num_components)
+        return dataclasses.replace(
+            self,
+            steps=steps if self.steps is None else self.steps,
+            pae_weight=pae_weight if self.pae_weight is None else self.pae_weight,
+        )
 
     @property
     def settled_steps(self) -> int:
-        return self.steps or STEPS[self.solver]
+        """The number of steps, which whoever counts them must have settled."""
+        if self.steps is None:
+            raise ValueError("FitConfig.steps is not settled: use settled, or give a number")
+        return self.steps
 
     @property
     def settled_pae_weight(self) -> float:
         """lambda, which whoever builds a loss must have settled."""
         if self.pae_weight is None:
-            raise ValueError("FitConfig.pae_weight is not settled: use with_pae_weight, or give a number")
+            raise ValueError("FitConfig.pae_weight is not settled: use settled, or give a number")
         return self.pae_weight
 
     @classmethod

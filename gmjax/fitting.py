@@ -20,7 +20,7 @@ from gmjax.types import Leaf, Mask, Picture, Scalar
 from gmjax.varying import vary_like
 
 # Of the last stage of solver="lm", Adam on MSE + lambda PAE (docs/choices.md).
-LAST_STEPS, LAST_RATE = 100, 0.1
+LAST_STEPS, LAST_RATE = 400, 0.4
 
 
 @struct.dataclass

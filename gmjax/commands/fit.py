@@ -57,7 +57,9 @@ class Fit(FitOptions):
         if not self.path.exists():
             raise UsageError(f"{self.path}: no such picture or folder")
         self._check_target()
-        config, init, start = self.plan(in_crop=not self.aligned, pae_weight=personal.PAE_WEIGHT[self.solver])
+        config, init, start = self.plan(in_crop=not self.aligned)
+        if self.target_psnr is None:
+            config = config.settled(config.num_components)
         name = self.path.resolve().name if self.path.is_dir() else self.path.stem
         # The stem of "...png" is "..", which is no name for a folder of ours.
         default = Path("runs", name if name.strip(".") else "picture")

@@ -27,7 +27,9 @@ class FitOptions:
     solver: Literal["adam", "lm"] = "adam"
     """adam: first order, the paper's way. lm: second order, nearer to the picture with the same number of Gaussians."""
 
-    steps: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: 2000 for adam, 192 for lm)")] = None
+    steps: Annotated[
+        int | None, arg(metavar="N", help_behavior_hint="(default: adam 2000; lm 176, or 704 for a collection)")
+    ] = None
     """Steps of the solver."""
 
     recipe: Literal["default", "paper"] = "default"
@@ -60,8 +62,8 @@ class FitOptions:
     overwrite: Flag = False
     """Write into a folder that is not empty."""
 
-    def plan(self, *, in_crop: bool, pae_weight: float, **more) -> tuple[FitConfig, GmFace | None, str]:
-        """(how to fit, the model to start from or None, what the start is called); ``pae_weight`` is the default."""
+    def plan(self, *, in_crop: bool, **more) -> tuple[FitConfig, GmFace | None, str]:
+        """(how to fit, the model to start from or None, what the start is called)."""
         if not 2 <= self.size <= math.isqrt(MAX_PIXELS):
             raise UsageError(f"--size must be from 2 to {math.isqrt(MAX_PIXELS)} pixels; got {self.size}")
         if not 0 <= self.seed < 2**32:
@@ -91,4 +93,4 @@ class FitOptions:
         with refusals():
             make = FitConfig.paper if self.recipe == "paper" else FitConfig
             config = make(**{name: value for name, value in changes.items() if value is not None})
-        return config.with_pae_weight(pae_weight), init, start
+        return config, init, start

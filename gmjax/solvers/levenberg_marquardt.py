@@ -23,7 +23,7 @@ from jaxtyping import Array, Float
 
 from gmjax.gmface import on_axes
 from gmjax.solvers import cholesky, relocation
-from gmjax.solvers.problem import RIDGE, Problem, to_gmface, weight_equations
+from gmjax.solvers.problem import RIDGE, Problem, inverse_factor, to_gmface
 from gmjax.types import AnyArray, Leaf
 from gmjax.varying import vary_like
 
@@ -37,14 +37,14 @@ FLOOR = 1e-3
 JITTER = 1e-4
 # Of the matrix with a vector, in solving for a step by conjugate gradients.
 MOST_PRODUCTS = 20
-# Every so many steps the products are sampled, and at each of the first after components were moved.
-SAMPLED, FIRST_SAMPLED = 3, 2
+# One step in so many samples the products, and the first one after components were moved.
+SAMPLED = 3
 # The furthest a component moves in one step, in units of its own width.
 REACH = 0.3
 # The share of the components moved first and at most, and how it follows a round that paid or did not.
 FIRST_MOVED, MOST_MOVED, PAID, FAILED = 0.1, 0.2, 1.5, 0.5
 # Pixels that one step's products are taken from, at least, and how many times the parameters of a component.
-PIXELS, PIXELS_A_COMPONENT = 1600, 12
+PIXELS, PIXELS_A_COMPONENT = 1600, 10
 
 
 class Kept(NamedTuple):
@@ -133,10 +133,8 @@ def step(state: State, problem: Problem, number, round_ends) -> State:
         tried = jnp.where(paid, 0.0, state.tried + jnp.round(state.moved))
         moved = jnp.clip(state.moved * jnp.where(paid, PAID, FAILED), 1.0, most)
         kept = _better(state)
-        shapes = relocation.relocate(problem, kept.weights, kept.shapes, jnp.round(moved), tried, most)
-        matrix, right = weight_equations(problem, shapes)
-        factor = cholesky.inverse_factor(matrix)
-        weights = cholesky.solve(factor, right)
+        count = jnp.round(moved)
+        weights, shapes, factor = relocation.relocate(problem, kept.weights, kept.shapes, count, tried, most)
         state = dataclasses.replace(init(weights, shapes), kept=kept, moved=moved, tried=tried)
         return state, weights, shapes, factor
 
@@ -191,7 +189,7 @@ def _sampled(state: State, problem: Problem, number) -> State:
     def add(products, seen):
         return decay * products + sampled_products(problem, state.shapes, stride, number), decay * seen + 1.0
 
-    turn = (state.seen < FIRST_SAMPLED) | (number % SAMPLED == 0)
+    turn = (state.seen == 0) | (number % SAMPLED == 0)
     products, seen = jax.lax.cond(turn, add, lambda *same: same, state.products, state.seen)
     return dataclasses.replace(state, products=products, seen=seen)
 
@@ -220,7 +218,7 @@ def _equations(products, seen, weights: Float[AnyArray, "m C"], damping):
     weight, so channels enter only as products of weights.
     """
     m = len(weights)
-    factor = cholesky.inverse_factor(products[:m, :m] / seen + 10.0 * RIDGE * jnp.eye(m, dtype=products.dtype))
+    factor = inverse_factor(products[:m, :m] / seen)
     to_shapes = products[:m, m:] / seen
     half = cholesky.product(factor, to_shapes)
     of_shapes = jnp.tile(weights.T, (1, 5))

@@ -2,16 +2,18 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gmjax.gmface import GmFace
+from gmjax.solvers import cholesky
 from gmjax.types import AnyArray, Leaf
 from gmjax.weights import normal_equations
 
-# Of the squared weights, beside the mean square error: large enough for the equations of the weights in float32.
+# Of the squared weights, beside the mean square error.
 RIDGE = 1e-6
+# In its place where equations of weights are solved: in float32 those of components that coincide need as much.
+SAFE_RIDGE = 1e-5
 
 
 class Problem(NamedTuple):
@@ -36,15 +38,17 @@ def to_gmface(weights: Float[AnyArray, "m *C"], shapes: Float[AnyArray, "5 m"]) 
     return GmFace(weights, shapes[:2].T, jnp.stack([l11, shapes[4] * l11, l22], axis=-1))
 
 
-def weight_equations(problem: Problem, shapes: Float[AnyArray, "5 m"]):
-    """(A, b) of A w = b, the ridge included: the best weights (m, C)."""
-    params = to_gmface(shapes.T[:, :1], shapes)
-    gram, projections = normal_equations(params.means, params.precision_chol, *problem)
-    return gram + RIDGE * jnp.eye(len(gram), dtype=gram.dtype), projections
+def weight_equations(problem: Problem, shapes: Float[AnyArray, "5 k"], against: Float[AnyArray, "5 m"] | None = None):
+    """(A, b) of A w = b for the best weights (k, C) of Gaussians of height 1; with ``against`` these rows of theirs."""
+
+    def gaussians(shapes):
+        params = to_gmface(shapes.T[:, :1], shapes)
+        return params.means, params.precision_chol
+
+    means, precision_chol = gaussians(shapes)
+    return normal_equations(means, precision_chol, *problem, against=None if against is None else gaussians(against))
 
 
-def best_weights(problem: Problem, shapes: Float[AnyArray, "5 m"]) -> Float[Array, "m C"]:
-    matrix, right = weight_equations(problem, shapes)
-    factor = jax.scipy.linalg.cho_factor(matrix)
-    # One channel at a time: many right sides are what LAPACK is slow with (cholesky.py).
-    return jnp.stack([jax.scipy.linalg.cho_solve(factor, channel) for channel in right.T], axis=-1)
+def inverse_factor(matrix: Float[AnyArray, "m m"]) -> Float[Array, "m m"]:
+    """That of ``A`` of weights' equations, made safe to solve."""
+    return cholesky.inverse_factor(matrix + SAFE_RIDGE * jnp.eye(len(matrix), dtype=matrix.dtype))

@@ -8,31 +8,39 @@ from jaxtyping import Array, Float
 
 from gmjax.gmface import on_axes
 from gmjax.solvers import cholesky
-from gmjax.solvers.problem import Problem, to_gmface, weight_equations
+from gmjax.solvers.problem import Problem, inverse_factor, to_gmface, weight_equations
 from gmjax.types import AnyArray
 
 _WIDTHS, _CENTRES = 8, 60
 
 
 def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, tried, most: int):
-    """``shapes`` (5, m) with ``count`` <= ``most`` components moved, past the ``tried`` best of ``most`` places."""
-    numbers, weights = least_useful(problem, weights, shapes, count, most)
+    """``count`` <= ``most`` components moved, past the ``tried`` best of ``most`` places.
+
+    Gives the best weights (m, C), shapes (5, m), and the inverse factor of the matrix of the weights' equations.
+    """
+    matrix, right = weight_equations(problem, shapes)
+    numbers, weights = least_useful(matrix, weights, count, most)
     # From vjp, which takes on_axes' quick way.
     drawn, _ = jax.vjp(lambda weights: on_axes(to_gmface(weights, shapes), problem.rows, problem.columns), weights)
     error = problem.picture - drawn
     moved = jnp.arange(most)[None] < count
     new = jnp.roll(most_useful(problem, error, most), -jnp.asarray(tried, int), axis=1)
-    return jnp.asarray(shapes).at[:, numbers].set(jnp.where(moved, new, shapes[:, numbers]))
+    new = jnp.where(moved, new, shapes[:, numbers])
+    shapes = jnp.asarray(shapes).at[:, numbers].set(new)
+    new_matrix, new_right = weight_equations(problem, new, shapes)
+    matrix = matrix.at[numbers].set(new_matrix).at[:, numbers].set(new_matrix.T)
+    factor = inverse_factor(matrix)
+    return cholesky.solve(factor, right.at[numbers].set(new_right)), shapes, factor
 
 
-def least_useful(problem: Problem, weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"], count, most: int):
+def least_useful(matrix: Float[AnyArray, "m m"], weights: Float[AnyArray, "m C"], count, most: int):
     """The numbers (most,) of the components to take out, one after the other, and the weights of those that stay.
 
-    With A the matrix of the weights' equations, leaving component i out costs w_i^2 / (A^-1)_ii once the other weights
-    are solved for again; both follow by updates of rank one. From place ``count`` on the numbers mean nothing.
+    With A the ``matrix`` of the weights' equations, leaving component i out costs w_i^2 / (A^-1)_ii once the other
+    weights are solved for again; both follow by updates of rank one. From place ``count`` on the numbers mean nothing.
     """
-    matrix, _ = weight_equations(problem, shapes)
-    factor = cholesky.inverse_factor(matrix)
+    factor = inverse_factor(matrix)
     inverse = cholesky.product(factor.T, factor)
 
     def take_out(carry, number):

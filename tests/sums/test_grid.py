@@ -53,6 +53,23 @@ def test_value_and_gradient_are_those_of_float64(published, shape, which):
     assert error(found) < (1e-5 if which == "face" else max(1e-5, 2 * error(at_points)))
 
 
+@pytest.mark.parametrize("m", [1, 2, 7, 81])
+def test_any_number_of_components_in_any_number_of_bands(m):
+    """Groups of components and of bands are filled up with what does not count."""
+    axes = pixel_axes((27, 13))
+    params = as_wide_as_pixels(narrow_model(m, (27, 13)), *axes)
+    random = np.random.default_rng(1)
+    params = params.replace(
+        precision_chol=0.4 * params.precision_chol, weights=random.normal(size=(m, 2)).astype(np.float32)
+    )
+    cotangent = random.normal(size=(27, 13, 2)).astype(np.float32)
+    value, found = value_and_gradient(params, (27, 13), cotangent)
+    expected, pull_back = jax.vjp(lambda p: gmjax.render(p, (27, 13)), params)
+    np.testing.assert_allclose(value, expected, atol=1e-5)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(pull_back(cotangent)[0]), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())
+
+
 def test_color_forwards_and_backwards_twice():
     random = np.random.default_rng(0)
     parts = random.normal(size=(4, 3)), random.uniform(size=(4, 2)), np.abs(random.normal(size=(4, 3))) + 0.3
