@@ -76,7 +76,7 @@ def epoch(state: adam.State, batches, statistics: ImageStatistics, config: FitCo
     )
     state, losses = adam.run_batches(value_and_grad, optimizer, state, batches)
     objective = statistics_objective(statistics, None, config)
-    return adam.keep_best(state, objective(to_gmface(state.free))), losses
+    return adam.keep_best(state, objective(to_gmface(*state.free))), losses
 
 
 def minibatch_objective(statistics: ImageStatistics, config: FitConfig, *, axis_name=None):

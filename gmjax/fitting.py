@@ -14,7 +14,7 @@ from gmjax.config import FitConfig
 from gmjax.gmface import GmFace, as_wide_as_pixels, on_axes, pixel_axes
 from gmjax.losses import ImageStatistics, psnr_of_mse, statistics_loss, statistics_mse, statistics_pae
 from gmjax.solvers import adam, levenberg_marquardt
-from gmjax.solvers import problem as squares
+from gmjax.solvers.problem import Problem
 from gmjax.solvers.unconstrained import to_gmface, to_unconstrained
 from gmjax.types import Leaf, Mask, Picture, Scalar
 from gmjax.varying import vary_like
@@ -87,10 +87,11 @@ def _least_squares(picture: Picture, init: GmFace, mask: Mask | None, config: Fi
     shape = picture.shape[:2]
     weights = jnp.ones(shape, picture.dtype) if mask is None else mask.astype(picture.dtype)
     channels = picture.reshape(*shape, -1)
-    problem = squares.Problem(channels, weights / jnp.sum(weights), *pixel_axes(shape, config.offset, picture.dtype))
-    start = init.weights.reshape(init.num_components, -1), squares.to_shapes(init)
-    weights, shapes, losses = levenberg_marquardt.run(problem, *start, config.settled_steps)
-    return squares.to_gmface(weights if picture.ndim == 3 else weights[:, 0], shapes), losses
+    problem = Problem(channels, weights / jnp.sum(weights), *pixel_axes(shape, config.offset, picture.dtype))
+    start = to_unconstrained(init)
+    weights = start.weights.reshape(init.num_components, -1)
+    weights, shapes, losses = levenberg_marquardt.run(problem, weights, start.shapes, config.settled_steps)
+    return to_gmface(weights.reshape(start.weights.shape), shapes), losses
 
 
 def statistics_objective(statistics: ImageStatistics, mask, config: FitConfig, *, axes=None, axis_name=None):
@@ -107,7 +108,7 @@ def statistics_objective(statistics: ImageStatistics, mask, config: FitConfig, *
 
 def free_value_and_grad(objective, *, axis_name=None):
     """Value and gradient of ``objective(params, *batch)`` in the unconstrained form, summed over a device axis."""
-    value_and_grad = jax.value_and_grad(lambda free, *batch: objective(to_gmface(free), *batch))
+    value_and_grad = jax.value_and_grad(lambda free, *batch: objective(to_gmface(*free), *batch))
     if axis_name is None:
         return value_and_grad
     return lambda free, *batch: jax.lax.psum(value_and_grad(free, *batch), axis_name)
@@ -124,7 +125,8 @@ def finish(state: adam.State, statistics: ImageStatistics, mask, losses, config:
     """The best model of a run, the last one not forgotten, and its figures."""
     objective = statistics_objective(statistics, mask, config)
     axes = pixel_axes(statistics.shape[:2], config.offset, statistics.mean.dtype)
-    params = as_wide_as_pixels(to_gmface(adam.keep_best(state, objective(to_gmface(state.free))).best), *axes)
+    best = adam.keep_best(state, objective(to_gmface(*state.free))).best
+    params = as_wide_as_pixels(to_gmface(*best), *axes)
     picture = on_axes(params, *axes)
     mse = statistics_mse(picture, statistics, mask)
     return FitResult(params, FitInfo(mse, statistics_pae(picture, statistics, mask), psnr_of_mse(mse), losses))

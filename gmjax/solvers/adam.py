@@ -59,13 +59,8 @@ def adam(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
     """
 
     def times_rates(updates: Unconstrained, state, params=None):
-        updates = Unconstrained(
-            weights=WEIGHT_RATE * updates.weights,
-            means=MEAN_RATE * updates.means,
-            log_diagonal=SHAPE_RATE * updates.log_diagonal,
-            shear=SHAPE_RATE * updates.shear,
-        )
-        return updates, state
+        of_shapes = jnp.asarray([MEAN_RATE] * 2 + [SHAPE_RATE] * 3, updates.shapes.dtype)
+        return Unconstrained(WEIGHT_RATE * updates.weights, of_shapes[:, None] * updates.shapes), state
 
     return optax.chain(
         optax.adam(learning_rate, b2=B2, eps_root=1e-20),

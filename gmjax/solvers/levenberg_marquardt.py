@@ -23,7 +23,8 @@ from jaxtyping import Array, Float
 
 from gmjax.gmface import on_axes
 from gmjax.solvers import cholesky, relocation
-from gmjax.solvers.problem import RIDGE, Problem, inverse_factor, to_gmface
+from gmjax.solvers.problem import RIDGE, Problem, inverse_factor
+from gmjax.solvers.unconstrained import to_gmface
 from gmjax.types import AnyArray, Leaf
 from gmjax.varying import vary_like
 
@@ -57,7 +58,7 @@ class Kept(NamedTuple):
 
 @struct.dataclass
 class State:
-    """``weights`` (m, C) and ``shapes`` (5, m), as in ``Problem``; the rest is what a run needs to go on.
+    """``weights`` (m, C) and ``shapes`` (5, m), as in ``Unconstrained``; the rest is what a run needs to go on.
 
     ``to_weights``, ``to_shapes``: half the gradient. ``products``, ``seen``: decaying sums of sampled products, and of
     how many. ``moved``: how many components were moved last; ``tried``: to how many places since a round last paid.

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gmjax.gmface import GmFace
 from gmjax.solvers import cholesky
+from gmjax.solvers.unconstrained import to_gmface
 from gmjax.types import AnyArray, Leaf
 from gmjax.weights import normal_equations
 
@@ -17,25 +17,12 @@ SAFE_RIDGE = 1e-5
 
 
 class Problem(NamedTuple):
-    """``picture`` (h, w, C); ``pixel_weights`` (h, w) that sum to 1; the axes ``rows`` (h,) and ``columns`` (w,).
-
-    Beside it, ``shapes`` (5, m) are mean row, mean column, log l11, log l22 and the shear l21 / l11 of each component.
-    """
+    """``picture`` (h, w, C); ``pixel_weights`` (h, w) that sum to 1; the axes ``rows`` (h,) and ``columns`` (w,)."""
 
     picture: Leaf
     pixel_weights: Leaf
     rows: Leaf
     columns: Leaf
-
-
-def to_shapes(params: GmFace) -> Float[Array, "5 m"]:
-    l11, l21, l22 = params.precision_chol.T
-    return jnp.stack([*params.means.T, jnp.log(l11), jnp.log(l22), l21 / l11])
-
-
-def to_gmface(weights: Float[AnyArray, "m *C"], shapes: Float[AnyArray, "5 m"]) -> GmFace:
-    l11, l22 = jnp.exp(shapes[2:4])
-    return GmFace(weights, shapes[:2].T, jnp.stack([l11, shapes[4] * l11, l22], axis=-1))
 
 
 def weight_equations(problem: Problem, shapes: Float[AnyArray, "5 k"], against: Float[AnyArray, "5 m"] | None = None):

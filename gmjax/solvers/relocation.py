@@ -8,7 +8,8 @@ from jaxtyping import Array, Float
 
 from gmjax.gmface import on_axes
 from gmjax.solvers import cholesky
-from gmjax.solvers.problem import Problem, inverse_factor, to_gmface, weight_equations
+from gmjax.solvers.problem import Problem, inverse_factor, weight_equations
+from gmjax.solvers.unconstrained import to_gmface
 from gmjax.types import AnyArray
 
 _WIDTHS, _CENTRES = 8, 60

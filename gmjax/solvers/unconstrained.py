@@ -4,28 +4,26 @@ Equation (6) asks for positive diagonals of L only, so their logarithms are free
 l21 / l11, which has no unit: l21 runs over six decades on real faces, and no one step length suits all of them.
 """
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
-from flax import struct
 
 from gmjax.gmface import GmFace
 from gmjax.types import Leaf
 
 
-@struct.dataclass
-class Unconstrained:
-    """``weights`` (m,) or (m, C); ``means`` (m, 2); ``log_diagonal`` (m, 2) of (l11, l22); ``shear`` (m,)."""
+class Unconstrained(NamedTuple):
+    """``weights`` (m,) or (m, C); ``shapes`` (5, m): mean row, mean column, log l11, log l22, and the shear."""
 
     weights: Leaf
-    means: Leaf
-    log_diagonal: Leaf
-    shear: Leaf
+    shapes: Leaf
 
 
 def to_unconstrained(params: GmFace) -> Unconstrained:
     l11, l21, l22 = params.precision_chol.T
-    return Unconstrained(params.weights, params.means, jnp.log(jnp.stack([l11, l22], axis=-1)), l21 / l11)
+    return Unconstrained(params.weights, jnp.stack([*params.means.T, jnp.log(l11), jnp.log(l22), l21 / l11]))
 
 
-def to_gmface(free: Unconstrained) -> GmFace:
-    l11, l22 = jnp.exp(free.log_diagonal).T
-    return GmFace(free.weights, free.means, jnp.stack([l11, free.shear * l11, l22], axis=-1))
+def to_gmface(weights, shapes) -> GmFace:
+    l11, l22 = jnp.exp(shapes[2:4])
+    return GmFace(weights, shapes[:2].T, jnp.stack([l11, shapes[4] * l11, l22], axis=-1))

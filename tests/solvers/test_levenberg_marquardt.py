@@ -8,7 +8,8 @@ import pytest
 import gmjax
 from gmjax.gmface import pixel_axes
 from gmjax.solvers import cholesky, levenberg_marquardt, relocation
-from gmjax.solvers.problem import Problem, inverse_factor, to_gmface, to_shapes, weight_equations
+from gmjax.solvers.problem import Problem, inverse_factor, weight_equations
+from gmjax.solvers.unconstrained import to_gmface, to_unconstrained
 
 QUICK = gmjax.FitConfig(num_components=6, solver="lm", steps=30)
 SHAPE = 24, 20
@@ -71,7 +72,7 @@ def test_derivative_is_that_of_the_least_squares_solution(truth):
     image = gmjax.render(truth, SHAPE)
 
     def solved(image):
-        return levenberg_marquardt.run(problem_of(image), truth.weights[:, None], to_shapes(truth), 3)[:2]
+        return levenberg_marquardt.run(problem_of(image), truth.weights[:, None], to_unconstrained(truth).shapes, 3)[:2]
 
     (weights, _), (d_weights, d_shapes) = jax.jit(lambda image: jax.jvp(solved, (image,), (image,)))(image)
     np.testing.assert_allclose(d_weights, weights, atol=1e-2)
@@ -82,7 +83,7 @@ def test_derivative_is_that_of_the_least_squares_solution(truth):
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_samples_together_are_all_products(truth, stride):
-    problem, shapes = problem_of(np.zeros((7, 8), np.float32)), to_shapes(truth)
+    problem, shapes = problem_of(np.zeros((7, 8), np.float32)), to_unconstrained(truth).shapes
 
     def basis(shapes):
         return jax.vmap(lambda s: gmjax.gmface(to_gmface(jnp.ones((1, 1)), s[:, None]), grid)[..., 0])(shapes.T)
@@ -97,7 +98,7 @@ def test_samples_together_are_all_products(truth, stride):
 def test_moved_onto_each_other_they_stay_finite(truth):
     """Components that coincide leave the weights' matrix without full rank."""
     problem = problem_of(gmjax.render(truth, SHAPE))
-    shapes = jnp.repeat(to_shapes(truth)[:, :1], 6, axis=1)
+    shapes = jnp.repeat(to_unconstrained(truth).shapes[:, :1], 6, axis=1)
     weights, moved, factor = relocation.relocate(problem, jnp.ones((6, 1)), shapes, 2.0, 0.0, 4)
     assert all(np.isfinite(array).all() for array in (weights, moved, factor))
     assert np.sum(np.any(np.asarray(moved != shapes), axis=0)) == 2
@@ -106,7 +107,7 @@ def test_moved_onto_each_other_they_stay_finite(truth):
 
 
 def test_least_useful_costs_least(truth):
-    problem, shapes = problem_of(np.random.default_rng(0).random(SHAPE, np.float32)), to_shapes(truth)
+    problem, shapes = problem_of(np.random.default_rng(0).random(SHAPE, np.float32)), to_unconstrained(truth).shapes
 
     def error_without(i):
         rest = jnp.delete(shapes, i, axis=1)
