@@ -19,7 +19,7 @@ from gmjax.config import SOLVERS
 from gmjax.data import load_folder, orl_faces
 
 PICTURE = Path(__file__).with_name("mse_against_time.png")
-STEPS = {"adam": (100, 250, 500, 1000, 2000), "lm": (16, 32, 64, 96, 192)}
+STEPS = {"adam": (100, 250, 500, 1000, 2000), "lm": (16, 32, 64, 128, 176, 352)}
 FACES = 3
 
 

@@ -12,7 +12,7 @@ STEPS, COLLECTION_STEPS = {"adam": 2000, "lm": 176}, {"adam": 2000, "lm": 704}
 PAE_WEIGHT, COLLECTION_PAE_WEIGHT = 1e-3, 1e-4
 # "lm" takes twice that with few components, and then as much less as its MSE is: about in proportion to their number.
 _FEW_COMPONENTS = 40
-# A step of "lm" takes longer with the square of the components; from this many on it takes fewer of them.
+# A step of "lm" takes up to four times as long for twice the components; from this many on it takes fewer steps.
 _FULL_STEPS_COMPONENTS, _FEWEST_STEPS = 80, 64
 STARTS = ("grid", "random")
 
@@ -80,7 +80,7 @@ class FitConfig:
         pae_weight = COLLECTION_PAE_WEIGHT if collection else PAE_WEIGHT
         if self.solver == "lm":
             if num_components > _FULL_STEPS_COMPONENTS:
-                steps = max(_FEWEST_STEPS, steps * _FULL_STEPS_COMPONENTS // num_components)
+                steps = max(_FEWEST_STEPS, int(steps * (_FULL_STEPS_COMPONENTS / num_components) ** (2 / 3)))
             if not collection:
                 pae_weight *= 2.0 * min(1.0, _FEW_COMPONENTS / num_components)
         return dataclasses.replace(

@@ -244,7 +244,7 @@ def test_bad_starts_and_masks(picture, model, color_model):
 
 def test_defaults_settle_by_what_is_fitted():
     lm = gmjax.FitConfig(solver="lm")
-    assert [lm.settled(m).steps for m in (20, 80, 160, 1000)] == [176, 176, 88, 64]
+    assert [lm.settled(m).steps for m in (20, 80, 160, 1000)] == [176, 176, 110, 64]
     assert [lm.settled(m).pae_weight for m in (20, 40, 80)] == [2e-3, 2e-3, 1e-3]
     assert lm.settled(80, collection=True) == gmjax.FitConfig(solver="lm", steps=704, pae_weight=1e-4)
     assert gmjax.FitConfig().settled(160) == gmjax.FitConfig(steps=2000, pae_weight=1e-3)
