@@ -29,7 +29,7 @@ common-model: $(READY)
 test: $(READY)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
-# About four minutes on two cores. Also installs PyTorch, which nothing else here needs.
+# About three minutes on two cores. Also installs PyTorch, which nothing else here needs.
 bench: $(BENCH_READY)
 	OMP_NUM_THREADS=2 $(BIN)/python -m benchmarks $(ONLY) $(if $(DATA),--data "$(DATA)")
 

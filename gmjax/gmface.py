@@ -80,7 +80,7 @@ def render(params: GmFace, shape: tuple[int, int], *, offset: float = 1.0) -> Fl
         raise ValueError(f"shape must be (H, W), two whole numbers of at least 1; got {shape!r}")
     _require_model(params)
     rows, columns = pixel_axes(shape, offset, params.means.dtype)
-    if tiles.pay(params.num_components, *shape):
+    if tiles.pay(params.num_components, *shape, fewest_terms=points.FEWEST_TERMS):
         return _formula(tiles.sum_of_gaussians, params, rows, columns)
     return _formula(points.sum_of_gaussians, params, rows[:, None], columns[None])
 
@@ -101,7 +101,8 @@ def on_axes(params: GmFace, rows: Float[AnyArray, " h"], columns: Float[AnyArray
     Any part of the pixel grid, a constant to derivatives. Where there is much to sum, each tile of pixels takes only
     the components that reach it (``sums/tiles.py``); elsewhere the derivative goes by bands (``sums/grid.py``).
     """
-    sums = tiles if tiles.pay(params.num_components, len(rows), len(columns)) else grid
+    in_tiles = tiles.pay(params.num_components, len(rows), len(columns), fewest_terms=grid.FEWEST_TERMS)
+    sums = tiles if in_tiles else grid
     rows, columns = jax.lax.stop_gradient((rows, columns))
     picture = _formula(sums.sum_of_gaussians, as_wide_as_pixels(params, rows, columns), rows, columns)
     # Keeps what a loss does with each pixel from being moved into the sums.

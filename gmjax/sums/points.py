@@ -12,6 +12,8 @@ from gmjax.types import AnyArray
 
 # Gaussians times positions held at once.
 _TERMS = 2**18
+FEWEST_TERMS = 2**22
+"""From how many terms on tiles are quicker on a CPU (docs/performance.md)."""
 
 
 @jax.custom_jvp

@@ -24,9 +24,8 @@ _SIDE = 32
 _GROUPS = 16
 _MOST_TILES_A_GROUP = 64
 _COMPONENTS_A_STEP = 32
-# Measured on CPUs (docs/performance.md). With fewer components most of them reach most tiles.
+# With fewer components most of them reach most tiles.
 _FEWEST_COMPONENTS = 128
-_FEWEST_TERMS = 2**22
 # There short loops cost more than long sums, and only memory asks for tiles.
 _FEWEST_TERMS_ON_ACCELERATORS = 2**28
 
@@ -40,9 +39,12 @@ class Tiles(NamedTuple):
     steps: Array
 
 
-def pay(num_components: int, height: int, width: int) -> bool:
-    """Whether tiles are worth their while, by the number of components and of all terms of the full sum."""
-    fewest = _FEWEST_TERMS if jax.default_backend() == "cpu" else _FEWEST_TERMS_ON_ACCELERATORS
+def pay(num_components: int, height: int, width: int, *, fewest_terms: int) -> bool:
+    """Whether tiles are worth their while, by the number of components and of all terms of the full sum.
+
+    ``fewest_terms``: of the other way to sum, from how many terms on it is the slower one on a CPU.
+    """
+    fewest = fewest_terms if jax.default_backend() == "cpu" else _FEWEST_TERMS_ON_ACCELERATORS
     return num_components >= _FEWEST_COMPONENTS and num_components * height * width >= fewest
 
 
