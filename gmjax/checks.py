@@ -5,6 +5,7 @@ caller's ``jit``, ``vmap`` or ``grad``) has none yet, and passes.
 """
 
 import dataclasses
+import os
 
 import jax
 import jax.numpy as jnp
@@ -45,6 +46,8 @@ def checked_mask(mask, shape: tuple[int, ...]) -> Shaped[Array, "h w"] | None:
 
 
 def _checked(array, what, axes):
+    if isinstance(array, str | os.PathLike):
+        raise TypeError(f"{what} must be an array, not the name of a file: read it with gmjax.data.load_picture")
     array = jnp.asarray(array)
     layout = f"({', '.join(axes)}) or ({', '.join(axes)}, C)"
     if array.ndim not in (len(axes), len(axes) + 1):

@@ -1,6 +1,8 @@
 """How to fit: one frozen, hashable configuration, and the recipes that are known by name."""
 
 import dataclasses
+import math
+import numbers
 from collections.abc import Callable
 from typing import Literal
 
@@ -10,7 +12,7 @@ SOLVERS = ("adam", "lm")
 # Defaults, measured on real faces (docs/choices.md).
 STEPS, COLLECTION_STEPS = {"adam": 2000, "lm": 176}, {"adam": 2000, "lm": 704}
 PAE_WEIGHT, COLLECTION_PAE_WEIGHT = 1e-3, 1e-4
-# "lm" takes twice that with few components, and then as much less as its MSE is: about in proportion to their number.
+# "lm" takes twice that up to so many components, and then less as its MSE falls: in inverse proportion to their number.
 _FEW_COMPONENTS = 40
 # A step of "lm" takes up to four times as long for twice the components; from this many on it takes fewer steps.
 _FULL_STEPS_COMPONENTS, _FEWEST_STEPS = 80, 64
@@ -27,8 +29,8 @@ class FitConfig:
     num_components: m, where the fit makes its own start; a start that is given keeps its own number.
     solver: "adam", first order with Optax; or "lm", the best quality: second order (Levenberg-Marquardt) on the MSE,
         moving components that do little to where the error is, then 400 steps of Adam on MSE + lambda PAE.
-    steps: how many steps; None is 2000 for "adam" and 176 for "lm" (704 for a collection), fewer with more than 80
-        components. The last stage of "lm" is not counted.
+    steps: how many steps; None is 2000 for "adam"; for "lm" 176 (704 for a collection) up to 80 components and fewer
+        with more, its last stage not counted.
     learning_rate: a number or an Optax schedule, as a multiple of the rates of each kind of parameter (weights 0.02,
         means 0.01, shapes 0.2); None goes up to 1 over the first 30 % of the steps and then down to 0.
     pae_weight: lambda in loss = MSE + lambda PAE (10); None is 1e-3 for one picture (with "lm" 2e-3 up to 40
@@ -58,7 +60,7 @@ class FitConfig:
             value = getattr(self, name)
             if value is None and name != "num_components":
                 continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
                 raise ValueError(f"FitConfig.{name} must be a whole number of at least 1; got {value!r}")
         for name, allowed in (("solver", SOLVERS), ("start", STARTS)):
             if getattr(self, name) not in allowed:
@@ -67,6 +69,8 @@ class FitConfig:
             raise ValueError(f"FitConfig.learning_rate must be above 0; got {self.learning_rate!r}")
         if self.pae_weight is not None and not self.pae_weight >= 0:
             raise ValueError(f"FitConfig.pae_weight must be at least 0; got {self.pae_weight!r}")
+        if not isinstance(self.offset, numbers.Real) or not math.isfinite(self.offset):
+            raise ValueError(f"FitConfig.offset must be a finite number; got {self.offset!r}")
         if self.solver == "lm":
             for name in ("learning_rate", "optimizer", "batch_size"):
                 if getattr(self, name) is not None:

@@ -27,7 +27,8 @@ LAST_STEPS, LAST_RATE = 400, 0.4
 class FitInfo:
     """``mse``, ``pae``, ``psnr`` (dB) of the fitted model against all pictures; ``loss`` (steps,) before each step.
 
-    With the solver "lm" the first ``steps`` losses are MSEs, and those of its last stage, MSE + lambda PAE, follow.
+    With the solver "lm" ``loss`` has ``steps + LAST_STEPS`` entries: the MSE after each step, then, of the last stage,
+    MSE + lambda PAE before each step.
     """
 
     mse: Leaf
@@ -128,5 +129,6 @@ def finish(state: adam.State, statistics: ImageStatistics, mask, losses, config:
     best = adam.keep_best(state, objective(to_gmface(*state.free))).best
     params = as_wide_as_pixels(to_gmface(*best), *axes)
     picture = on_axes(params, *axes)
-    mse = statistics_mse(picture, statistics, mask)
+    # The variance of one picture is 0 but for rounding.
+    mse = jnp.maximum(statistics_mse(picture, statistics, mask), 0.0)
     return FitResult(params, FitInfo(mse, statistics_pae(picture, statistics, mask), psnr_of_mse(mse), losses))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import numbers
 from collections.abc import Callable
 
 import jax
@@ -36,7 +37,8 @@ def fit(
     ``config.num_components``, and each m it tries is a fit of its own, from ``config.start``.
 
     Pure: it can be called under ``jit`` (with ``config`` static), ``vmap``, ``pmap`` and ``shard_map``, and its result
-    can be differentiated with respect to ``image``; memory then grows by one optimiser state a step.
+    can be differentiated with respect to ``image``; memory then grows by one optimiser state a step, and with the
+    solver "lm" holds six arrays of m x pixels.
 
     Raises ValueError or TypeError for a picture, mask or start that cannot be right. Under tracing only shapes and
     types can be checked, not values, and there is no ``target_psnr``: m would depend on values.
@@ -55,7 +57,9 @@ def fit_to_psnr(
     target_psnr: float, image: Picture, *, config: FitConfig, key=None, mask=None, report: Report | None = None
 ) -> FitResult:
     """``fit`` with ``target_psnr``; ``report(m, psnr)`` hears of every m that is tried."""
-    if not math.isfinite(target_psnr):
+    if isinstance(target_psnr, jax.core.Tracer):
+        raise TypeError("target_psnr must be a number, not one that is being traced: it decides how much is computed")
+    if isinstance(target_psnr, bool) or not isinstance(target_psnr, numbers.Real) or not math.isfinite(target_psnr):
         raise ValueError(f"target_psnr must be a finite number of dB; got {target_psnr!r}")
     image = checked_image(image)
     if isinstance(image, jax.core.Tracer):

@@ -57,14 +57,22 @@ def common_figure(params: GmFace, average: Picture, offset: float = 1.0) -> Figu
     return figure
 
 
-def loss_figure(loss: Float[Array, "steps"] | Float[np.ndarray, "steps"]) -> Figure:
-    """The loss before each step, on a logarithmic scale."""
+def loss_figure(loss: Float[Array, "steps"] | Float[np.ndarray, "steps"], first_stage: int = 0) -> Figure:
+    """The loss of each step, on a logarithmic scale.
+
+    ``first_stage``: how many of the first are MSEs alone, as with the solver "lm".
+    """
     losses = np.asarray(loss)
     figure = Figure(figsize=(6.0, 3.6), layout="constrained")
     axes = figure.add_subplot()
     marker = "." if len(losses) == 1 else None
-    axes.semilogy(np.arange(len(losses)), losses, color=NEGATIVE, linewidth=1.2, marker=marker)
-    axes.set(xlabel="step", ylabel="loss  (MSE + λ PAE)", xlim=(0, max(1, len(losses) - 1)))
+    steps = np.arange(len(losses))
+    stages = (slice(0, first_stage), POSITIVE, "MSE"), (slice(first_stage, None), NEGATIVE, "MSE + λ PAE")
+    for part, color, label in stages:
+        if len(steps[part]):
+            axes.semilogy(steps[part], losses[part], color=color, linewidth=1.2, marker=marker, label=label)
+    axes.set(xlabel="step", ylabel="loss", xlim=(0, max(1, len(losses) - 1)))
+    axes.legend(frameon=False)
     axes.grid(which="both", color="0.92", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -142,6 +142,13 @@ def test_options_become_the_librarys_arguments(asked, model):
     assert plain["init"] is None
 
 
+def test_the_papers_recipe_is_adams(asked, capsys):
+    write_picture("a.png", face())
+    assert run("fit", "a.png", "--aligned", "--recipe", "paper", "--solver", "lm") == 2
+    assert "--recipe paper" in capsys.readouterr().err
+    assert not asked
+
+
 def test_a_face_is_brought_into_the_crop_and_starts_from_the_published_one(asked, tmp_path, capsys):
     """The published face, drawn small in a larger picture, is brought back to itself by its eyes."""
     picture = np.full((100, 90), 0.6, np.float32)

@@ -253,3 +253,32 @@ def test_defaults_settle_by_what_is_fitted():
     for name in ("settled_steps", "settled_pae_weight"):
         with pytest.raises(ValueError, match="is not settled"):
             getattr(lm, name)
+
+
+@pytest.mark.parametrize("solver", ["adam", "lm"])
+def test_errors_are_never_negative(solver):
+    """A picture that the formula writes exactly, but for rounding."""
+    image = np.random.default_rng(1).random((1, 2), np.float32)
+    for mask in (None, np.asarray([[1.0, 0.0]], np.float32)):
+        config = gmjax.FitConfig(num_components=3, solver=solver, steps=60)
+        info = gmjax.fit(image, config=config, mask=mask).info
+        assert info.mse >= 0
+        assert info.psnr > 30
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("value", ["x", np.nan, np.inf])
+def test_offset_must_be_a_number(value):
+    with pytest.raises(ValueError, match=r"FitConfig\.offset must be a finite number"):
+        gmjax.FitConfig(offset=value)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_whole_numbers_of_numpy():
+    assert gmjax.FitConfig(num_components=np.int64(5), steps=np.int32(2)) == gmjax.FitConfig(num_components=5, steps=2)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_file_name_is_no_picture():
+    with pytest.raises(TypeError, match="load_picture"):
+        gmjax.fit("me.jpg")

@@ -110,6 +110,16 @@ def test_loss_figure_is_logarithmic(tmp_path, steps):
     np.testing.assert_array_equal(axes.lines[0].get_ydata(), loss)
 
 
+def test_loss_figure_tells_two_stages_apart(tmp_path):
+    loss = np.geomspace(1, 1e-4, 30)
+    figure = loss_figure(loss, first_stage=20)
+    drawn(figure, tmp_path)
+    first, last = figure.axes[0].lines
+    np.testing.assert_array_equal(first.get_ydata(), loss[:20])
+    np.testing.assert_array_equal(last.get_xdata(), np.arange(20, 30))
+    assert [line.get_label() for line in (first, last)] == ["MSE", "MSE + λ PAE"]
+
+
 def test_weights_are_shown_largest_first(tmp_path, picture, color_model):
     figure = components_figure(color_model, picture.shape)
     drawn(figure, tmp_path)

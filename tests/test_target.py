@@ -44,6 +44,15 @@ def test_out_of_reach(psnr):
         fewest_components(fits(lambda m: psnr, []), 30.0, 8, most=50)
 
 
+@pytest.mark.usefixtures("unchecked")
+def test_the_target_itself_must_be_a_number_that_is_known(picture):
+    for value in ("26", True, math.inf):
+        with pytest.raises(ValueError, match="target_psnr must be a finite number"):
+            gmjax.fit(picture, target_psnr=value)
+    with pytest.raises(TypeError, match="target_psnr must be a number, not one that is being traced"):
+        jax.jit(lambda target: gmjax.fit(picture, target_psnr=target))(26.0)
+
+
 def test_fit_chooses_its_own_number(picture):
     config = gmjax.FitConfig(solver="lm", steps=20)
     psnr = {m: float(gmjax.fit(picture, config=with_components(config, m)).info.psnr) for m in range(1, 13)}

@@ -71,7 +71,7 @@ class CommonModel(FitOptions):
         )
         write_picture(folder / "common_face.png", np.asarray(drawn))
         write_picture(folder / "average_face.png", np.asarray(average))
-        write_loss(folder, result)
+        write_loss(folder, result, config)
         figures = figures_of(result) | {"mse_to_average": to_average}
         write_metrics(folder, {"faces": len(faces), **figures, "seconds": round(seconds, 2)})
         from gmjax import plotting

@@ -48,7 +48,8 @@ class Fit(FitOptions):
     """Take any pictures as they are, shrunk until the longer side is at most --size."""
 
     target_psnr: Annotated[float | None, arg(metavar="DB", help_behavior_hint="")] = None
-    """Choose the number of Gaussians: the fewest, to 10 %, that come this near, in decibels (30 is a good likeness)."""
+    """Choose the number of Gaussians: the fewest, to 10 %, that come this near, in decibels (30 is a good likeness).
+    Each number tried is a fit of its own, compiled for it: about a minute the first time."""
 
     out: Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="(default: runs/NAME)")] = None
     """Run folder for the models, pictures, metrics and configuration."""
@@ -94,6 +95,9 @@ class Fit(FitOptions):
         self._begin(folder, config, start)
         if self.target_psnr is not None:
             result, seconds = self._fit_to_target(self.target_psnr, image, config)
+            found = result.params.num_components
+            config = dataclasses.replace(config, num_components=found).settled(found)
+            runs.write_configuration(folder, "fit", self, config, start=start, seed=self.seed)
         else:
             # A collection of one: the same loss, and a run that reports how it goes.
             result, seconds = fit_with_progress(image[None], init, config, self.seed)
@@ -103,7 +107,7 @@ class Fit(FitOptions):
         io.save(folder / runs.MODEL, result.params, model_metadata(config, image.shape, as_text(self.path.name)))
         write_picture(folder / "picture.png", image)
         write_picture(folder / "render.png", np.asarray(render(result.params, image.shape[:2], offset=config.offset)))
-        write_loss(folder, result)
+        write_loss(folder, result, config)
         height, width = image.shape[:2]
         write_metrics(folder, {"height": height, "width": width, **figures_of(result), "seconds": round(seconds, 2)})
         from gmjax import plotting

@@ -28,9 +28,13 @@ class FitOptions:
     """adam: first order, the paper's way. lm: second order, nearer to the picture with the same number of Gaussians."""
 
     steps: Annotated[
-        int | None, arg(metavar="N", help_behavior_hint="(default: adam 2000; lm 176, or 704 for a collection)")
+        int | None,
+        arg(
+            metavar="N",
+            help_behavior_hint="(default: adam 2000; lm 176, or 704 for a collection)",
+        ),
     ] = None
-    """Steps of the solver."""
+    """Steps of the solver; lm has fewer beyond 80 Gaussians."""
 
     recipe: Literal["default", "paper"] = "default"
     """default: chosen by measuring. paper: Adam at a rate of 0.001 and a loss of MSE + 0.1 PAE."""
@@ -42,7 +46,7 @@ class FitOptions:
         str | None,
         arg(
             metavar="published|grid|random|FILE",
-            help_behavior_hint="(default: published for aligned faces and 80 components, else grid)",
+            help_behavior_hint="(default: published for faces in the paper's crop and 80 components, else grid)",
         ),
     ] = None
     """Where the fit starts: the paper's published common face, an even grid, random Gaussians, or a model file."""
@@ -82,6 +86,8 @@ class FitOptions:
                 )
             if init.channels is not None and (not self.color or init.channels != 3):
                 raise UsageError(f"--start {start} is a model with {init.channels} channels: it needs colour, --color")
+        if self.recipe == "paper" and self.solver != "adam":
+            raise UsageError(f"--recipe paper is Adam's: leave --solver {self.solver} out")
         changes = {
             "num_components": self.components if init is None else init.num_components,
             "start": start if init is None else None,

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from gmjax import parallel, runs
 from gmjax.config import FitConfig
-from gmjax.fitting import FitResult
+from gmjax.fitting import LAST_STEPS, FitResult
 from gmjax.gmface import GmFace
 
 DIVERGED = "the fit came to numbers that are NaN or infinite; try another --start or the default recipe"
@@ -77,11 +77,12 @@ def write_metrics(folder: Path, metrics: dict[str, float]) -> None:
     runs.write_table(folder / runs.METRICS, tuple(metrics), [tuple(metrics.values())])
 
 
-def write_loss(folder: Path, result: FitResult) -> None:
+def write_loss(folder: Path, result: FitResult, config: FitConfig) -> None:
     from gmjax import plotting
 
     runs.write_table(folder / runs.LOSS, ("step", "loss"), enumerate(np.asarray(result.info.loss).tolist()))
-    plotting.loss_figure(result.info.loss).savefig(folder / "loss.png", dpi=150)
+    first_stage = len(result.info.loss) - LAST_STEPS if config.solver == "lm" else 0
+    plotting.loss_figure(result.info.loss, first_stage).savefig(folder / "loss.png", dpi=150)
 
 
 def model_metadata(config: FitConfig, shape: Sequence[int], source: str) -> dict[str, str]:

@@ -32,6 +32,8 @@ STEPS_A_ROUND = 8
 # How the damping starts, follows a step that was better or was not, and where it ends; measured on real faces
 # (docs/choices.md).
 DAMPING, BETTER, WORSE, LEAST, MOST = 0.1, 1 / 3, 4.0, 0.01, 1e3
+# Of the equations behind the derivative of a run: enough in float32 where components outnumber the pixels.
+DERIVATIVE_DAMPING = 1e-3
 # Added to the curvature of each parameter, of the mean curvature of its kind.
 FLOOR = 1e-3
 # Added to the scaled matrix: what rounding and sampling leave uncertain.
@@ -61,7 +63,8 @@ class State:
     """``weights`` (m, C) and ``shapes`` (5, m), as in ``Unconstrained``; the rest is what a run needs to go on.
 
     ``to_weights``, ``to_shapes``: half the gradient. ``products``, ``seen``: decaying sums of sampled products, and of
-    how many. ``moved``: how many components were moved last; ``tried``: to how many places since a round last paid.
+    how many. ``moved``: how many components were moved last, before rounding; ``tried``: to how many places since a
+    round last paid.
     """
 
     weights: Leaf
@@ -81,8 +84,9 @@ class State:
 def run(problem: Problem, weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"], steps: int):
     """``steps`` steps: the best weights (m, C) and shapes (5, m), and the MSE (steps,) after each.
 
-    Its derivative is that of the least squares solution it stands at, in the picture alone: where it starts is
-    forgotten.
+    Its derivative is that of the least squares solution it stands at (Gauss-Newton), of weights and shapes in the
+    picture alone: where it starts is forgotten, and the MSEs are constants to it. Of a step that was refused the MSE
+    is the one before.
     """
     state = init(weights, shapes)
     channels = weights.shape[1]
@@ -156,7 +160,6 @@ def _evaluate(problem: Problem, weights, shapes, factor):
 
     ``factor``: the inverse factor of about the matrix of the weights' equations.
     """
-
     target, pixel_weights = jnp.moveaxis(problem.picture, -1, 0), problem.pixel_weights[None]
 
     def picture(weights, shapes):
@@ -220,8 +223,8 @@ def _equations(products, seen, weights: Float[AnyArray, "m C"], damping):
     """
     m = len(weights)
     factor = inverse_factor(products[:m, :m] / seen)
-    to_shapes = products[:m, m:] / seen
-    half = cholesky.product(factor, to_shapes)
+    mixed = products[:m, m:] / seen
+    half = cholesky.product(factor, mixed)
     of_shapes = jnp.tile(weights.T, (1, 5))
     energy = jnp.sum(jnp.square(of_shapes), axis=0)
     plain = jnp.diag(products)[m:] / seen
@@ -231,7 +234,7 @@ def _equations(products, seen, weights: Float[AnyArray, "m C"], damping):
     scale = 1.0 / jnp.sqrt(jnp.maximum(whole, jnp.finfo(whole.dtype).tiny ** 0.5))
     outer = sum(w[:, None] * w[None] for w in of_shapes * scale[None])
     matrix = (products[m:, m:] / seen - cholesky.product(half.T, half)) * outer
-    return factor, to_shapes[None] * of_shapes[:, None], matrix, damping * jnp.square(scale) + JITTER, scale
+    return factor, mixed[None] * of_shapes[:, None], matrix, damping * jnp.square(scale) + JITTER, scale
 
 
 def sampled_products(problem: Problem, shapes, stride: int, number) -> Float[Array, "n n"]:
@@ -296,7 +299,10 @@ def _better(state: State) -> Kept:
 
 @run.defjvp
 def _run_jvp(steps, primals, tangents):
-    """The normal equations at the solution: (J^T J) d(weights, shapes) = J^T d(picture)."""
+    """The Gauss-Newton equations at the solution: (J^T J) d(weights, shapes) = J^T d(picture), a little damped.
+
+    Where there are more numbers than the pixels can tell apart, the damping chooses a small change.
+    """
     problem = primals[0]
     d_picture = tangents[0].picture
     weights, shapes, losses = run(*primals, steps)
@@ -306,7 +312,7 @@ def _run_jvp(steps, primals, tangents):
         return on_axes(to_gmface(weights, shapes), problem.rows, problem.columns)
 
     products = sampled_products(problem, shapes, 1, 0)
-    factor, coupling, matrix, diagonal, scale = _equations(products, 1.0, weights, 0.0)
+    factor, coupling, matrix, diagonal, scale = _equations(products, 1.0, weights, DERIVATIVE_DAMPING)
     to_weights, to_shapes = jax.vjp(picture, weights, shapes)[1](problem.pixel_weights[..., None] * d_picture)
     alone = cholesky.solve(factor, to_weights)
     right = scale * (to_shapes.reshape(-1) - jnp.einsum("cmk,mc->k", coupling, alone))

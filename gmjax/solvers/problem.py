@@ -25,8 +25,11 @@ class Problem(NamedTuple):
     columns: Leaf
 
 
-def weight_equations(problem: Problem, shapes: Float[AnyArray, "5 k"], against: Float[AnyArray, "5 m"] | None = None):
-    """(A, b) of A w = b for the best weights (k, C) of Gaussians of height 1; with ``against`` these rows of theirs."""
+def weight_equations(problem: Problem, shapes: Float[AnyArray, "5 m"], against: Float[AnyArray, "5 k"] | None = None):
+    """(A, b) of A w = b for the best weights (m, C) of ``shapes``.
+
+    With ``against``, all the shapes of a model that has these among them: their rows of its A and b.
+    """
 
     def gaussians(shapes):
         params = to_gmface(shapes.T[:, :1], shapes)
@@ -37,5 +40,5 @@ def weight_equations(problem: Problem, shapes: Float[AnyArray, "5 k"], against: 
 
 
 def inverse_factor(matrix: Float[AnyArray, "m m"]) -> Float[Array, "m m"]:
-    """That of ``A`` of weights' equations, made safe to solve."""
+    """L^-1 of the Cholesky factor L of A, the ``matrix`` of weights' equations, made safe to solve."""
     return cholesky.inverse_factor(matrix + SAFE_RIDGE * jnp.eye(len(matrix), dtype=matrix.dtype))

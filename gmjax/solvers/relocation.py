@@ -13,10 +13,12 @@ from gmjax.solvers.unconstrained import to_gmface
 from gmjax.types import AnyArray
 
 _WIDTHS, _CENTRES = 8, 60
+# So that even one component finds other places when the best one did not pay.
+_FEWEST_PLACES = 8
 
 
 def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, tried, most: int):
-    """``count`` <= ``most`` components moved, past the ``tried`` best of ``most`` places.
+    """``count`` <= ``most`` components moved, past the ``tried`` best places; after the last comes the first again.
 
     Gives the best weights (m, C), shapes (5, m), and the inverse factor of the matrix of the weights' equations.
     """
@@ -26,7 +28,8 @@ def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, t
     drawn, _ = jax.vjp(lambda weights: on_axes(to_gmface(weights, shapes), problem.rows, problem.columns), weights)
     error = problem.picture - drawn
     moved = jnp.arange(most)[None] < count
-    new = jnp.roll(most_useful(problem, error, most), -jnp.asarray(tried, int), axis=1)
+    places = most_useful(problem, error, min(max(most, _FEWEST_PLACES), problem.pixel_weights.size))
+    new = jnp.roll(places, -jnp.asarray(tried, int), axis=1)[:, :most]
     new = jnp.where(moved, new, shapes[:, numbers])
     shapes = jnp.asarray(shapes).at[:, numbers].set(new)
     new_matrix, new_right = weight_equations(problem, new, shapes)
@@ -38,8 +41,9 @@ def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, t
 def least_useful(matrix: Float[AnyArray, "m m"], weights: Float[AnyArray, "m C"], count, most: int):
     """The numbers (most,) of the components to take out, one after the other, and the weights of those that stay.
 
-    With A the ``matrix`` of the weights' equations, leaving component i out costs w_i^2 / (A^-1)_ii once the other
-    weights are solved for again; both follow by updates of rank one. From place ``count`` on the numbers mean nothing.
+    With A the ``matrix`` of the weights' equations, leaving component i out costs w_i^2 / (A^-1)_ii at the best
+    weights once the others are solved for again; both follow by updates of rank one. From place ``count`` on the
+    numbers mean nothing.
     """
     factor = inverse_factor(matrix)
     inverse = cholesky.product(factor.T, factor)

@@ -24,7 +24,7 @@ MOST = 1.25
 """What l11 times the distance of two rows may be. From 1.4 on, Gaussians that only begin inside a band are lost."""
 FEWEST_TERMS = 2**24
 """From how many terms on tiles are quicker on a CPU (docs/performance.md)."""
-# Of k: beyond it the middle of the band is 0, and k^7 must not overflow.
+# Of k: beyond it the middle of the band is next to 0, and k^7 must not overflow.
 _MOST_LOG = 11.5
 # How many components, and how many bands, one pass sums: longer loops are not unrolled, and then not vectorised.
 _COMPONENTS, _BANDS = (5, 4, 3, 2), (3, 2)

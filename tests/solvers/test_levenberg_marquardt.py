@@ -81,6 +81,14 @@ def test_derivative_is_that_of_the_least_squares_solution(truth):
     assert np.sum(slope * image) == pytest.approx(float(jnp.sum(d_weights)), rel=1e-2)
 
 
+def test_derivative_is_finite_with_more_components_than_pixels():
+    image = np.random.default_rng(0).random((8, 8), np.float32)
+    config = gmjax.FitConfig(num_components=40, solver="lm", steps=10)
+    slope = jax.jit(jax.grad(lambda image: jnp.sum(gmjax.fit(image, config=config).params.weights)))(image)
+    assert np.isfinite(slope).all()
+    assert np.abs(slope).max() > 0
+
+
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_samples_together_are_all_products(truth, stride):
     problem, shapes = problem_of(np.zeros((7, 8), np.float32)), to_unconstrained(truth).shapes
@@ -104,6 +112,13 @@ def test_moved_onto_each_other_they_stay_finite(truth):
     assert np.sum(np.any(np.asarray(moved != shapes), axis=0)) == 2
     expected = cholesky.solve(inverse_factor(weight_equations(problem, moved)[0]), weight_equations(problem, moved)[1])
     np.testing.assert_allclose(weights, expected, atol=1e-2)
+
+
+def test_one_component_is_moved_to_other_places(truth):
+    image = np.random.default_rng(0).random(SHAPE, np.float32)
+    one = to_unconstrained(truth).shapes[:, :1]
+    places = [relocation.relocate(problem_of(image), jnp.ones((1, 1)), one, 1.0, n, 1)[1] for n in (0.0, 1.0, 2.0)]
+    assert len({tuple(np.asarray(place[:2, 0])) for place in places}) == 3
 
 
 def test_least_useful_costs_least(truth):
