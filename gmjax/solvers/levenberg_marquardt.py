@@ -40,8 +40,9 @@ FLOOR = 1e-3
 JITTER = 1e-4
 # Of the matrix with a vector, in solving for a step by conjugate gradients.
 MOST_PRODUCTS = 20
-# One step in so many samples the products, and the first one after components were moved.
-SAMPLED = 3
+# One step in so many samples the products, and the first one after components were moved. In a run of more than LONG
+# steps, which is after the last few per cent, more of them do.
+SAMPLED, SAMPLED_IN_LONG, LONG = 3, 2, 400
 # The furthest a component moves in one step, in units of its own width.
 REACH = 0.3
 # The share of the components moved first and at most, and how it follows a round that paid or did not.
@@ -91,14 +92,17 @@ def run(problem: Problem, weights: Float[AnyArray, "m C"], shapes: Float[AnyArra
     state = init(weights, shapes)
     channels = weights.shape[1]
     numbers = jnp.arange(steps)
-    round_ends = (numbers >= STEPS_A_ROUND) & ((steps - numbers) % STEPS_A_ROUND == 0)
+    ends = (numbers >= STEPS_A_ROUND) & ((steps - numbers) % STEPS_A_ROUND == 0)
+
+    sampled = SAMPLED if steps <= LONG else SAMPLED_IN_LONG
 
     def one(state, number_and_round_ends):
-        state = step(state, problem, *number_and_round_ends)
+        number, round_ends = number_and_round_ends
+        state = step(state, problem, number, round_ends, sampled)
         return state, (state.loss - RIDGE * jnp.sum(jnp.square(state.weights))) / channels
 
     state = vary_like(state, problem, shapes)
-    state, losses = jax.lax.scan(one, state, (numbers, round_ends))
+    state, losses = jax.lax.scan(one, state, (numbers, ends))
     best = _better(state)
     return best.weights, best.shapes, losses
 
@@ -122,14 +126,14 @@ def init(weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"]) -> Sta
     )
 
 
-def step(state: State, problem: Problem, number, round_ends) -> State:
-    """One step; a model that is not better is refused, and the damping raised.
+def step(state: State, problem: Problem, number, round_ends, sampled: int) -> State:
+    """One step; a model that is not better is refused, and the damping raised. One in ``sampled`` takes a sample.
 
     Where ``round_ends``, components are moved instead, in the better one of the models that it began and ended with.
     """
 
     def descended(state):
-        state = _sampled(state, problem, number)
+        state = _sampled(state, problem, number, sampled)
         return state, *_step(state, problem)
 
     def relocated(state):
@@ -185,7 +189,7 @@ def _evaluate(problem: Problem, weights, shapes, factor):
     return weights, loss, to_weights + RIDGE * weights, to_shapes
 
 
-def _sampled(state: State, problem: Problem, number) -> State:
+def _sampled(state: State, problem: Problem, number, sampled: int) -> State:
     """``state`` with the products of another sample of pixels, where it is their turn."""
     stride = _stride(problem, state.shapes.shape[1])
     decay = 1.0 - 1.0 / (1.5 * stride**2) if stride > 1 else 0.0
@@ -193,7 +197,7 @@ def _sampled(state: State, problem: Problem, number) -> State:
     def add(products, seen):
         return decay * products + sampled_products(problem, state.shapes, stride, number), decay * seen + 1.0
 
-    turn = (state.seen == 0) | (number % SAMPLED == 0)
+    turn = (state.seen == 0) | (number % sampled == 0)
     products, seen = jax.lax.cond(turn, add, lambda *same: same, state.products, state.seen)
     return dataclasses.replace(state, products=products, seen=seen)
 
