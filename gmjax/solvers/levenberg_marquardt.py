@@ -93,7 +93,6 @@ def run(problem: Problem, weights: Float[AnyArray, "m C"], shapes: Float[AnyArra
     channels = weights.shape[1]
     numbers = jnp.arange(steps)
     ends = (numbers >= STEPS_A_ROUND) & ((steps - numbers) % STEPS_A_ROUND == 0)
-
     sampled = SAMPLED if steps <= LONG else SAMPLED_IN_LONG
 
     def one(state, number_and_round_ends):
