@@ -97,7 +97,7 @@ class Fit(FitOptions):
             result, seconds = self._fit_to_target(self.target_psnr, image, config)
             found = result.params.num_components
             config = dataclasses.replace(config, num_components=found).settled(found)
-            runs.write_configuration(folder, "fit", self, config, start=start, seed=self.seed)
+            self._begin(folder, config, start)
         else:
             # A collection of one: the same loss, and a run that reports how it goes.
             result, seconds = fit_with_progress(image[None], init, config, self.seed)

@@ -28,11 +28,7 @@ class FitOptions:
     """adam: first order, the paper's way. lm: second order, nearer to the picture with the same number of Gaussians."""
 
     steps: Annotated[
-        int | None,
-        arg(
-            metavar="N",
-            help_behavior_hint="(default: adam 2000; lm 176, or 704 for a collection)",
-        ),
+        int | None, arg(metavar="N", help_behavior_hint="(default: adam 2000; lm 176, or 704 for a collection)")
     ] = None
     """Steps of the solver; lm has fewer beyond 80 Gaussians."""
 

@@ -133,7 +133,7 @@ def step(state: State, problem: Problem, number, round_ends, sampled: int) -> St
 
     def descended(state):
         state = _sampled(state, problem, number, sampled)
-        return state, *_step(state, problem)
+        return state, *_damped(state, problem)
 
     def relocated(state):
         most = min(max(1, round(MOST_MOVED * state.shapes.shape[1])), problem.pixel_weights.size)
@@ -201,7 +201,7 @@ def _sampled(state: State, problem: Problem, number, sampled: int) -> State:
     return dataclasses.replace(state, products=products, seen=seen)
 
 
-def _step(state: State, problem: Problem):
+def _damped(state: State, problem: Problem):
     """Weights and shapes after one damped step, and the inverse factor of the weights' part of the matrix."""
     factor, coupling, matrix, diagonal, scale = _equations(state.products, state.seen, state.weights, state.damping)
     alone = cholesky.solve(factor, state.to_weights)

@@ -167,7 +167,10 @@ def _by_row(middle, k, steps):
 def _sums(arrays, axis: int) -> list[Array]:
     """The sums of all ``arrays`` over ``axis``, in one pass."""
     zeros = tuple(np.zeros((), array.dtype) for array in arrays)
-    add = lambda a, b: tuple(x + y for x, y in zip(a, b, strict=True))  # noqa: E731
+
+    def add(a, b):
+        return tuple(x + y for x, y in zip(a, b, strict=True))
+
     return list(jax.lax.reduce(tuple(arrays), zeros, add, (axis,)))
 
 
