@@ -4,6 +4,8 @@
 #   make common-model DATA=folder           ... of your own pictures (EYES=eyes.csv, ALIGNED=1, COMPONENTS=80, OUT=folder)
 #   make test | lint | types | format       the whole suite; style; types; rewrite in the project's style
 #   make bench                              what is fast, into benchmarks/RESULTS.md (ONLY=step; DATA=folder for solvers)
+#   make experiments                        the paper reproduced, into experiments/RESULTS.md: half an hour; FULL=1 the
+#                                           paper's size, for hours (DATA=orl|caspeal|folder, ROOT=folder, ALSO=folder)
 #   make picture                            the README's picture, from runs/common-model
 #   make lock                               pin the newest versions of everything
 
@@ -20,7 +22,7 @@ OUT ?= runs/common-model
 ARGUMENTS := --components $(COMPONENTS) --out "$(OUT)" --overwrite
 ARGUMENTS += $(if $(DATA),--data "$(DATA)") $(if $(EYES),--eyes "$(EYES)") $(if $(ALIGNED),--aligned)
 
-.PHONY: common-model test bench lint types format picture lock
+.PHONY: common-model test bench experiments lint types format picture lock
 .DEFAULT_GOAL := common-model
 
 common-model: $(READY)
@@ -32,6 +34,10 @@ test: $(READY)
 # About three minutes on two cores. Also installs PyTorch, which nothing else here needs.
 bench: $(BENCH_READY)
 	OMP_NUM_THREADS=2 $(BIN)/python -m benchmarks $(ONLY) $(if $(DATA),--data "$(DATA)")
+
+experiments: $(BENCH_READY)
+	$(BIN)/python -m experiments $(if $(FULL),--full) $(if $(DATA),--data "$(DATA)") $(if $(ROOT),--root "$(ROOT)") \
+		$(if $(ALSO),--also "$(ALSO)")
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -50,7 +56,7 @@ picture: $(READY)
 lock: $(READY)
 	$(PIP) uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
-		--extra orl --extra align --extra dev pyproject.toml --output-file requirements.lock
+		--extra orl --extra align --extra experiments --extra dev pyproject.toml --output-file requirements.lock
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -5,15 +5,12 @@ With names, the other sections stay as they are, unless they come from another m
 
 import argparse
 import importlib
-import os
-import platform
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import jax
-import torch
+from benchmarks.machine import machine
 
 PARTS = ("step", "batches", "sizes", "solvers", "statistics", "gpu")
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -46,22 +43,11 @@ def run(name: str, data: Path | None) -> None:
 
 def write(name: str, text: str) -> None:
     """The section ``name`` of RESULTS.md, written anew."""
-    head = f"# Results\n\nWritten by `make bench`, never by hand. {machine()}\n"
+    head = f"# Results\n\nWritten by `make bench`, never by hand. {machine()}; seed 0. Medians of runs in turn.\n"
     old, *sections = RESULTS.read_text().split("\n## ") if RESULTS.exists() else [""]
     found = dict(section.split("\n", 1) for section in sections) if old.strip() == head.strip() else {}
     found[name] = f"\n{text}\n"
     RESULTS.write_text(head + "".join(f"\n## {part}\n{found[part].rstrip()}\n" for part in PARTS if part in found))
-
-
-def machine() -> str:
-    model = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
-    return (
-        f"{model}, {os.cpu_count()} cores, JAX on {jax.devices()[0].device_kind}; Python {platform.python_version()}, "
-        f"jax {jax.__version__}, torch {torch.__version__}; seed 0. Medians of runs in turn."
-    )
 
 
 if __name__ == "__main__":

@@ -211,20 +211,49 @@ def _row_steps(config: FitConfig, steps: int, devices):
 
 
 def _descend_on_minibatches(images, statistics, init, key, config, devices, report):
-    images = np.asarray(images)
     epochs, batches = common.epochs_of(config, len(images)), common.batches_of(config, len(images))
-    state = adam.init(to_unconstrained(init), optimizer_of(config, epochs * batches))
     history: list[np.ndarray] = []
-    for number in range(epochs):
+    state = minibatch_start(init, len(images), config)
+    for after, losses in minibatch_epochs(images, statistics, state, config, key=key, devices=devices):
+        state = after
+        history.append(np.asarray(losses))
+        if report is not None:
+            report(len(history) * batches, epochs * batches, float(losses[-1]))
+    return state, jnp.asarray(np.concatenate(history))
+
+
+def minibatch_start(init: GmFace, count: int, config: FitConfig) -> adam.State:
+    """Where minibatch training on ``count`` pictures begins."""
+    return adam.init(
+        to_unconstrained(init), optimizer_of(config, common.epochs_of(config, count) * common.batches_of(config, count))
+    )
+
+
+def minibatch_epochs(
+    images: Pictures,
+    statistics: ImageStatistics,
+    state: adam.State,
+    config: FitConfig,
+    *,
+    key: Array,
+    first: int = 0,
+    last: int | None = None,
+    devices: Sequence | None = None,
+) -> Iterator[tuple[adam.State, Array]]:
+    """The epochs ``first`` up to ``last`` (all) of a minibatch run: yields (state, the loss of each step) after each.
+
+    ``state`` is that before epoch ``first``, so a run goes on from any state it came to as if it had never stopped.
+    ``config`` has its lambda settled.
+    """
+    devices, images = _devices(devices), np.asarray(images)
+    epochs, batches = common.epochs_of(config, len(images)), common.batches_of(config, len(images))
+    for number in range(first, epochs if last is None else last):
         order, valid = common.shuffled_batches(jax.random.fold_in(key, number), len(images), config)
         # (batches, batch_size) to (devices, batches, batch_size / devices)
         order = np.moveaxis(shares_of(np.asarray(order).T, len(devices))[0], 1, 2)
         valid = np.moveaxis(shares_of(np.asarray(valid, images.dtype).T, len(devices))[0], 1, 2)
-        state, part = _epoch(config, epochs * batches, devices)(state, (images[order], valid), statistics)
-        history.append(np.asarray(part))
-        if report is not None:
-            report((number + 1) * batches, epochs * batches, float(part[-1]))
-    return state, jnp.asarray(np.concatenate(history))
+        state, losses = _epoch(config, epochs * batches, devices)(state, (images[order], valid), statistics)
+        yield state, losses
 
 
 @lru_cache(maxsize=8)

@@ -1,6 +1,7 @@
-"""Pictures of models. Each function returns a matplotlib ``Figure``, to be saved with ``figure.savefig(path)``.
+"""Pictures of models. A ``..._figure`` is a matplotlib ``Figure``, to be saved with ``figure.savefig(path)``.
 
-Nothing here touches pyplot or any global state of matplotlib, and ``import gmjax`` does not import this module.
+The ``draw_...`` functions draw into axes of the caller's, for figures of many parts. Nothing here touches pyplot or any
+global state of matplotlib, and ``import gmjax`` does not import this module.
 """
 
 import math
@@ -11,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from mpl_toolkits.mplot3d import Axes3D
 
 from gmjax.gmface import GmFace, render
 from gmjax.losses import mse, pae, psnr
@@ -33,9 +35,9 @@ def fit_figure(image: Picture, params: GmFace, offset: float = 1.0) -> Figure:
     drawn = render(params, shape, offset=offset)
     errors = f"MSE {mse(drawn, image):.3g}    PAE {pae(drawn, image):.3g}    PSNR {psnr(drawn, image):.1f} dB"
     figure, axes = _panels(4, shape)
-    _picture(axes[0], image, "picture")
-    _picture(axes[1], drawn, "model")
-    _difference(axes[2], np.asarray(drawn) - np.asarray(image), "model \N{MINUS SIGN} picture")
+    draw_picture(axes[0], image, "picture")
+    draw_picture(axes[1], drawn, "model")
+    draw_difference(axes[2], np.asarray(drawn) - np.asarray(image), "model \N{MINUS SIGN} picture")
     _ellipses(axes[3], params, image, offset)
     figure.suptitle(f"{_size(params)}    {errors}", fontsize="medium")
     return figure
@@ -50,9 +52,9 @@ def common_figure(params: GmFace, average: Picture, offset: float = 1.0) -> Figu
     drawn = render(params, shape, offset=offset)
     error = mse(drawn, average)
     figure, axes = _panels(3, shape)
-    _picture(axes[0], drawn, "common face")
-    _picture(axes[1], average, "average face")
-    _difference(axes[2], np.asarray(drawn) - np.asarray(average), "common \N{MINUS SIGN} average")
+    draw_picture(axes[0], drawn, "common face")
+    draw_picture(axes[1], average, "average face")
+    draw_difference(axes[2], np.asarray(drawn) - np.asarray(average), "common \N{MINUS SIGN} average")
     figure.suptitle(f"{_size(params)}    MSE between the two {error:.3g}", fontsize="medium")
     return figure
 
@@ -85,7 +87,7 @@ def components_figure(params: GmFace, shape: tuple[int, int], offset: float = 1.
     """
     drawn = render(params, shape, offset=offset)
     figure, axes = _panels(3, shape, ratios=(1, 1, 1.2))
-    _picture(axes[0], drawn, "model")
+    draw_picture(axes[0], drawn, "model")
     _ellipses(axes[1], params, drawn, offset)
     weights = _signed_weights(params)
     weights = weights[np.argsort(-np.abs(weights))]
@@ -103,43 +105,24 @@ def surface_figure(params: GmFace, shape: tuple[int, int], offset: float = 1.0) 
 
     ``shape`` (H, W): the grid. Colour models: f is the mean over the channels.
     """
-    drawn = np.asarray(render(params, shape, offset=offset))
-    height = 1.0 - (drawn if drawn.ndim == 2 else drawn.mean(axis=-1))
-    rows, columns = (np.arange(n) + offset for n in shape)
     figure = Figure(figsize=(6.4, 5.2), layout="constrained")
     axes = figure.add_subplot(projection="3d")
-    columns, rows = np.meshgrid(columns / shape[1], rows / shape[0])
-    rcount, ccount = (min(side, _SURFACE_LINES) for side in shape)
-    axes.plot_surface(
-        columns, rows, height, cmap="viridis", rcount=rcount, ccount=ccount, linewidth=0, antialiased=False
-    )
+    draw_surface(axes, render(params, shape, offset=offset), offset)
     axes.set(xlabel="column, $x_2$", ylabel="row, $x_1$", zlabel="$1 - f$")
-    axes.set_box_aspect((shape[1] / max(shape), shape[0] / max(shape), 0.45))
-    axes.locator_params(nbins=4)
-    axes.invert_yaxis()
-    axes.view_init(elev=55, azim=-78)
     figure.suptitle(_size(params), fontsize="medium")
     return figure
 
 
-def _panels(count: int, shape: tuple[int, int], ratios=None) -> tuple[Figure, np.ndarray]:
-    """A row of ``count`` axes in a figure that suits pictures of ``shape``."""
-    side = 2.7
-    aspect = min(3.0, max(1 / 3, shape[1] / shape[0]))
-    width, height = (side * aspect, side) if aspect <= 1 else (side, side / aspect)
-    figure = Figure(figsize=(count * (width + 0.4) + 0.5, height + 1.1))
-    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
-    return figure, figure.subplots(1, count, width_ratios=ratios)
-
-
-def _picture(axes: Axes, image, title: str, **options) -> None:
+def draw_picture(axes: Axes, image: Picture, title: str = "", **options) -> None:
+    """A picture on the scale from 0, black, to 1, white; what lies beyond is clipped."""
     axes.imshow(np.clip(np.asarray(image), 0, 1), cmap="gray", vmin=0, vmax=1, interpolation="nearest", **options)
     axes.set_title(title, fontsize="medium")
     axes.set_axis_off()
 
 
-def _difference(axes: Axes, difference: np.ndarray, title: str) -> None:
-    """Signed; of a colour picture the channel that is furthest off."""
+def draw_difference(axes: Axes, difference: Picture, title: str = "") -> None:
+    """A signed difference of pictures, with its scale; of a colour picture the channel that is furthest off."""
+    difference = np.asarray(difference)
     if difference.ndim == 3:
         worst = np.argmax(np.abs(difference), axis=-1, keepdims=True)
         difference = np.take_along_axis(difference, worst, axis=-1)[..., 0]
@@ -152,9 +135,36 @@ def _difference(axes: Axes, difference: np.ndarray, title: str) -> None:
     bar.ax.tick_params(labelsize="small")
 
 
+def draw_surface(axes: Axes3D, picture: Picture, offset: float = 1.0) -> None:
+    """A picture as the surface 1 - f over its positions: what is dark stands up. Of colours f is the mean."""
+    picture = np.asarray(picture)
+    shape = picture.shape[:2]
+    height = 1.0 - (picture if picture.ndim == 2 else picture.mean(axis=-1))
+    rows, columns = ((np.arange(n) + offset) / n for n in shape)
+    columns, rows = np.meshgrid(columns, rows)
+    rcount, ccount = (min(side, _SURFACE_LINES) for side in shape)
+    axes.plot_surface(
+        columns, rows, height, cmap="viridis", rcount=rcount, ccount=ccount, linewidth=0, antialiased=False
+    )
+    axes.set_box_aspect((shape[1] / max(shape), shape[0] / max(shape), 0.45))
+    axes.locator_params(nbins=4)
+    axes.invert_yaxis()
+    axes.view_init(elev=55, azim=-78)
+
+
+def _panels(count: int, shape: tuple[int, int], ratios=None) -> tuple[Figure, np.ndarray]:
+    """A row of ``count`` axes in a figure that suits pictures of ``shape``."""
+    side = 2.7
+    aspect = min(3.0, max(1 / 3, shape[1] / shape[0]))
+    width, height = (side * aspect, side) if aspect <= 1 else (side, side / aspect)
+    figure = Figure(figsize=(count * (width + 0.4) + 0.5, height + 1.1))
+    figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
+    return figure, figure.subplots(1, count, width_ratios=ratios)
+
+
 def _ellipses(axes: Axes, params: GmFace, image, offset: float) -> None:
     """Each component as its one-standard-deviation ellipse, (x - mu)^T A (x - mu) = 1/2, over the dimmed picture."""
-    _picture(axes, image, "components", alpha=0.4)
+    draw_picture(axes, image, "components", alpha=0.4)
     height, width = np.shape(image)[:2]
     means, chol = (np.asarray(part, np.float64) for part in (params.means, params.precision_chol))
     turn = np.linspace(0, 2 * math.pi, 97)

@@ -52,11 +52,15 @@ def write_configuration(folder: Path, command: str, options: Any, config: FitCon
 
 
 def write_versions(folder: Path) -> None:
-    """``versions.json``: of everything that has a say in the numbers, and the kind of device they were made on."""
-    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    write_json(folder / VERSIONS, versions())
+
+
+def versions() -> dict[str, Any]:
+    """Of everything that has a say in the numbers, and the kind of device they are made on."""
+    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
     devices = jax.local_devices()
-    content = {"gmjax": __version__, **versions, "python": platform.python_version(), "platform": platform.platform()}
-    write_json(folder / VERSIONS, content | {"device": devices[0].device_kind, "devices": len(devices)})
+    content = {"gmjax": __version__, **packages, "python": platform.python_version(), "platform": platform.platform()}
+    return content | {"device": devices[0].device_kind, "devices": len(devices)}
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -1,0 +1,84 @@
+"""Which faces an experiment is run on, and the options that all experiments share."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from gmjax.data import Faces, caspeal_faces, load_folder, orl_faces
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Of every experiment; each adds its own."""
+
+    data: str = "orl"
+    """orl, caspeal (with --root), or a folder of photographs of faces with their eyes.csv."""
+
+    root: Path | None = None
+    """With --data caspeal: the folder of CAS-PEAL-R1 that holds FRONTAL and POSE."""
+
+    also: Path | None = None
+    """Another folder of photographs, measured beside the first one where collections are compared."""
+
+    size: int = 120
+    """Side of the aligned faces in pixels."""
+
+    seed: int = 0
+    """Of everything that is drawn at random."""
+
+    runs: Path = Path("runs/experiments")
+    """Where results are kept, to be used again and gone on from."""
+
+
+def main_faces(options: Options) -> Faces:
+    """The collection of ``--data``."""
+    if options.data == "caspeal":
+        if options.root is None:
+            raise SystemExit("--data caspeal needs --root, the folder that holds FRONTAL and POSE")
+        return _read(caspeal_faces, options.root, options)
+    if options.data == "orl":
+        return orl_faces(size=options.size)
+    return _read(load_folder, Path(options.data), options)
+
+
+def collections(options: Options) -> dict[str, Faces]:
+    """The collection of ``--data`` and, where it is given, that of ``--also``, by their names."""
+    found = {name_of(options): main_faces(options)}
+    if options.also is not None:
+        found[options.also.name] = _read(load_folder, options.also, options)
+    return found
+
+
+def name_of(options: Options) -> str:
+    return {"orl": "ORL", "caspeal": "CAS-PEAL-R1"}.get(options.data, Path(options.data).name)
+
+
+def person_of(name: str) -> str:
+    """Whose picture ``name`` is: one folder a person (ORL), ``MY_000001_...`` (CAS-PEAL-R1), or one file a person."""
+    folder, _, file = name.rpartition("/")
+    caspeal = re.match(r"[MF][YMO]_\d{6}(?=_)", file)
+    return folder or (caspeal[0] if caspeal else file)
+
+
+def one_a_person(faces: Faces, most: int | None = None) -> Faces:
+    """The first picture of each person; of more than ``most`` people, so many that are evenly spread."""
+    first = list({person_of(name): number for number, name in reversed(list(enumerate(faces.names)))}.values())[::-1]
+    if most is not None and len(first) > most:
+        first = [first[round(i)] for i in np.linspace(0, len(first) - 1, most)]
+    return Faces(faces.images[first], tuple(faces.names[i] for i in first))
+
+
+def _read(load, folder: Path, options: Options) -> Faces:
+    with tqdm(desc=f"reading {folder.name}", unit="face", disable=None, leave=False) as bar:
+
+        def report(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        faces = load(folder, size=options.size, report=report)
+    for name, reason in faces.skipped:
+        print(f"left out: {name}: {reason}")
+    return faces

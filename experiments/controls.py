@@ -1,0 +1,223 @@
+"""GmFace against other codes of the same size: DCT, eigenfaces, the paper's recipe, PyTorch, JPEG and WebP.
+
+The first picture of each of 20 people (--full: of everyone) at 120, 240, 480 and 960 numbers: m = 20 to 160, from the
+common face of the collection. Eigenfaces are those of all other people in all collections. By bytes: the 480 numbers in
+float16 and float32 against the best JPEG and WebP file that is no larger. PyTorch, where it is installed (extra bench),
+fits a few faces with the paper's recipe.
+
+Command:   python -m experiments.controls [--also FOLDER]
+Cost:      3 minutes on 2 cores for each collection
+Expected:  on London faces at 480 numbers zigzag DCT 9.6e-4, best DCT 5.0e-4 to 5.5e-4, lm below both
+"""
+
+import dataclasses
+import importlib.util
+import time
+
+import numpy as np
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+import gmjax
+from experiments import codecs, collection, script
+from experiments.figures import grid_of_pictures, plain_axes
+from experiments.kept import Kept
+from experiments.models import Fits, common_face, fit_faces, one_of, recipe
+from experiments.report import Report
+from gmjax.data import Faces
+
+LM, PAPER = "GmFace, lm", "GmFace, paper's recipe"
+ZIGZAG, BEST, COUNTED, PCA = "DCT, zigzag", "DCT, best", "DCT, best, positions counted", "eigenfaces"
+DCTS = {ZIGZAG: codecs.zigzag_dct, BEST: codecs.best_dct, COUNTED: codecs.counted_dct}
+CONTROLS = PAPER, ZIGZAG, BEST, COUNTED, PCA
+TYPES = np.float16, np.float32
+FILES = "JPEG", "WebP"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(collection.Options):
+    components: tuple[int, ...] = (20, 40, 80, 160)
+    """Numbers of components m, of 6 numbers each."""
+
+    people: int | None = 20
+    """How many people of each collection; None takes everyone."""
+
+    torch_faces: int = 3
+    """Faces that PyTorch fits too."""
+
+    steps: int | None = None
+    """Steps of each fit; None takes the recipe's own."""
+
+
+FULL = Config(people=None, torch_faces=10)
+
+
+def run(config: Config, kept: Kept) -> Report:
+    report = Report("Controls at the same number of parameters")
+    everything = collection.collections(config)
+    errors, numbers = {}, [6 * m for m in config.components]
+    for name, whole in everything.items():
+        faces = collection.one_a_person(whole, config.people)
+        starts = [kept(common_face, whole.images, "lm", m, config.steps).params for m in config.components]
+        fits = {
+            way: [kept(fits_from, faces.images, start, recipe_name, config.steps) for start in starts]
+            for way, recipe_name in ((LM, "lm"), (PAPER, "paper"))
+        }
+        found, pictures = kept(by_controls, faces, name, everything, numbers)
+        errors[name] = {way: np.stack([fit.mse for fit in fits[way]]) for way in fits} | found
+        tell_errors(report, name, faces, numbers, errors[name])
+        tell_bytes(report, name, faces, fits[LM])
+        if name == collection.name_of(config):
+            example = draw_example(fits, pictures, numbers)
+            place = len(starts) // 2
+            ours = fits[PAPER][place].mse[: config.torch_faces]
+            tell_torch(report, kept, faces.images[: config.torch_faces], starts[place], ours, config.steps)
+    report.figure(
+        "rate_distortion", draw_curves(errors, numbers), "Rate and distortion: mean MSE by the numbers stored"
+    )
+    report.figure("controls", example, f"The first face of {collection.name_of(config)} by each code")
+    return report
+
+
+def fits_from(images, start: gmjax.GmFace, recipe_name: str, steps: int | None) -> Fits:
+    m = start.num_components
+    return fit_faces(images, start, recipe(recipe_name, steps, m), 0, f"{recipe_name}, m = {m}")
+
+
+def by_controls(faces: Faces, name: str, everything: dict[str, Faces], numbers: list[int]):
+    """Of each control the MSE (numbers, faces), and the pictures of the first face at each of ``numbers``."""
+    errors: dict[str, list] = {way: [] for way in (*DCTS, PCA)}
+    first: dict[str, list] = {}
+    for image, file in zip(
+        tqdm(faces.images, desc="controls", unit="face", disable=None, leave=False), faces.names, strict=True
+    ):
+        others = [
+            other
+            for collection_name, whole in everything.items()
+            for other, other_file in zip(whole.images, whole.names, strict=True)
+            if collection_name != name or collection.person_of(other_file) != collection.person_of(file)
+        ]
+        codes = DCTS | {PCA: codecs.PrincipalComponents(np.stack(others))}
+        for way, code in codes.items():
+            pictures = [code(image, count) for count in numbers]
+            errors[way].append([np.mean((picture - image) ** 2) for picture in pictures])
+            first.setdefault(way, pictures)
+    return {way: np.array(rows).T for way, rows in errors.items()}, first
+
+
+def tell_errors(report: Report, name: str, faces: Faces, numbers: list[int], errors: dict[str, np.ndarray]) -> None:
+    report.say(
+        f"**{name}**, {len(faces)} people, mean MSE in 1e-4 by the numbers stored; in brackets, on how many of the "
+        "faces GmFace by lm is ahead. DCT, best: the largest coefficients, where it costs nothing to know which; "
+        "positions counted: half as many. The eigenfaces themselves are not counted, and where they are fewer than the "
+        "numbers, all are used."
+    )
+    rows = []
+    for way in (LM, *CONTROLS):
+        ahead = np.sum(errors[LM] < errors[way], axis=1)
+        brackets = [f" ({count})" if way != LM else "" for count in ahead]
+        rows.append((way, *(f"{1e4 * e.mean():.2f}{b}" for e, b in zip(errors[way], brackets, strict=True))))
+    report.table(("code", *map(str, numbers)), rows)
+    for way in CONTROLS:
+        behind = [
+            n for n, ours, theirs in zip(numbers, errors[LM], errors[way], strict=True) if ours.mean() >= theirs.mean()
+        ]
+        report.compare(
+            f"{name}: lm ahead of {way} at {', '.join(map(str, numbers))} numbers (means)",
+            "at all",
+            "at all" if not behind else f"not at {', '.join(map(str, behind))}",
+            not behind,
+            "see the table",
+        )
+
+
+def tell_bytes(report: Report, name: str, faces: Faces, fits: list[Fits]) -> None:
+    rows = []
+    for fit in fits:
+        m = fit.params.means.shape[1]
+        sizes = [6 * m * np.dtype(dtype).itemsize for dtype in TYPES]
+        ours = [
+            np.mean([rounded_error(one_of(fit.params, i), image, dtype) for i, image in enumerate(faces.images)])
+            for dtype in TYPES
+        ]
+        theirs = {
+            kind: np.mean([codecs.smallest_error(image, kind, sizes) for image in faces.images], axis=0)
+            for kind in FILES
+        }
+        for place, (size, dtype) in enumerate(zip(sizes, TYPES, strict=True)):
+            cells = (float(1e4 * theirs[kind][place]) for kind in FILES)
+            rows.append((size, f"m = {m}, {np.dtype(dtype).name}", float(1e4 * ours[place]), *cells))
+    report.say(
+        f"{name}, by bytes: the parameters as they are in that type, without any coding of them, against the best file "
+        "of at most that size; a dash: some face has none so small. MSE in 1e-4:"
+    )
+    rows.sort(key=lambda row: row[0])
+    report.table(("bytes", "GmFace", "lm", *FILES), rows)
+    ahead = {kind: [row[0] for row in rows if not row[2] >= row[3 + place]] for place, kind in enumerate(FILES)}
+    for kind, sizes in ahead.items():
+        report.compare(
+            f"{name}: lm ahead of {kind} at the same bytes",
+            "at all",
+            f"at {', '.join(map(str, sizes)) or 'none'} of {', '.join(str(row[0]) for row in rows)}",
+            len(sizes) == len(rows),
+            "the parameters are stored uncoded; such a file has its numbers quantised and entropy coded",
+        )
+
+
+def rounded_error(params: gmjax.GmFace, image: np.ndarray, dtype) -> float:
+    rounded = gmjax.GmFace(
+        *(leaf.astype(dtype).astype(leaf.dtype) for leaf in (params.weights, params.means, params.precision_chol))
+    )
+    return float(gmjax.mse(gmjax.render(rounded, image.shape), image))
+
+
+def tell_torch(report: Report, kept: Kept, images, start: gmjax.GmFace, ours: np.ndarray, steps: int | None) -> None:
+    """The paper's recipe in eager PyTorch beside ours, from the same start."""
+    if importlib.util.find_spec("torch") is None:
+        report.say("PyTorch is not installed (extra bench), so its GmNet is left out.")
+        return
+    theirs, seconds = kept(torch_fits, images, start, steps or 2000)
+    report.say(
+        f"The paper's recipe as an eager PyTorch GmNet (benchmarks/peers.py), m = {start.num_components}, on the first "
+        f"{len(images)} of these faces: MSE {1e4 * theirs.mean():.2f}, gmjax with the same recipe "
+        f"{1e4 * ours.mean():.2f} (1e-4); {seconds:.1f} s a face. PyTorch steps in L, gmjax in its logarithms."
+    )
+
+
+def torch_fits(images, start: gmjax.GmFace, steps: int) -> tuple[np.ndarray, float]:
+    """The MSE of each image's fit at its end, and the seconds a face."""
+    from benchmarks import peers
+
+    begun, errors = time.perf_counter(), []
+    for image in tqdm(images, desc="PyTorch", unit="face", disable=None, leave=False):
+        net = peers.Eager(start, image, 0.1)
+        for _ in range(steps):
+            net.step()
+        errors.append(np.mean((net.net().detach().numpy() - image) ** 2))
+    return np.array(errors), (time.perf_counter() - begun) / len(images)
+
+
+def draw_curves(errors, numbers: list[int]) -> Figure:
+    figure = Figure(figsize=(4.6 * len(errors), 3.6), layout="constrained")
+    for place, (name, ways) in enumerate(errors.items(), start=1):
+        axes = plain_axes(
+            figure, 1, len(errors), place, title=name, xlabel="numbers stored", xscale="log", yscale="log"
+        )
+        for way, values in ways.items():
+            axes.plot(numbers, values.mean(axis=1), "o-", label=way, linewidth=2 if way == LM else 1, markersize=4)
+        axes.set_xticks(numbers, [str(number) for number in numbers])
+        axes.minorticks_off()
+        axes.legend(frameon=False, fontsize="small")
+    figure.axes[0].set_ylabel("mean MSE")
+    return figure
+
+
+def draw_example(fits, pictures, numbers: list[int]) -> Figure:
+    shape = pictures[PCA][0].shape
+    drawn = {way: [gmjax.render(one_of(fit.params, 0), shape) for fit in found] for way, found in fits.items()}
+    rows = {way: row for way, row in (drawn | pictures).items() if way != COUNTED}
+    return grid_of_pictures(rows, [f"{number} numbers" for number in numbers], side=1.5)
+
+
+if __name__ == "__main__":
+    script.main(__doc__, Config(), FULL, run, "controls")

@@ -1,0 +1,32 @@
+"""Figures of many pictures."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from gmjax import plotting
+
+
+def grid_of_pictures(rows: Mapping[str, Sequence], columns: Sequence[str], side: float = 1.25) -> Figure:
+    """Pictures in rows with a label each, and columns with a title each; None leaves a place empty."""
+    figure = Figure(figsize=(side * len(columns) + 0.5, side * len(rows) + 0.35), layout="constrained")
+    grid = figure.subplots(len(rows), len(columns), squeeze=False)
+    for number, (places, (label, pictures)) in enumerate(zip(grid, rows.items(), strict=True)):
+        for axes, picture, title in zip(places, pictures, columns, strict=True):
+            if picture is not None:
+                plotting.draw_picture(axes, picture)
+            axes.set_axis_off()
+            if number == 0:
+                axes.set_title(title, fontsize="small")
+        places[0].text(
+            -0.06, 0.5, label, rotation=90, ha="right", va="center", fontsize="small", transform=places[0].transAxes
+        )
+    return figure
+
+
+def plain_axes(figure: Figure, *place, **options):
+    """Axes with a light grid, open above and to the right."""
+    axes = figure.add_subplot(*place, **options)
+    axes.grid(which="both", color="0.92", linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes

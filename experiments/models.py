@@ -1,0 +1,64 @@
+"""What several experiments fit, in the recipes known by name: common faces, and many faces from one start."""
+
+import dataclasses
+import time
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+import gmjax
+from gmjax import parallel
+
+RECIPES = {
+    "paper": gmjax.FitConfig.paper(),
+    "adam": gmjax.FitConfig(),
+    "lm": gmjax.FitConfig(solver="lm"),
+}
+"""The paper's recipe (Adam at 1e-3, lambda 0.1, 2000 steps); gmjax's defaults; gmjax's best solver."""
+
+
+class Fits(NamedTuple):
+    """Of many faces: models with a leading axis, and figures of each; ``seconds`` a face, without compilation."""
+
+    params: gmjax.GmFace
+    mse: np.ndarray
+    pae: np.ndarray
+    seconds: float
+
+
+def recipe(name: str, steps: int | None, num_components: int = 80, **changes) -> gmjax.FitConfig:
+    changes |= {} if steps is None else {"steps": steps}
+    return dataclasses.replace(RECIPES[name], num_components=num_components, **changes)
+
+
+def common_face(images, recipe_name: str, num_components: int, steps: int | None) -> gmjax.FitResult:
+    """The common face of ``images``, from the published one where that has as many components, else from a grid."""
+    start = gmjax.published_common_face()
+    start = start if start.num_components == num_components else None
+    config = recipe(recipe_name, steps, num_components)
+    return on_host(parallel.fit_common(parallel.image_statistics(images), start, config=config))
+
+
+def fit_faces(images, start: gmjax.GmFace | None, config: gmjax.FitConfig, seed: int, label: str) -> Fits:
+    """One model a face, all from ``start``; ``seed`` is for random starts."""
+    key = jax.random.key(seed)
+    dict(parallel.fit_many(images[:1], start, config=config, key=key))
+    begun = time.perf_counter()
+    fits = parallel.fit_many(images, start, config=config, key=key)
+    fits = sorted(tqdm(fits, desc=label, total=len(images), unit="face", disable=None, leave=False))
+    seconds = (time.perf_counter() - begun) / len(images)
+    results = [on_host(result) for _, result in fits]
+    params = jax.tree.map(lambda *leaves: np.stack(leaves), *(result.params for result in results))
+    mse, pae = (np.array([getattr(result.info, figure) for result in results]) for figure in ("mse", "pae"))
+    return Fits(params, mse, pae, seconds)
+
+
+def one_of(params: gmjax.GmFace, number: int) -> gmjax.GmFace:
+    return jax.tree.map(lambda leaf: leaf[number], params)
+
+
+def on_host(tree):
+    """Its arrays as NumPy's, to be kept."""
+    return jax.tree.map(np.asarray, tree)
