@@ -5,7 +5,7 @@
 #   make test | lint | types | format       the whole suite; style; types; rewrite in the project's style
 #   make bench                              what is fast, into benchmarks/RESULTS.md (ONLY=step; DATA=folder for solvers)
 #   make experiments                        the paper reproduced, into experiments/RESULTS.md: half an hour; FULL=1 the
-#                                           paper's size, for hours (DATA=orl|caspeal|folder, ROOT=folder, ALSO=folder)
+#                                           paper's size, for hours (DATA=orl|caspeal|folder, ROOT=folder, ALSO=folder, ALIGNED=1)
 #   make picture                            the README's picture, from runs/common-model
 #   make lock                               pin the newest versions of everything
 
@@ -37,7 +37,7 @@ bench: $(BENCH_READY)
 
 experiments: $(BENCH_READY)
 	$(BIN)/python -m experiments $(if $(FULL),--full) $(if $(DATA),--data "$(DATA)") $(if $(ROOT),--root "$(ROOT)") \
-		$(if $(ALSO),--also "$(ALSO)")
+		$(if $(ALSO),--also "$(ALSO)") $(if $(ALIGNED),--aligned)
 
 lint: $(READY)
 	$(BIN)/ruff check .

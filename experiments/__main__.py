@@ -55,11 +55,10 @@ def write(runs: Path, out: Path, command: str) -> None:
     for name in NAMES:
         record = json.loads((runs / name / RECORD).read_text(encoding="utf-8"))
         section = (runs / name / SECTION).read_text(encoding="utf-8")
-        about = f"`python -m experiments.{name}`; what it uses took {record['seconds']:.0f} s to compute."
-        sections.append(f"## {record['title']}\n\n{about}\n\n{section}")
+        sections.append(f"## {record['title']}\n\n{record['how']}\n\n{section}")
         records[record["title"]] = record["comparisons"]
         shutil.copytree(runs / name / "results", out / "results", dirs_exist_ok=True)
-    head = f"# Results\n\nWritten by `{command}`, never by hand. {machine()}; seed 0 unless it is named.\n"
+    head = f"# Results\n\nWritten by `{command}`, never by hand. {machine()}.\n"
     (out / "RESULTS.md").write_text("\n".join([head, summary(records), *sections]), encoding="utf-8")
     print(f"{out / 'RESULTS.md'} is written.")
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,9 @@ class Options:
     also: Path | None = None
     """Another folder of photographs, measured beside the first one where collections are compared."""
 
+    aligned: bool = False
+    """The folders' photographs are in the paper's crop already."""
+
     size: int = 120
     """Side of the aligned faces in pixels."""
 
@@ -38,17 +43,17 @@ def main_faces(options: Options) -> Faces:
     if options.data == "caspeal":
         if options.root is None:
             raise SystemExit("--data caspeal needs --root, the folder that holds FRONTAL and POSE")
-        return _read(caspeal_faces, options.root, options)
+        return _read(options.root, partial(caspeal_faces, size=options.size))
     if options.data == "orl":
         return orl_faces(size=options.size)
-    return _read(load_folder, Path(options.data), options)
+    return _read(Path(options.data), _folder_reader(options))
 
 
 def collections(options: Options) -> dict[str, Faces]:
     """The collection of ``--data`` and, where it is given, that of ``--also``, by their names."""
     found = {name_of(options): main_faces(options)}
     if options.also is not None:
-        found[options.also.name] = _read(load_folder, options.also, options)
+        found[options.also.name] = _read(options.also, _folder_reader(options))
     return found
 
 
@@ -71,14 +76,18 @@ def one_a_person(faces: Faces, most: int | None = None) -> Faces:
     return Faces(faces.images[first], tuple(faces.names[i] for i in first))
 
 
-def _read(load, folder: Path, options: Options) -> Faces:
+def _folder_reader(options: Options) -> Callable[..., Faces]:
+    return partial(load_folder, aligned=options.aligned, size=options.size)
+
+
+def _read(folder: Path, reader: Callable[..., Faces]) -> Faces:
     with tqdm(desc=f"reading {folder.name}", unit="face", disable=None, leave=False) as bar:
 
         def report(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        faces = load(folder, size=options.size, report=report)
+        faces = reader(folder, report=report)
     for name, reason in faces.skipped:
         print(f"left out: {name}: {reason}")
     return faces

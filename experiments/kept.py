@@ -12,12 +12,15 @@ from joblib import Memory
 import gmjax
 from gmjax import runs
 
+SHARED = "collection.py", "models.py", "codecs.py"
+
 
 class Kept:
     """``kept(function, *arguments)`` is ``function(*arguments)``, computed only where it is not on disk yet.
 
-    A result belongs to the function's text, its arguments, all of gmjax's own code, the versions of the packages and
-    the kind of device. ``seconds`` adds up what the results asked for took when they were computed.
+    A result belongs to the function's text, its arguments, the code it stands on (gmjax, and what experiments share),
+    the versions of the packages and the kind of device. ``seconds`` adds up what the results asked for took when they
+    were computed.
     """
 
     def __init__(self, folder: Path):
@@ -31,8 +34,8 @@ class Kept:
 
 
 def _code_and_device() -> str:
-    package = Path(gmjax.__file__).parent
+    package, here = Path(gmjax.__file__).parent, Path(__file__).parent
     digest = hashlib.sha256(json.dumps(runs.versions(), sort_keys=True).encode())
-    for path in sorted(package.rglob("*.py")):
+    for path in (*sorted(package.rglob("*.py")), *(here / name for name in SHARED)):
         digest.update(path.read_bytes())
-    return digest.hexdigest()[:16] + "-" + jax.default_backend()
+    return f"{digest.hexdigest()[:16]}-{jax.default_backend()}"

@@ -51,8 +51,11 @@ class Report:
     def compare(self, claim: str, expected: str, here: str, agrees: bool, why: str = "") -> None:
         self.comparisons.append(Comparison(claim, expected, here, bool(agrees), why))
 
-    def save(self, folder: Path, seconds: float) -> None:
-        """``section.md``, its pictures and files under ``results``, and ``record.json`` for the summary."""
+    def save(self, folder: Path, how: str) -> None:
+        """``section.md``, its pictures and files under ``results``, and ``record.json`` for the summary.
+
+        ``how``: in a line, how all this was made.
+        """
         (folder / "results").mkdir(parents=True, exist_ok=True)
         for name, figure in self.figures.items():
             figure.savefig(folder / "results" / name, dpi=_DPI, pil_kwargs={"optimize": True})
@@ -60,7 +63,7 @@ class Report:
             (folder / "results" / name).write_text(content, encoding="utf-8")
         text = "\n\n".join(self.parts + ([comparison_table(self.comparisons)] if self.comparisons else []))
         (folder / SECTION).write_text(text + "\n", encoding="utf-8")
-        record = {"title": self.title, "seconds": seconds, "comparisons": [asdict(c) for c in self.comparisons]}
+        record = {"title": self.title, "how": how, "comparisons": [asdict(c) for c in self.comparisons]}
         (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 

@@ -7,11 +7,11 @@ from typing import TypeVar
 
 import tyro
 
-from experiments.collection import Options
+from experiments import collection
 from experiments.kept import Kept
-from experiments.report import Report
+from experiments.report import SECTION, Report
 
-Config = TypeVar("Config", bound=Options)
+Config = TypeVar("Config", bound=collection.Options)
 
 
 def main(doc: str, quick: Config, full: Config, run: Callable[[Config, Kept], Report], name: str) -> None:
@@ -23,7 +23,6 @@ def main(doc: str, quick: Config, full: Config, run: Callable[[Config, Kept], Re
     kept = Kept(config.runs)
     report = run(config, kept)
     folder = Path(config.runs, name)
-    report.save(folder, kept.seconds)
-    print(
-        f"{report.title}\n\n{(folder / 'section.md').read_text()}\n{kept.seconds:.0f} s; pictures in {folder}/results"
-    )
+    how = f"`python -m experiments.{name}`, {collection.name_of(config)}, seed {config.seed}"
+    report.save(folder, f"{how}; {kept.seconds:.0f} s for all that it uses.")
+    print(f"{report.title}\n\n{(folder / SECTION).read_text(encoding='utf-8')}\n{how}; pictures in {folder}/results")

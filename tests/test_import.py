@@ -15,7 +15,7 @@ HOUSE = [
     {"checks", "sums"},
     {"gmface", "weights"},
     {"losses", "published", "transforms", "gmnet", "config", "io", "data"},
-    {"initialize", "solvers"},
+    {"initialize", "solvers", "analysis"},
     {"fitting"},
     {"target"},
     {"personal", "common"},

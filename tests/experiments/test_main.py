@@ -1,0 +1,57 @@
+"""All experiments together: RESULTS.md, and what a script leaves when it is run as people run it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from matplotlib.figure import Figure
+
+from experiments import __main__ as experiments
+from experiments.report import Report
+
+
+def test_results_are_written_from_the_runs(tmp_path):
+    for name in experiments.NAMES:
+        report = Report(f"Title of {name}: more")
+        report.say(f"Text of {name}.")
+        report.figure(f"picture_{name}", Figure(), f"Caption of {name}")
+        report.compare("a claim", "1", "1", True)
+        report.compare("another", "1", "2", name != "surface", "it is so")
+        report.save(tmp_path / name, f"how {name}")
+    out = tmp_path / "out"
+    (out / "results").mkdir(parents=True)
+    (out / "results" / "old.png").touch()
+    experiments.write(tmp_path, out, "make experiments")
+    text = (out / "RESULTS.md").read_text()
+    places = [text.index(f"## Title of {name}") for name in experiments.NAMES]
+    assert places == sorted(places)
+    assert "17 of 18 comparisons come out as expected" in text
+    assert "- Title of surface: another: expected 1, here 2; it is so." in text
+    assert {path.name for path in (out / "results").iterdir()} == {f"picture_{n}.png" for n in experiments.NAMES}
+
+
+@pytest.mark.parametrize("name", experiments.NAMES)
+def test_every_script_says_its_command_cost_and_expectation(name):
+    module = __import__(f"experiments.{name}", fromlist=["run"])
+    for word in (f"Command:   python -m experiments.{name}", "Cost:", "Expected:"):
+        assert word in module.__doc__
+    assert hash(module.Config()) == hash(module.Config())
+    assert isinstance(module.FULL, module.Config)
+
+
+def test_a_script_from_the_command_line(tmp_path):
+    command = [sys.executable, "-m", "experiments", "transforms", "--size", "24", "--runs", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "transforms" / "record.json").read_text())
+    assert record["comparisons"][0]["agrees"]
+    assert (tmp_path / "transforms" / "results" / "fig10_12.png").is_file()
+    assert not (tmp_path / "RESULTS.md").exists()
+
+
+def test_an_unknown_name_is_refused(tmp_path):
+    command = [sys.executable, "-m", "experiments", "nothing"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "nothing: not among training" in done.stderr

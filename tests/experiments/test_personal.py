@@ -1,0 +1,28 @@
+"""Table 4 on a few small faces."""
+
+import numpy as np
+
+from experiments import personal
+from experiments.models import Fits
+
+TINY = personal.Config(size=24, components=(6,), people=3, named=2, chunk=2, steps=8)
+
+
+def test_both_recipes_beside_the_paper(kept):
+    report = personal.run(TINY, kept)
+    text = "\n".join(report.parts)
+    assert text.count("| gmjax's lm |") == text.count("| paper's recipe |") == 3
+    assert "s1/1.pgm" in text
+    assert "s40/1.pgm" in text
+    assert set(report.figures) == {"table4.png"}
+
+
+def test_parts_join_to_the_whole():
+    def fits(values, seconds):
+        values = np.array(values)
+        return Fits({"w": values[:, None]}, values, 2 * values, seconds)
+
+    whole = personal.joined([fits([1.0, 2.0], 1.0), fits([3.0], 4.0)], [2, 1])
+    np.testing.assert_array_equal(whole.mse, [1, 2, 3])
+    np.testing.assert_array_equal(whole.params["w"], [[1], [2], [3]])
+    assert whole.seconds == 2.0

@@ -1,0 +1,48 @@
+"""Table 2: the training, its readings, and a training that was interrupted."""
+
+import pytest
+
+from experiments import training
+from experiments.kept import Kept
+from gmjax import parallel
+
+TINY = training.Config(size=24, components=(6,), epochs=(2, 4), stage=1, batch_size=256)
+
+
+def test_the_papers_losses_as_roots_are_errors_to_the_average():
+    """Two ends: 2.86e-5 at m = 80 (Fig. 8), and from it about 1.8e-4 at m = 40."""
+    assert training.papers_to_average(80)[-1] == pytest.approx(2.86e-5)
+    assert training.papers_to_average(40)[-1] == pytest.approx(1.8e-4, rel=0.02)
+
+
+def test_an_interrupted_training_goes_on_to_the_same_end(kept, tmp_path, monkeypatch):
+    whole = training.run(TINY, kept)
+    text = "\n".join(whole.parts)
+    assert "| 6 | root of the MSE | 0." in text
+    assert "The data favour the loss as the" in text
+    assert set(whole.figures) == {"fig6.png", "fig7.png"}
+
+    epochs_of_all = []
+    real, stop_after = parallel.minibatch_epochs, [3]
+
+    def counted(*arguments, **options):
+        for after in real(*arguments, **options):
+            if len(epochs_of_all) == stop_after[0]:
+                raise KeyboardInterrupt
+            epochs_of_all.append(options["first"])
+            yield after
+
+    monkeypatch.setattr(parallel, "minibatch_epochs", counted)
+    other = Kept(tmp_path / "other")
+    with pytest.raises(KeyboardInterrupt):
+        training.run(TINY, other)
+    stop_after.clear()
+    stop_after.append(-1)
+    resumed = training.run(TINY, other)
+    assert epochs_of_all == [0, 1, 2, 3] * len(training.PAE_WEIGHTS), "none was computed twice"
+    assert resumed.comparisons == whole.comparisons
+    assert resumed.parts[:5] == whole.parts[:5]
+
+    again = training.run(TINY, other)
+    assert len(epochs_of_all) == 8
+    assert again.parts == resumed.parts, "times too are those of the run that measured them"
