@@ -6,26 +6,20 @@ Command: make picture   (after make common-model; a few seconds)
 import math
 from pathlib import Path
 
-import numpy as np
 from matplotlib.figure import Figure
 
 import gmjax
+from gmjax import analysis
 
 SHAPE = (240, 240)
 
 
-def strongest(model: gmjax.GmFace, count: int) -> gmjax.GmFace:
-    """The ``count`` components of largest |weight|, as in the paper's Fig. 9."""
-    order = np.argsort(-np.abs(np.asarray(model.weights)))[:count]
-    return gmjax.GmFace(model.weights[order], model.means[order], model.precision_chol[order])
-
-
 def main() -> None:
     model = gmjax.load("runs/common-model/model.safetensors")
-    middle = (0.5, 0.5)
+    middle, order = (0.5, 0.5), analysis.order_by_weight(model)
     panels = {
-        "20 of 80 components": strongest(model, 20),
-        "40": strongest(model, 40),
+        "20 of 80 components": analysis.take(model, order[:20]),
+        "40": analysis.take(model, order[:40]),
         "80: the common face": model,
         "rotated": gmjax.rotate(model, math.radians(30)),
         "scaled": gmjax.scale(model, 2.0, middle),

@@ -1,18 +1,21 @@
 """Runs the experiments, each in a process of its own, and writes RESULTS.md with its pictures.
 
 What was computed before with the same code, data and options is used again, and a run that was interrupted goes on.
-RESULTS.md is written when all experiments have run. Options that are not listed here go to every experiment:
---data, --root, --also, --size, --seed, --runs; see python -m experiments.NAME --help.
+RESULTS.md is written where all experiments have run; those named alone leave theirs in runs/experiments/NAME.
 """
 
-import argparse
+import dataclasses
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
+
+import tyro
 
 from benchmarks.machine import machine
+from experiments.collection import Options
 from experiments.report import RECORD, SECTION
 
 NAMES = (
@@ -29,23 +32,38 @@ NAMES = (
 PLACE = Path(__file__).parent
 
 
+@dataclasses.dataclass(frozen=True)
+class Everything(Options):
+    names: tyro.conf.Positional[tuple[Literal[NAMES], ...]] = ()  # type: ignore[valid-type]
+    """Only these experiments; none named: all."""
+
+    full: bool = False
+    """The paper's size in place of one that suits two cores."""
+
+    out: Path = PLACE
+    """Where RESULTS.md and its pictures are written."""
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="experiments", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)} (default: all)")
-    parser.add_argument("--full", action="store_true", help="the paper's size in place of one that suits two cores")
-    parser.add_argument("--runs", type=Path, default=Path("runs/experiments"), help="where results are kept")
-    parser.add_argument("--out", type=Path, default=PLACE, help="where RESULTS.md is written")
-    known, shared = parser.parse_known_args()
-    if unknown := set(known.names) - set(NAMES):
-        parser.error(f"{', '.join(sorted(unknown))}: not among {', '.join(NAMES)}")
-    options = [*(["--full"] if known.full else []), "--runs", str(known.runs), *shared]
-    for name in known.names or NAMES:
+    everything = tyro.cli(Everything, description=__doc__, prog="experiments", config=(tyro.conf.FlagCreatePairsOff,))
+    options = [*(["--full"] if everything.full else []), *shared_options(everything)]
+    for name in everything.names or NAMES:
         print(f"== {name}", flush=True)
-        subprocess.run([sys.executable, "-m", f"experiments.{name}", *options], check=True)
-    if not known.names:
-        write(known.runs, known.out, "make experiments" + (" FULL=1" if known.full else ""))
+        if subprocess.run([sys.executable, "-m", f"experiments.{name}", *options]).returncode:
+            sys.exit(f"{name} has failed. What was computed is kept; the same command goes on from there.")
+    if not everything.names:
+        write(everything.runs, everything.out, "make experiments" + (" FULL=1" if everything.full else ""))
+
+
+def shared_options(options: Options) -> list[str]:
+    """Those that differ from their defaults, as arguments."""
+    arguments: list[str] = []
+    for field in dataclasses.fields(Options):
+        value = getattr(options, field.name)
+        if value != field.default:
+            name = f"--{field.name.replace('_', '-')}"
+            arguments += [name] if value is True else [name, str(value)]
+    return arguments
 
 
 def write(runs: Path, out: Path, command: str) -> None:

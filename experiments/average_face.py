@@ -45,10 +45,11 @@ def run(config: Config, kept: Kept) -> Report:
         parts = {name: faces.images, f"{name}, one half": faces.images[::2], f"{name}, the other": faces.images[1::2]}
         for part, images in parts.items():
             average = np.mean(images, axis=0, dtype=np.float64).astype(images.dtype)
-            results = {way: kept(common_face, images, way, config.components, config.steps) for way in WAYS}
-            drawn = {way: gmjax.render(result.params, average.shape) for way, result in results.items()}
-            errors = {way: float(gmjax.mse(picture, average)) for way, picture in drawn.items()}
+            found = {way: kept(common_face, images, way, config.components, config.steps).params for way in WAYS}
+            errors = {way: float(gmjax.mse(gmjax.render(face, average.shape), average)) for way, face in found.items()}
             rows.append((part, len(images), *(f"{errors[way]:.2e}" for way in WAYS)))
+            if part == collection.name_of(config):
+                figure = plotting.common_figure(found["lm"], average)
             if part == name:
                 report.compare(
                     f"MSE between common and average face, {name}",
@@ -57,13 +58,8 @@ def run(config: Config, kept: Kept) -> Report:
                     errors["lm"] <= PAPER,
                     f"{len(images)} faces give a less smooth average than the paper's 1870",
                 )
-        if name == collection.name_of(config):
-            shown = plotting.common_figure(
-                kept(common_face, faces.images, "lm", config.components, config.steps).params,
-                np.mean(faces.images, axis=0),
-            )
     report.table(("faces", "number", *(f"MSE, {way}" for way in WAYS.values())), rows)
-    report.figure("fig8", shown, f"Fig. 8: common face and average face, {collection.name_of(config)}")
+    report.figure("fig8", figure, f"Fig. 8: common face and average face, {collection.name_of(config)}")
     return report
 
 

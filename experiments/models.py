@@ -41,6 +41,12 @@ def common_face(images, recipe_name: str, num_components: int, steps: int | None
     return on_host(parallel.fit_common(parallel.image_statistics(images), start, config=config))
 
 
+def fits_from(images, start: gmjax.GmFace, recipe_name: str, steps: int | None) -> Fits:
+    """One model a face by a recipe known by name, all from ``start`` and with as many components."""
+    m = start.num_components
+    return fit_faces(images, start, recipe(recipe_name, steps, m), 0, f"{recipe_name}, m = {m}")
+
+
 def fit_faces(images, start: gmjax.GmFace | None, config: gmjax.FitConfig, seed: int, label: str) -> Fits:
     """One model a face, all from ``start``; ``seed`` is for random starts."""
     key = jax.random.key(seed)

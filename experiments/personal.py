@@ -17,7 +17,7 @@ import gmjax
 from experiments import collection, script
 from experiments.figures import grid_of_pictures
 from experiments.kept import Kept
-from experiments.models import Fits, common_face, fit_faces, one_of, recipe
+from experiments.models import Fits, common_face, fits_from, one_of
 from experiments.report import Report
 
 # Table 4, "face image 1": MSE and PAE.
@@ -74,11 +74,6 @@ def run(config: Config, kept: Kept) -> Report:
     return report
 
 
-def fits_from(images, start: gmjax.GmFace, way: str, steps: int | None) -> Fits:
-    m = start.num_components
-    return fit_faces(images, start, recipe(way, steps, m), 0, f"{way}, m = {m}")
-
-
 def joined(parts: list[Fits], counts: list[int]) -> Fits:
     params = jax.tree.map(lambda *leaves: np.concatenate(leaves), *(part.params for part in parts))
     mse, pae = (np.concatenate([getattr(part, figure) for part in parts]) for figure in ("mse", "pae"))
@@ -97,7 +92,7 @@ def tell_all(report: Report, config: Config, fits) -> None:
 
     means = {way: np.array([fits[m, way].mse.mean() for m in config.components]) for way in WAYS}
     falls = bool(np.all(np.diff(means["lm"]) < 0))
-    report.compare("the MSE falls with m (lm)", "yes", "yes" if falls else "no", falls, "see the table")
+    report.compare("the MSE of lm falls with m", "yes", "yes" if falls else "no", falls, "see the table")
     ratios = means["lm"] / means["paper"]
     report.compare(
         "mean MSE of lm over that of the paper's recipe",
@@ -106,18 +101,15 @@ def tell_all(report: Report, config: Config, fits) -> None:
         bool(np.all(ratios <= 1 / 3)),
         "in the order of m",
     )
-    papers = [m for m in config.components if m in PAPER]
     for figure, place in (("mse", 0), ("pae", 1)):
-        ours, theirs = (
-            [getattr(fits[m, "lm"], figure).mean() for m in papers],
-            [PAPER[m][place] for m in papers],
-        )
+        ours = {m: float(getattr(fits[m, "lm"], figure).mean()) for m in config.components if m in PAPER}
+        ahead = [m for m in ours if ours[m] <= PAPER[m][place]]
         report.compare(
-            f"mean {figure.upper()} of lm, m = {', '.join(map(str, papers))}",
-            ", ".join(f"{value:.3g}" for value in theirs),
-            ", ".join(f"{value:.3g}" for value in ours),
-            bool(np.all(np.array(ours) <= theirs)),
-            "other photographs, and the paper's are of one face; see the spread",
+            f"mean {figure.upper()} of lm at most the paper's of its one face",
+            "at every m",
+            f"at {len(ahead)} of {len(ours)}",
+            len(ahead) == len(ours),
+            "other photographs; the spread over faces is in the table",
         )
 
 

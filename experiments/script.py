@@ -1,5 +1,6 @@
 """How every experiment starts: its options from the command line, its results kept, its section of RESULTS.md."""
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,17 @@ def main(doc: str, quick: Config, full: Config, run: Callable[[Config, Kept], Re
     """Runs the experiment ``name`` (its file's) from the command line; ``--full`` takes the defaults of ``full``."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--full"]
     default = quick if len(arguments) == len(sys.argv) - 1 else full
-    description = f"{doc.strip()}\n\n--full as the first option: the paper's size, as the defaults below then show."
-    config = tyro.cli(type(quick), default=default, args=arguments, description=description, prog=f"experiments.{name}")
+    # A blank line before each, or the help would run them together.
+    paragraphs = re.sub(r"\n(Cost|Expected):", r"\n\n\1:", doc.strip())
+    description = f"{paragraphs}\n\nWith --full the paper's size: the defaults below then are others."
+    config = tyro.cli(
+        type(quick),
+        default=default,
+        args=arguments,
+        description=description,
+        prog=f"experiments.{name}",
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
     kept = Kept(config.runs)
     report = run(config, kept)
     folder = Path(config.runs, name)

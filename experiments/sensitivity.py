@@ -38,7 +38,7 @@ class Config(collection.Options):
     """Steps of each fit; None takes the recipe's own."""
 
 
-FULL = Config(people=40)
+FULL = Config(people=20)
 
 
 @dataclasses.dataclass(frozen=True)

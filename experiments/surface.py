@@ -66,17 +66,9 @@ def draw(average: np.ndarray, drawn: np.ndarray) -> Figure:
         axes = plain_axes(figure, 1, 3, place, xlabel=f"{across}, normalised", title=f"along a {kind}", ylim=(0, 1))
         for color, (name, at) in enumerate(sections.items()):
             index = min(round(at * len(average)), len(average)) - 1
-            for picture, style in ((average, "-"), (drawn, "--")):
-                line = picture[index] if kind == "row" else picture[:, index]
-                label = f"{name}, {at:g}" if style == "-" else None
-                axes.plot(
-                    positions,
-                    1 - line,
-                    style,
-                    color=f"C{color}" if style == "-" else "black",
-                    linewidth=1.4 if style == "-" else 0.8,
-                    label=label,
-                )
+            line, formula = (picture[index] if kind == "row" else picture[:, index] for picture in (average, drawn))
+            axes.plot(positions, 1 - line, color=f"C{color}", label=f"{name}, {at:g}")
+            axes.plot(positions, 1 - formula, "--", color="black", linewidth=0.8)
         axes.legend(frameon=False, fontsize="small")
     return figure
 

