@@ -15,7 +15,7 @@ from typing import Literal
 import tyro
 
 from benchmarks.machine import machine
-from experiments.collection import Options
+from experiments.collection import Options, name_of
 from experiments.report import RECORD, SECTION
 
 NAMES = (
@@ -52,7 +52,7 @@ def main() -> None:
         if subprocess.run([sys.executable, "-m", f"experiments.{name}", *options]).returncode:
             sys.exit(f"{name} has failed. What was computed is kept; the same command goes on from there.")
     if not everything.names:
-        write(everything.runs, everything.out, "make experiments" + (" FULL=1" if everything.full else ""))
+        write(everything)
 
 
 def shared_options(options: Options) -> list[str]:
@@ -66,19 +66,23 @@ def shared_options(options: Options) -> list[str]:
     return arguments
 
 
-def write(runs: Path, out: Path, command: str) -> None:
-    """RESULTS.md from the sections that lie in ``runs``, and their pictures."""
-    shutil.rmtree(out / "results", ignore_errors=True)
+def write(everything: Everything) -> None:
+    """RESULTS.md from the sections that lie in the runs' folder, and their pictures."""
+    runs, results = everything.runs, everything.out / "results"
+    shutil.rmtree(results, ignore_errors=True)
     records, sections = {}, []
     for name in NAMES:
         record = json.loads((runs / name / RECORD).read_text(encoding="utf-8"))
         section = (runs / name / SECTION).read_text(encoding="utf-8")
         sections.append(f"## {record['title']}\n\n{record['how']}\n\n{section}")
         records[record["title"]] = record["comparisons"]
-        shutil.copytree(runs / name / "results", out / "results", dirs_exist_ok=True)
-    head = f"# Results\n\nWritten by `{command}`, never by hand. {machine()}.\n"
-    (out / "RESULTS.md").write_text("\n".join([head, summary(records), *sections]), encoding="utf-8")
-    print(f"{out / 'RESULTS.md'} is written.")
+        shutil.copytree(runs / name / "results", results, dirs_exist_ok=True)
+    command = "make experiments" + (" FULL=1" if everything.full else "")
+    faces = name_of(everything) + (f", and beside it {everything.also.name}" if everything.also else "")
+    head = f"# Results\n\nWritten by `{command}`, never by hand. Faces: {faces} (README, Credits). {machine()}.\n"
+    place = everything.out / "RESULTS.md"
+    place.write_text("\n".join([head, summary(records), *sections]), encoding="utf-8")
+    print(f"{place} is written.")
 
 
 def summary(records: dict[str, list[dict]]) -> str:

@@ -92,6 +92,23 @@ def test_common_face(images, config):  # noqa: F811
         np.testing.assert_allclose(found.info.loss, expected.info.loss, rtol=1e-3)
 
 
+def test_minibatches_go_on_from_any_epoch(images):  # noqa: F811
+    """Bit for bit, from a state that has been through the host."""
+    config, key = MINIBATCHES.settled(MINIBATCHES.num_components, collection=True), jax.random.key(1)
+    statistics = gmjax.image_statistics(images)
+    start = parallel.minibatch_start(gmjax.initialize.grid(statistics.mean, config.num_components), len(images), config)
+
+    def epochs(state, first, last):
+        return list(parallel.minibatch_epochs(images, statistics, state, config, key=key, first=first, last=last))
+
+    whole = epochs(start, 0, 4)
+    halfway = jax.tree.map(np.asarray, whole[1][0])
+    for (state, losses), (other, others) in zip(whole[2:], epochs(halfway, 2, 4), strict=True):
+        np.testing.assert_array_equal(losses, others)
+        for a, b in zip(jax.tree.leaves(state), jax.tree.leaves(other), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 def test_reports_do_not_change_the_result(images):  # noqa: F811
     heard = []
     found = parallel.fit_common(images, config=FULL, devices=jax.devices()[:2], report=lambda *said: heard.append(said))

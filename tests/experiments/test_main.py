@@ -22,8 +22,10 @@ def test_results_are_written_from_the_runs(tmp_path):
     out = tmp_path / "out"
     (out / "results").mkdir(parents=True)
     (out / "results" / "old.png").touch()
-    experiments.write(tmp_path, out, "make experiments")
+    experiments.write(experiments.Everything(runs=tmp_path, out=out, full=True, also=tmp_path / "mine"))
     text = (out / "RESULTS.md").read_text()
+    assert "Written by `make experiments FULL=1`" in text
+    assert "Faces: ORL, and beside it mine" in text
     places = [text.index(f"## Title of {name}") for name in experiments.NAMES]
     assert places == sorted(places)
     assert "17 of 18 comparisons come out as expected" in text
