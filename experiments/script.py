@@ -11,6 +11,7 @@ import tyro
 from experiments import collection
 from experiments.kept import Kept
 from experiments.report import SECTION, Report
+from gmjax.data import PictureError
 
 Config = TypeVar("Config", bound=collection.Options)
 
@@ -31,7 +32,10 @@ def main(doc: str, quick: Config, full: Config, run: Callable[[Config, Kept], Re
         config=(tyro.conf.FlagCreatePairsOff,),
     )
     kept = Kept(config.runs)
-    report = run(config, kept)
+    try:
+        report = run(config, kept)
+    except (PictureError, ImportError) as error:
+        sys.exit(f"experiments.{name}: {error}")
     folder = Path(config.runs, name)
     how = f"`python -m experiments.{name}`, {collection.name_of(config)}, seed {config.seed}"
     report.save(folder, f"{how}; {kept.seconds:.0f} s for all that it uses.")

@@ -96,8 +96,11 @@ def run(config: Config, kept: Kept) -> Report:
         for reading in PAE_WEIGHTS
         for m in config.components
     }
-    steps = PAPER_STEPS_AN_EPOCH * config.epochs[-1]
-    ways = {m: kept(to_same_error, statistics, starts[m], trained[m, ROOT].errors[-1], steps) for m in starts}
+    most = PAPER_STEPS_AN_EPOCH * config.epochs[-1]
+    ways = {
+        m: kept(to_same_error, statistics, starts[m], whole.errors[-1], whole.steps, most)
+        for m, whole in ((m, trained[m, ROOT]) for m in config.components)
+    }
 
     report = Report("Table 2, Figs. 6 and 7: the common face in training")
     spread = float(np.mean(statistics.mean_square - np.square(statistics.mean)))
@@ -156,10 +159,10 @@ def errors_of(model: gmjax.GmFace, statistics: ImageStatistics) -> Errors:
     return Errors(float(statistics_mse(drawn, statistics)), float(statistics_pae(drawn, statistics)), to_average)
 
 
-def to_same_error(statistics: ImageStatistics, start, target: Errors, most: int) -> tuple[dict, list[float]]:
+def to_same_error(statistics: ImageStatistics, start, target: Errors, steps: int, most: int):
     """Of each way from statistics, the steps (at most ``most``) and seconds until it is as near as ``target``.
 
-    And how near the minibatches' own rate comes in a quarter of ``most`` steps, and in all.
+    And how near the minibatches' own rates come in ``steps`` steps, and in ``most``.
     """
     found = {}
 
@@ -174,22 +177,22 @@ def to_same_error(statistics: ImageStatistics, start, target: Errors, most: int)
     reached = np.asarray(result.info.loss) <= target.mse + PAE_WEIGHTS[ROOT] * target.pae
     if reached.any():
         found[WAYS[1]] = int(reached.argmax()), seconds * int(reached.argmax()) / most
-    quarter, _ = timed(dataclasses.replace(plain, steps=max(1, most // 4)))
-    ends = [errors_of(end.params, statistics).to_average for end in (quarter, result)]
+    as_many, _ = timed(dataclasses.replace(plain, steps=steps))
+    ends = [errors_of(end.params, statistics).to_average for end in (as_many, result)]
 
-    steps = 25
-    while steps <= most and WAYS[2] not in found:
-        result, seconds = timed(gmjax.FitConfig(steps=steps))
+    count = 25
+    while count <= most and WAYS[2] not in found:
+        result, seconds = timed(gmjax.FitConfig(steps=count))
         if errors_of(result.params, statistics).to_average <= target.to_average:
-            found[WAYS[2]] = steps, seconds
-        steps *= 2
+            found[WAYS[2]] = count, seconds
+        count *= 2
 
     second_order = gmjax.FitConfig(solver="lm")
     result, seconds = timed(second_order)
     losses = np.asarray(result.info.loss)[:-LAST_STEPS]
     if (losses <= target.to_average).any():
-        steps = int((losses <= target.to_average).argmax()) + 1
-        found[WAYS[3]] = steps, seconds * steps / len(losses)
+        count = int((losses <= target.to_average).argmax()) + 1
+        found[WAYS[3]] = count, seconds * count / len(losses)
     return found, ends
 
 
@@ -231,8 +234,8 @@ def tell_reading(report: Report, config: Config, trained, ways) -> None:
         f"at most {PAPER_TO_AVERAGE}",
         f"{ends[ROOT]:.2e}",
         ends[ROOT] <= PAPER_TO_AVERAGE,
-        f"{trained[most, ROOT].steps} steps in place of the paper's {PAPER_STEPS_AN_EPOCH * last}; from statistics, "
-        f"the same rate ends at {ways[most][1][1]:.2e} after so many, at {ways[most][1][0]:.2e} after a quarter",
+        f"the noise of minibatches: from statistics the same rates end at {ways[most][1][0]:.2e} after as many steps, "
+        f"{trained[most, ROOT].steps}, and at {ways[most][1][1]:.2e} after the paper's {PAPER_STEPS_AN_EPOCH * last}",
     )
     losses = np.array([[e.loss(ROOT) for e in trained[m, ROOT].errors] for m in sorted(config.components)])
     falls, orders = bool(np.all(np.diff(losses) < 0)), bool(np.all(np.diff(losses, axis=0) < 0))
