@@ -119,9 +119,9 @@ def tell_errors(report: Report, name: str, faces: Faces, numbers: list[int], err
             n for n, ours, theirs in zip(numbers, errors[LM], errors[way], strict=True) if ours.mean() >= theirs.mean()
         ]
         report.compare(
-            f"{name}: lm ahead of {way} at {', '.join(map(str, numbers))} numbers (means)",
-            "at all",
-            "at all" if not behind else f"not at {', '.join(map(str, behind))}",
+            f"{name}: mean MSE of lm below that of {way}, at {', '.join(map(str, numbers))} numbers",
+            "at each",
+            "at each" if not behind else f"not at {', '.join(map(str, behind))}",
             not behind,
             WHY_BEHIND.get(way, "see the table"),
         )
@@ -145,9 +145,9 @@ def tell_bytes(report: Report, name: str, faces: Faces, fits: list[Fits]) -> Non
     for kind, errors in theirs.items():
         behind = [size for size, mine, error in zip(sizes, ours, errors, strict=True) if mine.mean() >= error.mean()]
         report.compare(
-            f"{name}: lm ahead of {kind} at {', '.join(map(str, sizes))} bytes (means)",
-            "at all",
-            "at all" if not behind else f"not at {', '.join(map(str, behind))}",
+            f"{name}: mean MSE of lm below that of {kind}, at {', '.join(map(str, sizes))} bytes",
+            "at each",
+            "at each" if not behind else f"not at {', '.join(map(str, behind))}",
             not behind,
             "such a file has its numbers quantised and entropy coded, the parameters are stored as they are",
         )
@@ -187,16 +187,18 @@ def torch_fits(images, start: gmjax.GmFace, steps: int) -> tuple[np.ndarray, flo
 
 def draw_curves(errors, numbers: list[int]) -> Figure:
     figure = Figure(figsize=(4.6 * len(errors), 3.6), layout="constrained")
+    first = None
     for place, (name, ways) in enumerate(errors.items(), start=1):
         axes = plain_axes(
-            figure, 1, len(errors), place, title=name, xlabel="numbers stored", xscale="log", yscale="log"
+            figure, 1, len(errors), place, sharey=first, title=name, xlabel="numbers stored", xscale="log", yscale="log"
         )
+        first = first or axes
         for way, values in ways.items():
             axes.plot(numbers, values.mean(axis=1), "o-", label=way, linewidth=2 if way == LM else 1, markersize=4)
         axes.set_xticks(numbers, [str(number) for number in numbers])
-        axes.minorticks_off()
+        axes.xaxis.minorticks_off()
         axes.legend(frameon=False, fontsize="small")
-    figure.axes[0].set_ylabel("mean MSE")
+    first.set_ylabel("mean MSE")
     return figure
 
 
