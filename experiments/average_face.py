@@ -42,7 +42,9 @@ def run(config: Config, kept: Kept) -> Report:
     )
     rows = []
     for name, faces in collection.collections(config).items():
-        parts = {name: faces.images, f"{name}, one half": faces.images[::2], f"{name}, the other": faces.images[1::2]}
+        parts = {name: faces.images}
+        if len(faces) > 1:
+            parts |= {f"{name}, one half": faces.images[::2], f"{name}, the other": faces.images[1::2]}
         for part, images in parts.items():
             average = np.mean(images, axis=0, dtype=np.float64).astype(images.dtype)
             found = {way: kept(common_face, images, way, config.components, config.steps).params for way in WAYS}

@@ -59,6 +59,7 @@ FULL = Config(people=None, every_picture=None)
 
 
 def run(config: Config, kept: Kept) -> Report:
+    config = dataclasses.replace(config, components=tuple(sorted(set(config.components))))
     report = Report("Table 4: personal faces")
     everyone = collection.main_faces(config)
     faces = everyone if config.people is None else collection.one_a_person(everyone, config.people)
@@ -66,7 +67,9 @@ def run(config: Config, kept: Kept) -> Report:
     report.say(
         f"{len(faces)} faces of {collection.name_of(config)}, {config.size} x {config.size}, from the common face of "
         f"all {len(everyone)}. Mean \N{PLUS-MINUS SIGN} standard deviation over the faces; seconds a face without "
-        "compilation."
+        "compilation. The common face of m = 80 began at the published one, the others at a grid, which may "
+        "be why the paper's recipe is no better at 90 than at 80. The faces here are among those of the common face, "
+        "the paper's are not."
     )
     tell_all(report, config, fits)
     if config.every_picture is not None:
@@ -95,11 +98,11 @@ def joined(parts: list[Fits], counts: list[int]) -> Fits:
 def tell_all(report: Report, config: Config, fits) -> None:
     rows = []
     for m in config.components:
-        papers = PAPER.get(m, (np.nan, np.nan))
-        rows.append((m, 6 * m, "paper, one face", f"{1e4 * papers[0]:.2f}", f"{papers[1]:.3f}", "", ""))
+        if m in PAPER:
+            rows.append((m, 6 * m, "paper, one face", f"{1e4 * PAPER[m][0]:.2f}", f"{PAPER[m][1]:.3f}", "", ""))
         for way, label in WAYS.items():
             found = fits[m, way]
-            as_near = f"{np.sum(found.mse <= papers[0])} of {len(found.mse)}"
+            as_near = f"{np.sum(found.mse <= PAPER[m][0])} of {len(found.mse)}" if m in PAPER else ""
             cells = spread(1e4 * found.mse, 2), spread(found.pae, 3), as_near, f"{found.seconds:.2f}"
             rows.append((m, 6 * m, label, *cells))
     report.table(("m", "parameters", "", "MSE, 1e-4", "PAE", "faces with at most the paper's MSE", "seconds"), rows)
@@ -113,8 +116,9 @@ def tell_all(report: Report, config: Config, fits) -> None:
             "smaller that is: like Table 2, this speaks for a smaller lambda than 0.1."
         )
     means = {way: np.array([fits[m, way].mse.mean() for m in config.components]) for way in WAYS}
-    falls = bool(np.all(np.diff(means["lm"]) < 0))
-    report.compare("the MSE of lm falls with m", "yes", "yes" if falls else "no", falls, "see the table")
+    if len(config.components) > 1:
+        falls = bool(np.all(np.diff(means["lm"]) < 0))
+        report.compare("the MSE of lm falls with m", "yes", "yes" if falls else "no", falls, "see the table")
     ratios = dict(zip(config.components, means["lm"] / means["paper"], strict=True))
     above = ", ".join(f"{m}" for m, ratio in ratios.items() if ratio > 1 / 3)
     report.compare(
@@ -127,6 +131,8 @@ def tell_all(report: Report, config: Config, fits) -> None:
     for figure, place in (("mse", 0), ("pae", 1)):
         ours = {m: float(getattr(fits[m, "lm"], figure).mean()) for m in config.components if m in PAPER}
         ahead = [m for m in ours if ours[m] <= PAPER[m][place]]
+        if not ours:
+            continue
         report.compare(
             f"mean {figure.upper()} of lm at most the paper's of its one face",
             "at every m",

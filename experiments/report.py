@@ -29,6 +29,8 @@ class Report:
     """A section of RESULTS.md in the making."""
 
     title: str
+    faces: str | None = None
+    """What it is about, where that is not the collection of the options."""
     parts: list[str] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     figures: dict[str, Figure] = field(default_factory=dict)

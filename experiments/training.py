@@ -2,14 +2,14 @@
 
 Minibatches of 256 faces, Adam with its published defaults, m = 40, 60, 80, from Gaussians at random places. The paper
 gives losses near 0.1 and neither lambda nor the scale, so both readings are trained: the loss as MSE + 0.1 PAE, and as
-the root of the MSE (with lambda 1e-4; Adam takes the same steps for an error and for its root). Then the same common
-faces from four numbers a pixel, which suffice: how many steps and seconds to the same error.
+the root of the MSE (trained as MSE + 1e-4 PAE, since Adam takes nearly the same steps for an error and its root). Then
+the same common faces from four numbers a pixel, which suffice: how many steps and seconds to the same error.
 
 Command:   python -m experiments.training
 Cost:      9 minutes on 2 cores
-Expected:  with MSE + 0.1 PAE the common face stays some 1e-3 away from the average face, with the root of the MSE it
-           comes to within some 1e-5, as the paper's does: that reading is the paper's. From statistics the same error
-           takes a small part of the time.
+Expected:  with MSE + 0.1 PAE the common face stays some 1e-3 away from the average face; with the root of the MSE it
+           ends within a factor of 2 of what the paper reports, which speaks for that reading. From statistics the same
+           error takes a small part of the time.
 """
 
 import dataclasses
@@ -87,6 +87,7 @@ class Errors:
 
 
 def run(config: Config, kept: Kept) -> Report:
+    config = dataclasses.replace(config, epochs=tuple(sorted(set(config.epochs))))
     images = collection.main_faces(config).images
     statistics = on_host(parallel.image_statistics(images))
     key = jax.random.key(config.seed)
@@ -111,9 +112,15 @@ def run(config: Config, kept: Kept) -> Report:
     )
     tell_losses(report, config, trained)
     tell_reading(report, config, trained, ways)
-    report.figure("fig6", draw_renders(config, trained), "Fig. 6: the common face in training")
     report.figure(
-        "fig7", draw_losses(config, trained), "Fig. 7: the losses by epoch, of minibatches; crosses: the paper"
+        "fig6",
+        draw_renders(config, trained),
+        "Fig. 6: the common face in training, the loss as root of the MSE; last column: as MSE + 0.1 PAE, at the end",
+    )
+    report.figure(
+        "fig7",
+        draw_losses(config, trained),
+        "Fig. 7: the mean loss of an epoch's minibatches (the root: of MSE + 1e-4 PAE); crosses: the paper",
     )
     tell_ways(report, config, trained, ways)
     return report
@@ -222,25 +229,32 @@ def tell_reading(report: Report, config: Config, trained, ways) -> None:
 
     most, last = max(config.components), config.epochs[-1]
     ends = {reading: trained[most, reading].errors[-1].to_average for reading in PAE_WEIGHTS}
-    favoured = min(ends, key=lambda reading: abs(np.log(ends[reading] / PAPER_TO_AVERAGE)))
-    other = ROOT if favoured == SUM else SUM
+    nearer, further = sorted(ends, key=lambda reading: abs(np.log(ends[reading] / PAPER_TO_AVERAGE)))
+    within = max(ends[nearer] / PAPER_TO_AVERAGE, PAPER_TO_AVERAGE / ends[nearer])
     report.say(
-        f"**The data favour the loss as the {favoured}.** With it the common face of m = {most} ends "
-        f"{ends[favoured]:.2e} from the average face, with the {other} {ends[other]:.2e}; the paper reports "
-        f"{PAPER_TO_AVERAGE}. In the sum, one outlying pixel of one face outweighs all others."
+        (
+            f"**The data favour the loss as the {nearer}.**"
+            if within < 3
+            else "Neither comes near enough to the paper's error to tell which reading is the paper's."
+        )
+        + f" With the {nearer} the common face of m = {most} ends {ends[nearer]:.2e} from the average face, with the "
+        f"{further} {ends[further]:.2e}; the paper reports {PAPER_TO_AVERAGE}. In the sum, one "
+        "outlying pixel of one face outweighs all others."
     )
+    as_many, papers_steps = ways[most][1]
     report.compare(
         f"MSE of the common face to the average, m = {most}, epoch {last}",
         f"at most {PAPER_TO_AVERAGE}",
         f"{ends[ROOT]:.2e}",
         ends[ROOT] <= PAPER_TO_AVERAGE,
-        f"the noise of minibatches: from statistics the same rates end at {ways[most][1][0]:.2e} after as many steps, "
-        f"{trained[most, ROOT].steps}, and at {ways[most][1][1]:.2e} after the paper's {PAPER_STEPS_AN_EPOCH * last}",
+        f"from statistics, without the noise of minibatches, the same rates end at {as_many:.2e} after as many steps, "
+        f"{trained[most, ROOT].steps}, and at {papers_steps:.2e} after the paper's {PAPER_STEPS_AN_EPOCH * last}",
     )
     losses = np.array([[e.loss(ROOT) for e in trained[m, ROOT].errors] for m in sorted(config.components)])
-    falls, orders = bool(np.all(np.diff(losses) < 0)), bool(np.all(np.diff(losses, axis=0) < 0))
-    report.compare("the loss falls from epoch to epoch", "yes", "yes" if falls else "no", falls, "see the table")
-    report.compare("and with the components", "yes", "yes" if orders else "no", orders, "see the table")
+    for axis, claim in enumerate(("the loss falls with the components", "the loss falls from epoch to epoch")):
+        if losses.shape[axis] > 1:
+            falls = bool(np.all(np.diff(losses, axis=axis) < 0))
+            report.compare(claim, "yes", "yes" if falls else "no", falls, "see the table")
 
 
 def tell_ways(report: Report, config: Config, trained, ways) -> None:
@@ -270,7 +284,7 @@ def draw_renders(config: Config, trained) -> Figure:
 def draw_losses(config: Config, trained) -> Figure:
     figure = Figure(figsize=(11.0, 3.2), layout="constrained")
     panels = {
-        reading: plain_axes(figure, 1, 3, number, title=f"loss: {reading}", xlabel="epoch", xscale="log")
+        reading: plain_axes(figure, 1, 3, number, title=f"loss: {reading}", xlabel="epoch", ylabel="loss", xscale="log")
         for number, reading in enumerate(PAE_WEIGHTS, start=1)
     }
     nearness = plain_axes(
@@ -287,7 +301,8 @@ def draw_losses(config: Config, trained) -> Figure:
         nearness.plot(config.epochs, [e.to_average for e in trained[m, ROOT].errors], "o-", markersize=3, **style)
         if is_papers(config, m):
             nearness.plot(PAPER_EPOCHS, papers_to_average(m), "x", color=f"C{color}")
-    nearness.legend(frameon=False)
+    for axes in figure.axes:
+        axes.legend(frameon=False)
     return figure
 
 

@@ -33,4 +33,5 @@ def test_a_resampled_picture_is_itself_where_nothing_moves():
     positions = np.asarray(gmjax.pixel_grid((8, 6)), np.float64)
     for order in transforms.ORDERS.values():
         np.testing.assert_allclose(transforms.resampled(picture, positions, order), picture, atol=1e-5)
-    assert transforms.is_inside(positions, (8, 6)).all()
+    positions = np.asarray(gmjax.pixel_grid((8, 10)), np.float64)
+    assert transforms.is_inside(positions, (8, 10)).sum() == 2 * 4
