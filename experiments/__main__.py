@@ -6,6 +6,7 @@ RESULTS.md is written where all experiments have run; those named alone leave th
 
 import dataclasses
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Literal
 import tyro
 
 from benchmarks.machine import machine
-from experiments.collection import Options, name_of
+from experiments.collection import Options, changed
 from experiments.report import RECORD, SECTION
 
 NAMES = (
@@ -46,42 +47,38 @@ class Everything(Options):
 
 def main() -> None:
     everything = tyro.cli(Everything, description=__doc__, prog="experiments", config=(tyro.conf.FlagCreatePairsOff,))
-    options = [*(["--full"] if everything.full else []), *shared_options(everything)]
+    shared = changed(everything, Options())
     for name in everything.names or NAMES:
         print(f"== {name}", flush=True)
-        if subprocess.run([sys.executable, "-m", f"experiments.{name}", *options]).returncode:
-            sys.exit(f"{name} has failed. What was computed is kept; the same command goes on from there.")
+        command = [sys.executable, "-m", f"experiments.{name}", *(["--full"] if everything.full else []), *shared]
+        try:
+            failed = subprocess.run(command).returncode
+        except KeyboardInterrupt:
+            failed = 1
+        if failed:
+            sys.exit(f"{name} has not ended. What was computed is kept; the same command goes on from there.")
     if not everything.names:
         write(everything)
 
 
-def shared_options(options: Options) -> list[str]:
-    """Those that differ from their defaults, as arguments."""
-    arguments: list[str] = []
-    for field in dataclasses.fields(Options):
-        value = getattr(options, field.name)
-        if value != field.default:
-            name = f"--{field.name.replace('_', '-')}"
-            arguments += [name] if value is True else [name, str(value)]
-    return arguments
-
-
 def write(everything: Everything) -> None:
     """RESULTS.md from the sections that lie in the runs' folder, and their pictures."""
-    runs, results = everything.runs, everything.out / "results"
-    shutil.rmtree(results, ignore_errors=True)
-    records, sections = {}, []
+    records = {name: json.loads((everything.runs / name / RECORD).read_text(encoding="utf-8")) for name in NAMES}
+    sections = [
+        f"## {record['title']}\n\n{record['how']}\n\n{(everything.runs / name / SECTION).read_text(encoding='utf-8')}"
+        for name, record in records.items()
+    ]
+    place, results = everything.out / "RESULTS.md", everything.out / "results"
+    if place.exists():
+        for old in re.findall(r"\(results/([\w.]+)\)", place.read_text(encoding="utf-8")):
+            (results / old).unlink(missing_ok=True)
     for name in NAMES:
-        record = json.loads((runs / name / RECORD).read_text(encoding="utf-8"))
-        section = (runs / name / SECTION).read_text(encoding="utf-8")
-        sections.append(f"## {record['title']}\n\n{record['how']}\n\n{section}")
-        records[record["title"]] = record["comparisons"]
-        shutil.copytree(runs / name / "results", results, dirs_exist_ok=True)
-    command = "make experiments" + (" FULL=1" if everything.full else "")
-    faces = name_of(everything) + (f", and beside it {everything.also.name}" if everything.also else "")
-    head = f"# Results\n\nWritten by `{command}`, never by hand. Faces: {faces} (README, Credits). {machine()}.\n"
-    place = everything.out / "RESULTS.md"
-    place.write_text("\n".join([head, summary(records), *sections]), encoding="utf-8")
+        shutil.copytree(everything.runs / name / "results", results, dirs_exist_ok=True)
+    options = changed(everything, Options(), names_only=True)
+    command = " ".join(["python -m experiments", *(["--full"] if everything.full else []), *options])
+    head = f"# Results\n\nWritten by `make experiments` (`{command}`), never by hand. {machine()}.\n"
+    comparisons = {record["title"]: record["comparisons"] for record in records.values()}
+    place.write_text("\n".join([head, summary(comparisons), *sections]), encoding="utf-8")
     print(f"{place} is written.")
 
 

@@ -17,7 +17,8 @@ class Options:
     """Of every experiment; each adds its own."""
 
     data: str = "orl"
-    """orl, caspeal (with --root), or a folder of photographs of faces with their eyes.csv."""
+    """orl, caspeal (with --root), or a folder of photographs, as gmjax common-model takes it; each folder in it is one
+    person, else each file."""
 
     root: Path | None = None
     """With --data caspeal: the folder of CAS-PEAL-R1 that holds FRONTAL and POSE."""
@@ -53,12 +54,29 @@ def collections(options: Options) -> dict[str, Faces]:
     """The collection of ``--data`` and, where it is given, that of ``--also``, by their names."""
     found = {name_of(options): main_faces(options)}
     if options.also is not None:
-        found[options.also.name] = _read(options.also, _folder_reader(options))
+        name = options.also.resolve().name
+        if name in found:
+            raise SystemExit(f"--data and --also are both called {name}: rename one of the folders")
+        found[name] = _read(options.also, _folder_reader(options))
     return found
 
 
 def name_of(options: Options) -> str:
-    return {"orl": "ORL", "caspeal": "CAS-PEAL-R1"}.get(options.data, Path(options.data).name)
+    return {"orl": "ORL", "caspeal": "CAS-PEAL-R1"}.get(options.data, Path(options.data).resolve().name)
+
+
+def changed(options: Options, default: Options, *, names_only: bool = False) -> list[str]:
+    """What differs from ``default``, as arguments; with ``names_only`` of a path its last part, and no ``--runs``."""
+    arguments: list[str] = []
+    for field in dataclasses.fields(default):
+        value = getattr(options, field.name)
+        if value == getattr(default, field.name) or (names_only and field.name == "runs"):
+            continue
+        if names_only and field.name in ("data", "root", "also"):
+            value = name_of(options) if field.name == "data" else value.resolve().name
+        values = value if isinstance(value, tuple) else () if value is True else (value,)
+        arguments += [f"--{field.name.replace('_', '-')}", *map(str, values)]
+    return arguments
 
 
 def person_of(name: str) -> str:
@@ -70,7 +88,10 @@ def person_of(name: str) -> str:
 
 def one_a_person(faces: Faces, most: int | None = None) -> Faces:
     """The first picture of each person; of more than ``most`` people, so many that are evenly spread."""
-    first = list({person_of(name): number for number, name in reversed(list(enumerate(faces.names)))}.values())[::-1]
+    numbers: dict[str, int] = {}
+    for number, name in enumerate(faces.names):
+        numbers.setdefault(person_of(name), number)
+    first = list(numbers.values())
     if most is not None and len(first) > most:
         first = [first[round(i)] for i in np.linspace(0, len(first) - 1, most)]
     return Faces(faces.images[first], tuple(faces.names[i] for i in first))

@@ -6,8 +6,8 @@ paper's recipe stands beside them.
 
 Command:   python -m experiments.sensitivity
 Cost:      7 minutes on 2 cores
-Expected:  from random starts or a grid the mean MSE is a fifth to a third higher, whatever the seed; lambda trades MSE
-           for PAE; the offset of the pixels does next to nothing
+Expected:  from random starts or a grid the mean MSE is a sixth to a third higher, whatever the seed; lambda trades MSE
+           for PAE (as it is: 1e-3); the offset of the pixels does next to nothing
 """
 
 import dataclasses
@@ -61,10 +61,10 @@ def settings(config: Config) -> list[Setting]:
         *(Setting("seed", f"random start, seed {seed}", start="random", seed=seed) for seed in range(config.seeds)),
         Setting("start", "common face", start="common"),
         Setting("start", "grid", start="grid"),
-        *(Setting("lambda", f"lambda {value:g}", pae_weight=value) for value in (0.0, 1e-4, 1e-3, 1e-2, 1e-1)),
+        *(Setting("lambda", f"lambda {value:g}", pae_weight=value) for value in (0.0, 1e-4, 1e-2, 1e-1)),
         *(Setting("rate", f"rate x {value:g}", rate=value) for value in (0.25, 0.5, 2.0, 4.0)),
-        Setting("rate", "paper: 1e-3, lambda 0.1", recipe="paper"),
-        Setting("rate", "paper: 1e-3, lambda 1e-3", recipe="paper", pae_weight=1e-3),
+        Setting("recipe", "paper: rate 1e-3, lambda 0.1", recipe="paper"),
+        Setting("recipe", "paper: rate 1e-3, lambda 1e-3", recipe="paper", pae_weight=1e-3),
         *(Setting("offset", f"offset {value:g}", offset=value) for value in (0.0, 0.5)),
     ]
 
@@ -127,6 +127,8 @@ def tell(report: Report, found, solver: str, label: str) -> None:
     (default,) = means("default")
     for group, most in (("seed", 0.1), ("offset", 0.1)):
         values = means(group)
+        if len(values) < 2:
+            continue
         middle = values.mean() if group == "seed" else default
         widest = float(np.abs(values / middle - 1).max())
         report.compare(

@@ -8,7 +8,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from experiments import __main__ as experiments
+from experiments import personal
+from experiments.collection import Options, changed
 from experiments.report import Report
+from experiments.script import main
 
 
 def test_results_are_written_from_the_runs(tmp_path):
@@ -22,15 +25,18 @@ def test_results_are_written_from_the_runs(tmp_path):
     out = tmp_path / "out"
     (out / "results").mkdir(parents=True)
     (out / "results" / "old.png").touch()
+    (out / "results" / "of the user's.png").touch()
+    (out / "RESULTS.md").write_text("![Old](results/old.png)")
     experiments.write(experiments.Everything(runs=tmp_path, out=out, full=True, also=tmp_path / "mine"))
     text = (out / "RESULTS.md").read_text()
-    assert "Written by `make experiments FULL=1`" in text
-    assert "Faces: ORL, and beside it mine" in text
+    assert "(`python -m experiments --full --also mine`)" in text
+    assert str(tmp_path) not in text, "no path of this machine"
     places = [text.index(f"## Title of {name}") for name in experiments.NAMES]
     assert places == sorted(places)
     assert "17 of 18 comparisons come out as expected" in text
     assert "- Title of surface: another: expected 1, here 2; it is so." in text
-    assert {path.name for path in (out / "results").iterdir()} == {f"picture_{n}.png" for n in experiments.NAMES}
+    pictures = {f"picture_{name}.png" for name in experiments.NAMES}
+    assert {path.name for path in (out / "results").iterdir()} == pictures | {"of the user's.png"}
 
 
 @pytest.mark.parametrize("name", experiments.NAMES)
@@ -47,9 +53,40 @@ def test_a_script_from_the_command_line(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "transforms" / "record.json").read_text())
+    assert record["how"].startswith("`python -m experiments.transforms --size 24`: the published common face, seed 0")
     assert record["comparisons"][0]["agrees"]
     assert (tmp_path / "transforms" / "results" / "fig10_12.png").is_file()
     assert not (tmp_path / "RESULTS.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "options", "said"),
+    [
+        ("personal", ["--people", "0"], "--people must be at least 1"),
+        ("components", ["--counts", "2", "100"], "--counts must be from 1 to 80"),
+        ("surface", ["--data", "nowhere"], "nowhere: no such folder"),
+        ("surface", ["--data", "caspeal"], "--data caspeal needs --root"),
+    ],
+)
+def test_refusals_are_sentences(script, options, said, tmp_path, monkeypatch):
+    module = __import__(f"experiments.{script}", fromlist=["run"])
+    monkeypatch.setattr(sys, "argv", ["", *options, "--runs", str(tmp_path)])
+    with pytest.raises(SystemExit) as refused:
+        main(module.__doc__, module.Config(), module.FULL, module.run, script)
+    assert said in str(refused.value)
+
+
+def test_full_takes_other_defaults(tmp_path, monkeypatch, capsys):
+    seen = []
+
+    def run(config, kept):
+        seen.append(config)
+        return Report("Title")
+
+    monkeypatch.setattr(sys, "argv", ["", "--full", "--seed", "3", "--runs", str(tmp_path)])
+    main("Doc", personal.Config(), personal.FULL, run, "personal")
+    assert (seen[0].people, seen[0].seed) == (None, 3)
+    assert "--people None" in capsys.readouterr().out
 
 
 def test_an_unknown_name_is_refused():
@@ -61,4 +98,4 @@ def test_an_unknown_name_is_refused():
 
 def test_options_go_on_to_every_script(tmp_path):
     everything = experiments.Everything(also=tmp_path, aligned=True, size=60)
-    assert experiments.shared_options(everything) == ["--also", str(tmp_path), "--aligned", "--size", "60"]
+    assert changed(everything, Options()) == ["--also", str(tmp_path), "--aligned", "--size", "60"]
