@@ -127,7 +127,7 @@ def tell(report: Report, found, solver: str, label: str) -> None:
     (default,) = means("default")
     for group, most in (("seed", 0.1), ("offset", 0.1)):
         values = means(group)
-        if len(values) < 2:
+        if group == "seed" and len(values) < 2:
             continue
         middle = values.mean() if group == "seed" else default
         widest = float(np.abs(values / middle - 1).max())

@@ -6,7 +6,7 @@ TINY = sensitivity.Config(size=24, people=2, seeds=2, steps=6)
 
 
 def test_a_row_a_setting(kept, monkeypatch):
-    names = "as it is", "random start, seed 0", "random start, seed 1", "rate x 2", "lambda 0.1", "offset 0.5"
+    names = "as it is", "random start, seed 0", "random start, seed 1", "rate x 2", "offset 0.5"
     few = [setting for setting in sensitivity.settings(TINY) if setting.name in names]
     assert len(few) == len(names)
     monkeypatch.setattr(sensitivity, "settings", lambda config: few)
