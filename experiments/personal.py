@@ -1,6 +1,6 @@
 """Table 4: personal faces, m = 40 to 90, each from the common face of the same m.
 
-The first picture of each of 24 people by the paper's recipe and by gmjax's best solver, and every picture of the
+The first picture of each of 12 people by the paper's recipe and by gmjax's best solver, and every picture of the
 collection by the latter at m = 80 (--full: every picture, at every m, by both): MSE and PAE as mean and spread over the
 faces, and of three named ones. The paper prints those of one face.
 
@@ -39,7 +39,7 @@ class Config(collection.Options):
     components: tuple[int, ...] = tuple(PAPER)
     """Numbers of components m."""
 
-    people: int | None = 24
+    people: int | None = 12
     """How many people, one picture each; None takes every picture of everyone."""
 
     every_picture: int | None = 80
