@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
+from gmjax.commands.shared import progress
 from gmjax.data import Faces, caspeal_faces, load_folder, orl_faces
 
 
@@ -102,7 +102,7 @@ def _folder_reader(options: Options) -> Callable[..., Faces]:
 
 
 def _read(folder: Path, reader: Callable[..., Faces]) -> Faces:
-    with tqdm(desc=f"reading {folder.name}", unit="face", disable=None, leave=False) as bar:
+    with progress(f"reading {folder.name}", "face") as bar:
 
         def report(done: int, total: int) -> None:
             bar.total = total

@@ -8,14 +8,12 @@ from gmjax import plotting
 
 
 def grid_of_pictures(rows: Mapping[str, Sequence], columns: Sequence[str], side: float = 1.25) -> Figure:
-    """Pictures in rows with a label each, and columns with a title each; None leaves a place empty."""
+    """Pictures in rows with a label each, and columns with a title each."""
     figure = Figure(figsize=(side * len(columns) + 0.5, side * len(rows) + 0.35), layout="constrained")
     grid = figure.subplots(len(rows), len(columns), squeeze=False)
     for number, (places, (label, pictures)) in enumerate(zip(grid, rows.items(), strict=True)):
         for axes, picture, title in zip(places, pictures, columns, strict=True):
-            if picture is not None:
-                plotting.draw_picture(axes, picture)
-            axes.set_axis_off()
+            plotting.draw_picture(axes, picture)
             if number == 0:
                 axes.set_title(title, fontsize="small")
         places[0].text(

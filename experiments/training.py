@@ -65,7 +65,7 @@ FULL = Config()
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """``models`` at the epochs looked at with their ``errors``, each epoch's mean loss; and the seconds of an epoch."""
+    """``models`` at the epochs looked at with their ``errors``, each epoch's mean loss; ``seconds`` of an epoch."""
 
     models: list[gmjax.GmFace]
     errors: list["Errors"]
