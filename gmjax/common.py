@@ -62,30 +62,24 @@ def _fit_minibatches(images, statistics, init, key, config: FitConfig) -> FitRes
 
     def one(state, number):
         order, valid = shuffled_batches(jax.random.fold_in(key, number), len(images), config)
-        return epoch(state, (images[order], valid), statistics, config, optimizer)
+        value_and_grad = free_value_and_grad(minibatch_objective(statistics, config))
+        state, losses = adam.run_batches(value_and_grad, optimizer, state, (images[order], valid))
+        # A batch cannot tell whether the model is the best for all of them.
+        objective = statistics_objective(statistics, None, config)
+        return adam.keep_best(state, objective(to_gmface(*state.free))), losses
 
     state = vary_like(adam.init(to_unconstrained(init), optimizer), images)
     state, losses = jax.lax.scan(one, state, jnp.arange(epochs))
     return finish(state, statistics, None, losses.reshape(-1), config)
 
 
-def epoch(state: adam.State, batches, statistics: ImageStatistics, config: FitConfig, optimizer, *, axis_name=None):
-    """One pass over the minibatches (images, valid); the model it ends at is kept if it is the best for all of them."""
-    value_and_grad = free_value_and_grad(
-        minibatch_objective(statistics, config, axis_name=axis_name), axis_name=axis_name
-    )
-    state, losses = adam.run_batches(value_and_grad, optimizer, state, batches)
-    objective = statistics_objective(statistics, None, config)
-    return adam.keep_best(state, objective(to_gmface(*state.free))), losses
-
-
-def minibatch_objective(statistics: ImageStatistics, config: FitConfig, *, axis_name=None):
+def minibatch_objective(statistics: ImageStatistics, config: FitConfig):
     """The loss of a model on a minibatch (images, valid); of ``statistics`` it takes only the pictures' shape."""
     axes = pixel_axes(statistics.shape[:2], config.offset, statistics.mean.dtype)
 
     def objective(params: GmFace, batch) -> Scalar:
         images, valid = batch
-        return images_loss(on_axes(params, *axes), images, config.settled_pae_weight, valid, axis_name=axis_name)
+        return images_loss(on_axes(params, *axes), images, config.settled_pae_weight, valid)
 
     return objective
 

@@ -73,7 +73,7 @@ def fit_statistics(statistics: ImageStatistics, init: GmFace, mask: Mask | None,
 def _fit_statistics(statistics: ImageStatistics, init: GmFace, mask: Mask | None, config: FitConfig) -> FitResult:
     if config.solver == "lm":
         init, first = _least_squares(statistics.mean, init, mask, config)
-        optimizer, steps = adam.adam(lambda count: LAST_RATE * adam.one_cycle(LAST_STEPS)(count)), LAST_STEPS
+        optimizer, steps = last_optimizer(), LAST_STEPS
     else:
         first, optimizer, steps = None, optimizer_of(config, config.settled_steps), config.settled_steps
     objective = statistics_objective(statistics, mask, config)
@@ -85,34 +85,39 @@ def _fit_statistics(statistics: ImageStatistics, init: GmFace, mask: Mask | None
 
 def _least_squares(picture: Picture, init: GmFace, mask: Mask | None, config: FitConfig):
     """The second-order solver's model for ``picture``, and the MSE after each of its steps."""
+    problem, weights, shapes = least_squares_problem(picture, init, mask, config)
+    weights, shapes, losses = levenberg_marquardt.run(problem, weights, shapes, config.settled_steps)
+    return to_gmface(weights.reshape(init.weights.shape), shapes), losses
+
+
+def least_squares_problem(picture: Picture, init: GmFace, mask: Mask | None, config: FitConfig):
+    """(the second-order solver's problem, weights (m, C) and shapes (5, m) to start from)."""
     shape = picture.shape[:2]
     weights = jnp.ones(shape, picture.dtype) if mask is None else mask.astype(picture.dtype)
     channels = picture.reshape(*shape, -1)
     problem = Problem(channels, weights / jnp.sum(weights), *pixel_axes(shape, config.offset, picture.dtype))
     start = to_unconstrained(init)
-    weights = start.weights.reshape(init.num_components, -1)
-    weights, shapes, losses = levenberg_marquardt.run(problem, weights, start.shapes, config.settled_steps)
-    return to_gmface(weights.reshape(start.weights.shape), shapes), losses
+    return problem, start.weights.reshape(init.num_components, -1), start.shapes
 
 
-def statistics_objective(statistics: ImageStatistics, mask, config: FitConfig, *, axes=None, axis_name=None):
-    """The loss of a model as a function of the model; ``axes`` (rows, columns) where these are part of a picture."""
-    if axes is None:
-        axes = pixel_axes(statistics.shape[:2], config.offset, statistics.mean.dtype)
+def last_optimizer() -> optax.GradientTransformation:
+    """Adam, of the last stage of solver="lm"."""
+    return adam.adam(lambda count: LAST_RATE * adam.one_cycle(LAST_STEPS)(count))
+
+
+def statistics_objective(statistics: ImageStatistics, mask, config: FitConfig):
+    """The loss of a model as a function of the model."""
+    axes = pixel_axes(statistics.shape[:2], config.offset, statistics.mean.dtype)
 
     def objective(params: GmFace) -> Scalar:
-        picture = on_axes(params, *axes)
-        return statistics_loss(picture, statistics, config.settled_pae_weight, mask, axis_name=axis_name)
+        return statistics_loss(on_axes(params, *axes), statistics, config.settled_pae_weight, mask)
 
     return objective
 
 
-def free_value_and_grad(objective, *, axis_name=None):
-    """Value and gradient of ``objective(params, *batch)`` in the unconstrained form, summed over a device axis."""
-    value_and_grad = jax.value_and_grad(lambda free, *batch: objective(to_gmface(*free), *batch))
-    if axis_name is None:
-        return value_and_grad
-    return lambda free, *batch: jax.lax.psum(value_and_grad(free, *batch), axis_name)
+def free_value_and_grad(objective):
+    """Value and gradient of ``objective(params, *batch)`` in the unconstrained form."""
+    return jax.value_and_grad(lambda free, *batch: objective(to_gmface(*free), *batch))
 
 
 def optimizer_of(config: FitConfig, steps: int) -> optax.GradientTransformation:

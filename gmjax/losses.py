@@ -4,12 +4,7 @@ For a shared model both terms need only four numbers a pixel, the mean, the mean
 maximum over the pictures, since with G the model's picture
 
     MSE = mean_x [(G - mean)^2 + (mean_square - mean^2)],    PAE = max_x max(G - minimum, maximum - G).
-
-Every loss takes ``axis_name``: inside ``pmap`` or ``shard_map`` with the pixels (or pictures) shared out over that
-axis, it returns this device's share, so that ``psum`` of value and gradient gives the whole loss and its gradient.
 """
-
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -89,27 +84,27 @@ def one_image(image: Picture) -> ImageStatistics:
     return ImageStatistics(image, jnp.square(image), image, image, jnp.ones((), int))
 
 
-def statistics_mse(picture, statistics: ImageStatistics, mask=None, *, axis_name=None) -> Scalar:
+def statistics_mse(picture, statistics: ImageStatistics, mask=None) -> Scalar:
     """MSE (13) of ``picture`` against all pictures of ``statistics``; ``mask`` (H, W) weighs the pixels."""
     variance = statistics.mean_square - jnp.square(statistics.mean)
-    return _pixel_mean(jnp.square(picture - statistics.mean) + variance, mask, axis_name)
+    return _pixel_mean(jnp.square(picture - statistics.mean) + variance, mask)
 
 
-def statistics_pae(picture, statistics: ImageStatistics, mask=None, *, axis_name=None) -> Scalar:
+def statistics_pae(picture, statistics: ImageStatistics, mask=None) -> Scalar:
     """PAE (14) of ``picture`` against all pictures of ``statistics``, over the pixels where ``mask`` is not 0."""
     middle = 0.5 * (statistics.minimum + statistics.maximum)
-    return _peak(jnp.abs(picture - middle) + (statistics.maximum - middle), mask, axis_name)
+    return _peak(jnp.abs(picture - middle) + (statistics.maximum - middle), mask)
 
 
-def statistics_loss(picture, statistics: ImageStatistics, pae_weight: float, mask=None, *, axis_name=None):
+def statistics_loss(picture, statistics: ImageStatistics, pae_weight: float, mask=None):
     """MSE + ``pae_weight`` PAE (10) of one model's ``picture`` against all pictures of ``statistics``."""
-    loss = statistics_mse(picture, statistics, mask, axis_name=axis_name)
+    loss = statistics_mse(picture, statistics, mask)
     if pae_weight:
-        loss = loss + pae_weight * statistics_pae(picture, statistics, mask, axis_name=axis_name)
+        loss = loss + pae_weight * statistics_pae(picture, statistics, mask)
     return loss
 
 
-def images_loss(picture, images, pae_weight: float, valid=None, *, axis_name=None) -> Scalar:
+def images_loss(picture, images, pae_weight: float, valid=None) -> Scalar:
     """The same by the definition, (13) and (14), picture by picture under ``vmap``: for minibatches.
 
     ``images``: ``(N, H, W)`` or ``(N, H, W, C)``; ``valid`` ``(N,)``: 0 leaves a picture out (padding).
@@ -117,49 +112,23 @@ def images_loss(picture, images, pae_weight: float, valid=None, *, axis_name=Non
     valid = jnp.ones(images.shape[0], picture.dtype) if valid is None else valid
     difference = jax.vmap(lambda image: picture - image)(images)
     errors = jax.vmap(lambda d: jnp.mean(jnp.square(d)))(difference)
-    loss = jnp.sum(valid * errors) / _total(jnp.sum(valid), axis_name)
+    loss = jnp.sum(valid * errors) / jnp.sum(valid)
     if pae_weight:
         weights = valid.reshape(valid.shape + (1,) * (images.ndim - 1))
-        loss = loss + pae_weight * _peak_of(weights * jnp.abs(difference), axis_name)
+        loss = loss + pae_weight * jnp.max(weights * jnp.abs(difference))
     return loss
 
 
-def _pixel_mean(values, mask, axis_name):
+def _pixel_mean(values, mask):
     if mask is None:
         mask = jnp.ones(values.shape[:2], values.dtype)
     weights = _like_pixels(mask, values)
-    return jnp.sum(weights * values) / _total(jnp.sum(jnp.broadcast_to(weights, values.shape)), axis_name)
+    return jnp.sum(weights * values) / jnp.sum(jnp.broadcast_to(weights, values.shape))
 
 
-def _peak(values, mask, axis_name):
-    return _peak_of(values if mask is None else jnp.where(_like_pixels(mask, values) > 0, values, 0.0), axis_name)
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(1,))
-def _peak_of(values, axis_name):
-    """The maximum of ``values``, or with an axis this device's share; in equal shares for all places that attain it."""
-    peak, attained, total = _share_of_peak(values, axis_name)
-    return peak * jnp.sum(attained) / total
-
-
-@_peak_of.defjvp
-def _peak_of_jvp(axis_name, primals, tangents):
-    """Only the places that attain the peak carry gradient. (``pmax`` has no derivative.)"""
-    peak, attained, total = _share_of_peak(primals[0], axis_name)
-    return peak * jnp.sum(attained) / total, jnp.sum(attained * tangents[0]) / total
-
-
-def _share_of_peak(values, axis_name):
-    peak = jnp.max(values)
-    if axis_name is not None:
-        peak = jax.lax.pmax(peak, axis_name)
-    attained = (values == peak).astype(values.dtype)
-    return peak, attained, _total(jnp.sum(attained), axis_name)
+def _peak(values, mask):
+    return jnp.max(values if mask is None else jnp.where(_like_pixels(mask, values) > 0, values, 0.0))
 
 
 def _like_pixels(mask, values):
     return mask.reshape(mask.shape + (1,) * (values.ndim - mask.ndim)).astype(values.dtype)
-
-
-def _total(value, axis_name):
-    return value if axis_name is None else jax.lax.psum(value, axis_name)

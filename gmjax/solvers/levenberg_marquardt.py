@@ -89,9 +89,14 @@ def run(problem: Problem, weights: Float[AnyArray, "m C"], shapes: Float[AnyArra
     picture alone: where it starts is forgotten, and the MSEs are constants to it. Of a step that was refused the MSE
     is the one before.
     """
-    state = init(weights, shapes)
-    channels = weights.shape[1]
-    numbers = jnp.arange(steps)
+    state, losses = part(problem, init(weights, shapes), 0, steps, steps)
+    return *best(state), losses
+
+
+def part(problem: Problem, state: State, first, count: int, steps: int) -> tuple[State, Float[Array, " {count}"]]:
+    """Of a run of ``steps`` steps the ``count`` from number ``first`` on; and the MSE after each."""
+    channels = state.weights.shape[1]
+    numbers = first + jnp.arange(count)
     ends = (numbers >= STEPS_A_ROUND) & ((steps - numbers) % STEPS_A_ROUND == 0)
     sampled = SAMPLED if steps <= LONG else SAMPLED_IN_LONG
 
@@ -100,10 +105,14 @@ def run(problem: Problem, weights: Float[AnyArray, "m C"], shapes: Float[AnyArra
         state = step(state, problem, number, round_ends, sampled)
         return state, (state.loss - RIDGE * jnp.sum(jnp.square(state.weights))) / channels
 
-    state = vary_like(state, problem, shapes)
-    state, losses = jax.lax.scan(one, state, (numbers, ends))
-    best = _better(state)
-    return best.weights, best.shapes, losses
+    state = vary_like(state, problem, state.shapes)
+    return jax.lax.scan(one, state, (numbers, ends))
+
+
+def best(state: State) -> tuple[Leaf, Leaf]:
+    """The weights (m, C) and shapes (5, m) of the best model so far."""
+    kept = _better(state)
+    return kept.weights, kept.shapes
 
 
 def init(weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"]) -> State:

@@ -1,0 +1,87 @@
+"""Many pictures, one formula each (paper, III-D): ``pmap(vmap(fit))``, as many at once as memory allows."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from gmjax.checks import checked_image, checked_start
+from gmjax.config import FitConfig
+from gmjax.fitting import FitResult
+from gmjax.gmface import GmFace
+from gmjax.parallel.shares import AXIS, local
+from gmjax.personal import fit
+from gmjax.types import Picture
+
+_BYTES_A_DEVICE = 2**31
+# Of the size m x pixels: a fit under vmap was measured to hold 0.6, and 1.7 with "lm".
+_ARRAYS_A_FIT = 2
+
+
+def fit_many(
+    images: Iterable[Picture],
+    init: GmFace | None = None,
+    *,
+    config: FitConfig = FitConfig(),
+    key: Array | None = None,
+    numbers: Iterable[int] | None = None,
+    devices: Sequence | None = None,
+) -> Iterator[tuple[int, FitResult | Exception]]:
+    """``gmjax.fit`` of each picture, all from ``init``: yields (its number, its result) as they are done.
+
+    ``images`` may be a generator: of each shape no more are held than the devices take at once, which is as many as fit
+    into 2 GiB a device, at most 64, and one on a CPU. A picture that cannot be right yields its error in place of a
+    result and costs only itself. With a ``key``, picture number i gets ``fold_in(key, i)``; ``numbers`` says which
+    these pictures are, in place of 0, 1, 2, ...
+    """
+    devices = local(devices)
+    waiting: dict[tuple, list] = {}
+    for number, image in enumerate(images) if numbers is None else zip(numbers, images, strict=False):
+        try:
+            image = checked_image(image, f"image {number}")
+            if init is not None:
+                checked_start(init, image)
+        except (TypeError, ValueError) as error:
+            yield number, error
+            continue
+        group = waiting.setdefault((image.shape, image.dtype), [])
+        group.append((number, np.asarray(image)))
+        if len(group) == pictures_at_once(image.shape, init, config, devices):
+            yield from _fit_group(group, init, config, key, devices)
+            group.clear()
+    for group in waiting.values():
+        if group:
+            yield from _fit_group(group, init, config, key, devices)
+
+
+def _fit_group(group, init, config, key, devices):
+    numbers = np.array([number for number, _ in group])
+    # A batch that is not full is filled up with its last picture: its shape stays, and nothing is compiled again.
+    size = pictures_at_once(group[0][1].shape, init, config, devices)
+    places = np.minimum(np.arange(size), len(group) - 1).reshape(len(devices), -1)
+    images = np.stack([image for _, image in group])[places]
+    results = _fit_pmapped(config, devices)(images, init, key, numbers[places])
+    results = jax.tree.map(lambda leaf: np.asarray(leaf).reshape(size, *leaf.shape[2:]), results)
+    for place, number in enumerate(numbers):
+        yield int(number), jax.tree.map(lambda leaf, place=place: jnp.asarray(leaf[place]), results)
+
+
+@lru_cache(maxsize=8)
+def _fit_pmapped(config: FitConfig, devices):
+    def fit_one(image, init, key, number):
+        return fit(image, init, config=config, key=None if key is None else jax.random.fold_in(key, number))
+
+    vmapped = jax.vmap(fit_one, in_axes=(0, None, None, 0))
+    return jax.pmap(vmapped, axis_name=AXIS, in_axes=(0, None, None, 0), devices=devices)
+
+
+def pictures_at_once(shape: tuple[int, ...], init: GmFace | None, config: FitConfig, devices: Sequence) -> int:
+    """How many pictures of ``shape`` the ``devices`` take together."""
+    if devices[0].platform == "cpu":
+        return len(devices)
+    num_components = config.num_components if init is None else init.num_components
+    bytes_a_fit = _ARRAYS_A_FIT * 4 * num_components * int(np.prod(shape))
+    return len(devices) * int(np.clip(_BYTES_A_DEVICE // bytes_a_fit, 1, 64))

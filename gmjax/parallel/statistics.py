@@ -1,0 +1,173 @@
+"""``ImageStatistics`` that do not depend on how the pictures are shared out: their sums are of whole numbers.
+
+Sums of floating point numbers depend on their order, and 2000 steps of Adam carry a last bit on to hundredths in the
+picture. So each value is taken as a multiple of 2^-22 (float64: 2^-44), finer than the steps of a float32 near 1, in
+two words of half as many bits, whose sums over 2^20 pictures still fit into an integer of the device.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from gmjax.checks import checked_images
+from gmjax.losses import ImageStatistics
+from gmjax.parallel.shares import AXIS, local, shares_of
+from gmjax.types import Leaf, Pictures
+
+PICTURES_A_PASS = 256
+_PIECE = 21
+
+
+@struct.dataclass
+class Sums:
+    """Exact sums over ``count`` pictures; ``total`` and ``square`` (2, H, W[, C]) in a high and a low word."""
+
+    count: Leaf
+    total: Leaf
+    square: Leaf
+    minimum: Leaf
+    maximum: Leaf
+
+
+def image_statistics(images: Pictures, *, devices: Sequence | None = None) -> ImageStatistics:
+    """``gmjax.image_statistics`` of any number of pictures, in bounded memory (``np.memmap`` stays on disk)."""
+    a_pass = PICTURES_A_PASS * len(local(devices))
+    parts = (images[start : start + a_pass] for start in range(0, len(images), a_pass))
+    return statistics_of(total(sums_of(part, devices=devices) for part in parts))
+
+
+def sums_of(images: Pictures, *, devices: Sequence | None = None) -> Sums:
+    """The sums of at most 2^20 pictures a device, as NumPy arrays of int64."""
+    devices = local(devices)
+    shares, valid = shares_of(np.asarray(checked_images(images)), len(devices))
+    return _wide(_sums_pass(devices)(shares, valid))
+
+
+def total(parts: Iterable[Sums]) -> Sums:
+    """The sums over the pictures of all ``parts``."""
+    found = None
+    for part in parts:
+        found = part if found is None else added(found, part)
+    if found is None:
+        raise ValueError("images must hold at least one picture")
+    return found
+
+
+def added(a: Sums, b: Sums) -> Sums:
+    return Sums(
+        a.count + b.count,
+        a.total + b.total,
+        a.square + b.square,
+        np.minimum(a.minimum, b.minimum),
+        np.maximum(a.maximum, b.maximum),
+    )
+
+
+def none_of(shape: tuple[int, ...], dtype=np.float32) -> Sums:
+    """The sums over no pictures of ``shape``: what adding begins with."""
+    nothing = np.zeros((2, *shape), np.int64)
+    return Sums(np.zeros((), np.int64), nothing, nothing, np.full(shape, np.inf, dtype), np.full(shape, -np.inf, dtype))
+
+
+def statistics_of(sums: Sums) -> ImageStatistics:
+    """The statistics of NumPy ``sums``, rounded once, from float64."""
+    dtype = sums.minimum.dtype
+    scale = 2.0 ** _bits(dtype)
+
+    def mean(words):
+        high, low = words.astype(np.float64)
+        return jnp.asarray((high + low / scale) / scale / float(sums.count), dtype)
+
+    minimum, maximum = jnp.asarray(sums.minimum), jnp.asarray(sums.maximum)
+    return ImageStatistics(mean(sums.total), mean(sums.square), minimum, maximum, jnp.asarray(int(sums.count)))
+
+
+def merged(sums: Sums) -> Sums:
+    """The sums over the pictures of all processes, on each of them: one ``psum``, ``pmin`` and ``pmax``."""
+    if jax.process_count() == 1:
+        return sums
+    mine = _each_whole(_pieces, sums)
+    other = _each_whole(_pieces, none_of(sums.minimum.shape, sums.minimum.dtype))
+    # One device of each process brings its sums, the others nothing.
+    rows = [mine] + [other] * (jax.local_device_count() - 1)
+    whole = _merge()(jax.tree.map(lambda *leaves: np.stack(leaves), *rows))
+    return _each_whole(_joined, jax.tree.map(np.asarray, whole))
+
+
+def device_sums(images, valid) -> Sums:
+    """This device's share of the sums over all devices' ``images`` (n, H, W[, C]), where ``valid`` (n,) is not 0."""
+    bits = _bits(images.dtype)
+    real = valid.reshape(valid.shape + (1,) * (images.ndim - 1)) > 0
+
+    def words(values):
+        whole = jnp.where(real, jnp.round(values * 2.0 ** (2 * bits)), 0.0).astype(int)
+        return jnp.stack([jnp.sum(whole >> bits, axis=0), jnp.sum(whole & (2**bits - 1), axis=0)])
+
+    return Sums(
+        count=jnp.sum(valid > 0, dtype=int),
+        total=words(images),
+        square=words(jnp.square(images)),
+        minimum=jnp.min(jnp.where(real, images, jnp.inf), axis=0),
+        maximum=jnp.max(jnp.where(real, images, -jnp.inf), axis=0),
+    )
+
+
+def over_devices(sums: Sums) -> Sums:
+    """The sums of all devices together, on each of them."""
+    whole = _each_whole(lambda whole: jax.lax.psum(whole, AXIS), sums)
+    return dataclasses.replace(
+        whole, minimum=jax.lax.pmin(sums.minimum, AXIS), maximum=jax.lax.pmax(sums.maximum, AXIS)
+    )
+
+
+def device_statistics(sums: Sums) -> ImageStatistics:
+    """``statistics_of`` where the sums are on a device, of few pictures."""
+    dtype = sums.minimum.dtype
+    scale = 2.0 ** _bits(dtype)
+
+    def mean(words):
+        high, low = words.astype(dtype)
+        return (high + low / scale) / scale / sums.count.astype(dtype)
+
+    return ImageStatistics(mean(sums.total), mean(sums.square), sums.minimum, sums.maximum, sums.count)
+
+
+@lru_cache(maxsize=8)
+def _sums_pass(devices):
+    return jax.pmap(
+        lambda images, valid: over_devices(device_sums(images, valid)), axis_name=AXIS, out_axes=None, devices=devices
+    )
+
+
+@lru_cache(maxsize=1)
+def _merge():
+    return jax.pmap(over_devices, axis_name=AXIS, out_axes=None)
+
+
+def _bits(dtype) -> int:
+    return 22 if dtype == jnp.float64 else 11
+
+
+def _wide(sums: Sums) -> Sums:
+    return _each_whole(lambda whole: whole.astype(np.int64), jax.tree.map(np.asarray, sums))
+
+
+def _each_whole(function, sums: Sums) -> Sums:
+    """``function`` of those parts of ``sums`` that are whole numbers."""
+    return dataclasses.replace(
+        sums, count=function(sums.count), total=function(sums.total), square=function(sums.square)
+    )
+
+
+def _pieces(whole) -> np.ndarray:
+    """int64 as three words of 21 bits, which a thousand processes can add up in int32."""
+    return np.stack([(whole >> (_PIECE * place) & (2**_PIECE - 1)).astype(np.int32) for place in range(3)])
+
+
+def _joined(pieces: np.ndarray) -> np.ndarray:
+    return sum(piece.astype(np.int64) << (_PIECE * place) for place, piece in enumerate(pieces))
