@@ -1,4 +1,4 @@
-"""The parameters as the solvers move them: any real numbers give a valid model.
+"""The parameters as the solvers move them: any real numbers give a valid model, as far as a computer holds them.
 
 Equation (6) asks for positive diagonals of L only, so their logarithms are free. In place of l21 stands the shear
 l21 / l11, which has no unit: l21 runs over six decades on real faces, and no one step length suits all of them.
@@ -6,10 +6,14 @@ l21 / l11, which has no unit: l21 runs over six decades on real faces, and no on
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from gmjax.gmface import GmFace
-from gmjax.types import Leaf
+from gmjax.types import Leaf, Scalar
+
+# Of log l11 and log l22: within it l, 1 / l and what they are widened to are ordinary numbers of float32.
+MOST_LOG = 80.0
 
 
 class Unconstrained(NamedTuple):
@@ -27,3 +31,9 @@ def to_unconstrained(params: GmFace) -> Unconstrained:
 def to_gmface(weights, shapes) -> GmFace:
     l11, l22 = jnp.exp(shapes[2:4])
     return GmFace(weights, shapes[:2].T, jnp.stack([l11, shapes[4] * l11, l22], axis=-1))
+
+
+def is_valid(free: Unconstrained) -> Scalar:
+    """Whether it stands for a valid model: rates that are too high leave the numbers that a computer holds."""
+    finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(to_gmface(*free))]
+    return jnp.all(jnp.abs(free.shapes[2:4]) < MOST_LOG) & jnp.all(jnp.stack(finite))
