@@ -73,7 +73,7 @@ def init(free: Unconstrained, optimizer: optax.GradientTransformation) -> State:
 
 
 def keep_best(state: State, loss: Float[Array, ""]) -> State:
-    """``loss`` is that of ``state.free``. A loss that is not a number, or a model that is not valid, is never the best."""
+    """``loss`` is that of ``state.free``. Without a number for a loss, or not valid, a model is never the best."""
     better = (loss < state.best_loss) & is_valid(state.free)
     best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state.free, state.best)
     return dataclasses.replace(state, best=best, best_loss=jnp.where(better, loss, state.best_loss))

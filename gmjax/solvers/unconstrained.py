@@ -1,4 +1,4 @@
-"""The parameters as the solvers move them: any real numbers give a valid model, as far as a computer holds them.
+"""The parameters as the solvers move them: any real numbers, in the range of float32, give a valid model.
 
 Equation (6) asks for positive diagonals of L only, so their logarithms are free. In place of l21 stands the shear
 l21 / l11, which has no unit: l21 runs over six decades on real faces, and no one step length suits all of them.
@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool
 
 from gmjax.gmface import GmFace
-from gmjax.types import Leaf, Scalar
+from gmjax.types import Leaf
 
-# Of log l11 and log l22: within it l, 1 / l and what they are widened to are ordinary numbers of float32.
-MOST_LOG = 80.0
+# Of log l11 and log l22: float32 must hold l11 l22, which moving a model takes.
+_MOST_LOG = 40.0
 
 
 class Unconstrained(NamedTuple):
@@ -33,7 +34,7 @@ def to_gmface(weights, shapes) -> GmFace:
     return GmFace(weights, shapes[:2].T, jnp.stack([l11, shapes[4] * l11, l22], axis=-1))
 
 
-def is_valid(free: Unconstrained) -> Scalar:
-    """Whether it stands for a valid model: rates that are too high leave the numbers that a computer holds."""
+def is_valid(free: Unconstrained) -> Bool[Array, ""]:
+    """Whether it stands for a valid model: rates that are too high leave the range of numbers."""
     finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(to_gmface(*free))]
-    return jnp.all(jnp.abs(free.shapes[2:4]) < MOST_LOG) & jnp.all(jnp.stack(finite))
+    return jnp.all(jnp.abs(free.shapes[2:4]) < _MOST_LOG) & jnp.all(jnp.stack(finite))
