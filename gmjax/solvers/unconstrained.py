@@ -13,8 +13,8 @@ from jaxtyping import Array, Bool
 from gmjax.gmface import GmFace
 from gmjax.types import Leaf
 
-# Of log l11 and log l22: float32 must hold l11 l22, which moving a model takes.
-_MOST_LOG = 40.0
+# Of any number, and of 1 / l11 and 1 / l22: float32 must hold products of two of them, which moving a model takes.
+_MOST = 1e18
 
 
 class Unconstrained(NamedTuple):
@@ -36,5 +36,6 @@ def to_gmface(weights, shapes) -> GmFace:
 
 def is_valid(free: Unconstrained) -> Bool[Array, ""]:
     """Whether it stands for a valid model: rates that are too high leave the range of numbers."""
-    finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(to_gmface(*free))]
-    return jnp.all(jnp.abs(free.shapes[2:4]) < _MOST_LOG) & jnp.all(jnp.stack(finite))
+    params = to_gmface(*free)
+    numbers = jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(params)])
+    return jnp.all(jnp.abs(numbers) < _MOST) & jnp.all(params.precision_chol[:, ::2] > 1 / _MOST)

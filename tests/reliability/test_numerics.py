@@ -10,6 +10,7 @@ import pytest
 
 import gmjax
 from gmjax import initialize
+from gmjax.fitting import starting_model
 from gmjax.gmface import as_wide_as_pixels, pixel_axes
 from gmjax.solvers import adam
 from gmjax.solvers.unconstrained import Unconstrained, to_unconstrained
@@ -24,8 +25,9 @@ CONFIGS = {
 CASES = [
     ("adam", SHAPE, None, False),
     ("lm", SHAPE, None, False),
-    ("adam", (1, 7), 3, False),
+    ("adam", (1, 7), 3, True),
     ("adam", SHAPE, None, True),
+    ("adam", (1, 7), 3, False),
     ("adam", (7, 1), None, False),
     ("adam", (2, 1), None, False),
     ("lm", (1, 7), None, False),
@@ -36,7 +38,7 @@ CASES = [
     ("adam", SHAPE, 3, True),
     ("lm", (1, 7), None, True),
 ]
-SHORT_CASES = 4
+SHORT_CASES = 3
 
 
 def pictures(shape: tuple[int, int], channels: int | None = None) -> dict[str, np.ndarray]:
@@ -110,7 +112,7 @@ def starts(image, number: int, from_published: bool):
 
 def test_pictures_without_structure(trials, tmp_path):
     fault = "a constant picture, noise, one pixel, a step, 1 x N, N x 1, more components than pixels"
-    for number in trials(fault, short=SHORT_CASES, long=len(CASES), share=0.03):
+    for number in trials(fault, short=SHORT_CASES, long=len(CASES), share=0.05):
         solver, shape, channels, from_published = CASES[number]
         for name, image in pictures(shape, channels).items():
             for start in starts(jnp.asarray(image), number, from_published):
@@ -202,11 +204,11 @@ def test_degenerate_starts(solver, trials, tmp_path):
 
 
 def test_degenerate_gray_starts_for_a_colour_picture(trials):
-    """Their weights are solved for, from Gaussians that may be 0 at every pixel or equal."""
+    """Their weights are solved for, from Gaussians that may be 0 at every pixel or equal; the start is looked at."""
     made = list(degenerate_starts().values())
     image = pictures((1, 7), 3)["noise"]
     for number in trials("a degenerate gray start for a colour picture", short=len(made), long=len(made), share=0.01):
-        require_valid(gmjax.fit(image, made[number], config=CONFIGS["adam"]))
+        require_valid_model(starting_model(made[number], jnp.asarray(image), CONFIGS["adam"], None))
     trials.cost("nothing: finite, valid models")
 
 
@@ -252,7 +254,7 @@ BLOW_UPS = {
 def test_fits_that_blow_up(trials):
     """The best valid model that they met is kept; the losses show what happened."""
     images = pictures((6, 5))
-    for number in trials("an optimiser that throws the model away", short=3, long=len(BLOW_UPS), share=0.01):
+    for number in trials("an optimiser that throws the model away", short=2, long=len(BLOW_UPS), share=0.01):
         name, changes = list(BLOW_UPS.items())[number]
         config = gmjax.FitConfig(num_components=2, steps=20, **changes)
         start = gmjax.GmFace(jnp.asarray([0.4, 0.6]), jnp.full((2, 2), 0.4), jnp.asarray([[2.0, 1, 2]] * 2))
@@ -280,8 +282,8 @@ def test_a_model_that_is_not_valid_is_never_the_best(row, value):
 
 def test_derivatives(trials):
     """Of all that a fit gives, but the PSNR, which has none where the error is 0."""
-    cases = [("lm", (1, 7), 3), ("adam", (1, 7), 3), *((solver, SHAPE, m) for m in (5, 80) for solver in CONFIGS)]
-    for number in trials("the derivative of a fit to such a picture", short=2, long=len(cases), share=0.03):
+    cases = [("lm", (1, 7), 2), ("adam", (1, 7), 2), *((solver, SHAPE, m) for m in (5, 80) for solver in CONFIGS)]
+    for number in trials("the derivative of a fit to such a picture", short=1, long=len(cases), share=0.06):
         solver, shape, m = cases[number]
         config = gmjax.FitConfig(num_components=m, solver=solver, steps=10)
 
