@@ -53,7 +53,7 @@ def starting_model(init: GmFace | None, picture: Picture, config: FitConfig, key
     if init is not None:
         if not isinstance(init, GmFace):
             raise TypeError(f"init must be a GmFace, not {type(init).__name__}; a FitConfig goes in as config=")
-        init = checked_start(init, picture)
+        init = initialize.in_range(checked_start(init, picture))
         if init.weights.ndim < picture.ndim - 1:
             return initialize.solve_weights(init.means, init.precision_chol, picture, offset=config.offset)
         return init

@@ -12,6 +12,19 @@ from gmjax.gmface import GmFace, pixel_axes
 from gmjax.types import AnyArray, Picture
 from gmjax.weights import normal_equations
 
+# The exponent is a product of four of a model's numbers, which float32 must hold.
+_MOST = 1e9
+
+
+@jax.jit
+def in_range(params: GmFace) -> GmFace:
+    """``params`` with no number beyond 1e9 and l11 and l22 of at least 1e-9: what a fit can begin with.
+
+    A component beyond is constant over the picture, narrower than any pixel, or far away, and stays so.
+    """
+    weights, means, chol = (jnp.clip(leaf, -_MOST, _MOST) for leaf in jax.tree.leaves(params))
+    return GmFace(weights, means, chol.at[..., ::2].max(1 / _MOST))
+
 
 @partial(jax.jit, static_argnames=("num_components", "offset"))
 def grid(picture: Picture, num_components: int, *, offset: float = 1.0) -> GmFace:

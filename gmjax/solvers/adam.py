@@ -15,7 +15,7 @@ import optax
 from flax import struct
 from jaxtyping import Array, Float
 
-from gmjax.solvers.unconstrained import Unconstrained
+from gmjax.solvers.unconstrained import Unconstrained, is_valid
 from gmjax.types import Leaf
 
 ValueAndGrad = Callable[..., tuple[Float[Array, ""], Unconstrained]]
@@ -73,8 +73,8 @@ def init(free: Unconstrained, optimizer: optax.GradientTransformation) -> State:
 
 
 def keep_best(state: State, loss: Float[Array, ""]) -> State:
-    """``loss`` is that of ``state.free``. A loss that is not a number is never the best."""
-    better = loss < state.best_loss
+    """``loss`` is that of ``state.free``. Without a number for a loss, or not valid, a model is never the best."""
+    better = (loss < state.best_loss) & is_valid(state.free)
     best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state.free, state.best)
     return dataclasses.replace(state, best=best, best_loss=jnp.where(better, loss, state.best_loss))
 

@@ -1,4 +1,4 @@
-"""The parameters as the solvers move them: any real numbers give a valid model.
+"""The parameters as the solvers move them: any real numbers, in the range of float32, give a valid model.
 
 Equation (6) asks for positive diagonals of L only, so their logarithms are free. In place of l21 stands the shear
 l21 / l11, which has no unit: l21 runs over six decades on real faces, and no one step length suits all of them.
@@ -6,10 +6,15 @@ l21 / l11, which has no unit: l21 runs over six decades on real faces, and no on
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool
 
 from gmjax.gmface import GmFace
 from gmjax.types import Leaf
+
+# Of any number, and of 1 / l11 and 1 / l22: float32 must hold products of two of them, which moving a model takes.
+_MOST = 1e18
 
 
 class Unconstrained(NamedTuple):
@@ -27,3 +32,10 @@ def to_unconstrained(params: GmFace) -> Unconstrained:
 def to_gmface(weights, shapes) -> GmFace:
     l11, l22 = jnp.exp(shapes[2:4])
     return GmFace(weights, shapes[:2].T, jnp.stack([l11, shapes[4] * l11, l22], axis=-1))
+
+
+def is_valid(free: Unconstrained) -> Bool[Array, ""]:
+    """Whether it stands for a valid model: rates that are too high leave the range of numbers."""
+    params = to_gmface(*free)
+    numbers = jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(params)])
+    return jnp.all(jnp.abs(numbers) < _MOST) & jnp.all(params.precision_chol[:, ::2] > 1 / _MOST)
