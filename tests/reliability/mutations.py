@@ -5,6 +5,7 @@ import signal
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from random import Random
 
 _EXTREME = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 2**24, 2**31 - 1, 2**31, 2**32 - 1, 2**48, 2**63 - 1, 2**64 - 1)
@@ -47,7 +48,7 @@ def _mutated_once(content: bytearray, random: Random, others: Sequence[bytes]) -
 
 @contextlib.contextmanager
 def within(seconds: float, what: str) -> Iterator[None]:
-    """Fails, naming ``what``, when the block takes longer; one that never comes back to Python shows as a test that hangs."""
+    """Fails, naming ``what``, when the block takes longer; one that never comes back to Python hangs visibly."""
 
     def too_long(*_):
         raise TimeoutError(f"{what} took more than {seconds} seconds")
@@ -59,6 +60,14 @@ def within(seconds: float, what: str) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def says_clearly(text: str, path: Path) -> bool:
+    """An error's text names the file, and neither fills the terminal nor steers it."""
+    assert str(path) in text
+    assert len(text) < 2000
+    assert text.isprintable()
+    return True
 
 
 def claim(content: bytes, width: int, height: int) -> bytes:
@@ -94,3 +103,13 @@ def claim(content: bytes, width: int, height: int) -> bytes:
             if tag in (256, 257):
                 put(entry + 2, "<HII", 4, 1, width if tag == 256 else height)
     return bytes(data)
+
+
+def png_file(width: int, height: int, color_type: int, packed: bytes) -> bytes:
+    """A PNG file of 8 bits by hand, its rows packed already."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, color_type, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")

@@ -10,7 +10,7 @@ import pytest
 
 from gmjax import GmFace, render
 from gmjax.io import ModelFileError, load, load_metadata, save
-from tests.reliability.mutations import mutated, within
+from tests.reliability.mutations import mutated, says_clearly, within
 
 SECONDS_A_TRIAL = 10
 NUMBERS = (-1, 0, 1, 2, 3, 4, 8, 24, 7.5, 1e400, -1e400, 2**31, 2**32, 2**62, 2**63, 2**64 - 1, 10**30)
@@ -79,10 +79,7 @@ def check_loaded(path) -> bool:
     try:
         model, metadata = load(path), load_metadata(path)
     except ModelFileError as error:
-        assert str(path) in str(error)
-        assert len(str(error)) < 2000
-        assert str(error).isprintable()
-        return False
+        return not says_clearly(str(error), path)
     count = model.num_components
     assert count >= 1
     assert model.means.shape == (count, 2)
