@@ -167,8 +167,8 @@ def _tensor(path: Path, file, name: str) -> np.ndarray:
     dtype = file.get_slice(name).get_dtype()
     if dtype not in _DTYPES:
         raise ModelFileError(f"{path}: {name} has numbers of the type {dtype}; a model file holds float32 or float64")
-    # JAX would round to float32 as well, but NumPy's warning about a number that is too large would get out.
-    with np.errstate(over="ignore", under="ignore"):
+    # JAX would round to float32 as well, but NumPy's warning about a number too large, or a NaN, would get out.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return file.get_tensor(name).astype(jax.dtypes.canonicalize_dtype(_DTYPES[dtype]))
 
 

@@ -3,8 +3,8 @@
 A component reaches a tile if somewhere in the tile's rectangle it is more than ``eps`` of its weight, the rounding of
 the type: the picture differs from the full sum by less than ``eps sum_i |w_i|``. The cost grows with the area that the
 components cover, however large that is: loops run for as long as a group has components left. No array of size
-m x pixels is held; the largest, the tiles' lists of components, has a thousandth of that. Where they would have more than
-2^26 entries, a part of the tiles comes after the other.
+m x pixels is held; the largest, the tiles' lists of components, has a thousandth of that. Where they would be longer
+than 2^26, a part of the tiles comes after the other.
 
 In the shapes, ``components`` (m, 5 + C) are means, factors and weights side by side. Tiles are sorted by how many
 components reach them, and ``B`` neighbours in that order are a group, one of ``G``, and computed together.

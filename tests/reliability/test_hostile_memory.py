@@ -92,7 +92,7 @@ def test_absurd_models_are_refused(trials, tmp_path):
     ("command", "count", "shape", "most"),
     [
         (["info"], MAX_COMPONENTS, (120, 120), 512),
-        (["render", "a.png"], MAX_COMPONENTS, (1000, 1000), 1536),
+        (["render", "a.png"], MAX_COMPONENTS, (1500, 1500), 1280),
         (["render", "a.png"], 5, (65_535, 1220), 1536),
         (["plot", "a.png", "--kind", "surface"], 5, (8940, 8940), 2048),
     ],
