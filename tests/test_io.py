@@ -111,8 +111,8 @@ def test_float64_too_large_or_small_for_float32(tmp_path):
         warnings.simplefilter("error")
         with pytest.raises(ModelFileError, match="too large for float32"):
             load(write_tensors(tmp_path / "large.safetensors", weights=np.full(5, 1e300)))
+        signalling = np.full(5, 0x7FF0_0000_0000_0001, np.uint64).view(np.float64)
         with pytest.raises(ModelFileError, match="NaN"):
-            signalling = np.full(5, 0x7FF0_0000_0000_0001, np.uint64).view(np.float64)
             load(write_tensors(tmp_path / "nan.safetensors", weights=signalling))
         with pytest.raises(ModelFileError, match="l11 > 0"):
             load(write_tensors(tmp_path / "small.safetensors", precision_chol=np.full((5, 3), 1e-300)))

@@ -63,7 +63,7 @@ def test_mutated_pictures(trials, tmp_path, monkeypatch):
     path = tmp_path / "picture"
     files = valid_files()
     read = 0
-    for number in trials("a mutated picture file", short=1500, long=10_000, share=0.05):
+    for number in trials("a mutated picture file", short=1500, long=10_000, share=0.02):
         random = Random(number)
         content = random.choice(files)
         if number % 4 == 0:
