@@ -2,7 +2,8 @@
 
 The file holds the three tensors ``weights``, ``means`` and ``precision_chol`` of a ``GmFace`` and a header of text,
 which says the format, its version and the conventions in words, so that the numbers can be used without this library.
-Nothing in a file is ever executed.
+Nothing in a file is ever executed, and what it may cost is bounded: whatever a file holds, loading it takes at most
+1 GiB of memory (0.8 GiB measured, for ``MAX_BYTES``).
 """
 
 import contextlib
@@ -24,6 +25,11 @@ from gmjax.gmface import GmFace
 FORMAT = "gmjax.GmFace"
 FORMAT_VERSION = 1
 MAX_BYTES = 2**28
+MAX_HEADER_BYTES = 2**20
+"""Of the header, all text together: reading a larger one would take many times its size."""
+MAX_COMPONENTS = 100_000
+"""Of one model: with so many it is drawn in some seconds at 1000 x 1000, in 0.7 GiB of memory."""
+MAX_CHANNELS = 1000
 
 TENSORS = ("weights", "means", "precision_chol")
 CONVENTIONS = {
@@ -34,6 +40,8 @@ CONVENTIONS = {
 }
 HEADER = {"format": FORMAT, "format_version": str(FORMAT_VERSION), **CONVENTIONS}
 
+# Further off there are no pixels to count from, and float32 could not tell them apart.
+_MAX_OFFSET = 1_000_000
 _DTYPES = {"F32": np.float32, "F64": np.float64}
 
 
@@ -49,7 +57,8 @@ def save(path: str | os.PathLike, params: GmFace, metadata: Mapping[str, str] | 
     there, so what ``load_metadata`` returned can be passed on.
 
     Raises:
-        ValueError: not one valid model (a batch, wrong shapes, NaN, l11 or l22 not above 0), or metadata not text.
+        ValueError: not one valid model (a batch, wrong shapes, NaN, l11 or l22 not above 0), metadata not text, or more
+            of either than ``load`` would take.
         ModelFileError: the file cannot be written there.
     """
     path = Path(path)
@@ -59,7 +68,11 @@ def save(path: str | os.PathLike, params: GmFace, metadata: Mapping[str, str] | 
         raise ValueError(f"not saved to {path}: {wrong}")
     metadata = _checked_metadata(metadata or {})
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    _write_whole(path, _in_order(safetensors.numpy.save(tensors, metadata=metadata)))
+    content = _in_order(safetensors.numpy.save(tensors, metadata=metadata))
+    too_large = _too_large(len(content), int.from_bytes(content[:8], "little"))
+    if too_large:
+        raise ValueError(f"not saved to {path}: it {too_large}")
+    _write_whole(path, content)
 
 
 def load(path: str | os.PathLike) -> GmFace:
@@ -69,7 +82,8 @@ def load(path: str | os.PathLike) -> GmFace:
 
     Raises:
         ModelFileError: there is no such file, or it is not a model file, damaged, of a newer format, above
-            ``MAX_BYTES`` (256 MiB), or holds a model that is not valid.
+            ``MAX_BYTES`` (256 MiB) or ``MAX_HEADER_BYTES`` (1 MiB), or holds a model that is not valid or above
+            ``MAX_COMPONENTS`` (100 000) or ``MAX_CHANNELS`` (1000).
     """
     return _read(Path(path))[0]
 
@@ -80,15 +94,16 @@ def load_metadata(path: str | os.PathLike) -> dict[str, str]:
 
 
 def _read(path: Path) -> tuple[GmFace, dict[str, str]]:
-    _require_readable(path)
     try:
+        _require_readable(path)
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             _require_format(path, metadata)
             tensors = {name: _tensor(path, file, name) for name in _require_names(path, file.keys())}
     except (OSError, safetensors.SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else shown(str(error))
         raise ModelFileError(
-            f"{path} cannot be read as a model file ({error}): it is damaged or of another kind; copy it again from "
+            f"{path} cannot be read as a model file ({reason}): it is damaged or of another kind; copy it again from "
             "its source, or give a file that gmjax.save wrote"
         ) from error
     wrong = _what_is_wrong(tensors) or _wrong_offset(metadata)
@@ -107,10 +122,19 @@ def _require_readable(path: Path) -> None:
     size = path.stat().st_size
     if size == 0:
         raise ModelFileError(f"{path} is empty (0 bytes); copy it again from its source")
+    with open(path, "rb") as stream:
+        too_large = _too_large(size, int.from_bytes(stream.read(8), "little"))
+    if too_large:
+        raise ModelFileError(f"{path} {too_large}; is it a model?")
+
+
+def _too_large(size: int, header: int) -> str | None:
+    """What a file of ``size`` bytes, whose header claims ``header``, has too much of; safetensors checks the rest."""
     if size > MAX_BYTES:
-        raise ModelFileError(
-            f"{path} has {size} bytes, more than the {MAX_BYTES} (256 MiB) that a model file may have; is it a model?"
-        )
+        return f"has {size} bytes, more than the {MAX_BYTES} (256 MiB) that a model file may have"
+    if MAX_HEADER_BYTES < header <= size - 8:
+        return f"has a header of {header} bytes, more than the {MAX_HEADER_BYTES} (1 MiB) that a model file may have"
+    return None
 
 
 def _require_format(path: Path, metadata: Mapping[str, str]) -> None:
@@ -121,18 +145,20 @@ def _require_format(path: Path, metadata: Mapping[str, str]) -> None:
         )
     version = metadata.get("format_version", "")
     if not (version.isascii() and version.isdecimal() and int(version[:9]) > 0):
-        raise ModelFileError(f"{path}: its header gives the format version {version!r}, not a number; it is damaged")
+        raise ModelFileError(
+            f"{path}: its header gives the format version {shown(version)}, not a number; it is damaged"
+        )
     if int(version[:9]) > FORMAT_VERSION:
         raise ModelFileError(
-            f"{path} has format version {version}, and this gmjax reads up to {FORMAT_VERSION}; upgrade gmjax"
+            f"{path} has format version {version[:9]}, and this gmjax reads up to {FORMAT_VERSION}; upgrade gmjax"
         )
 
 
 def _require_names(path: Path, names) -> tuple[str, ...]:
     if set(names) != set(TENSORS):
         raise ModelFileError(
-            f"{path} holds the tensors {', '.join(sorted(names)) or '(none)'}; a model file holds exactly "
-            f"{', '.join(TENSORS)}"
+            f"{path} holds the tensors {', '.join(map(shown, sorted(names)[:9])) or '(none)'}; a model file holds "
+            f"exactly {', '.join(TENSORS)}"
         )
     return TENSORS
 
@@ -141,8 +167,8 @@ def _tensor(path: Path, file, name: str) -> np.ndarray:
     dtype = file.get_slice(name).get_dtype()
     if dtype not in _DTYPES:
         raise ModelFileError(f"{path}: {name} has numbers of the type {dtype}; a model file holds float32 or float64")
-    # JAX would round to float32 as well, but NumPy's warning about a number that is too large would get out.
-    with np.errstate(over="ignore", under="ignore"):
+    # JAX would round to float32 as well, but NumPy's warning about a number too large, or a NaN, would get out.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return file.get_tensor(name).astype(jax.dtypes.canonicalize_dtype(_DTYPES[dtype]))
 
 
@@ -156,6 +182,11 @@ def _what_is_wrong(tensors: Mapping[str, np.ndarray]) -> str | None:
         return (
             "a model has weights (m,) or (m, C), means (m, 2) and precision_chol (m, 3) with m of at least 1, not "
             f"{weights.shape}, {means.shape} and {chol.shape}"
+        )
+    if count > MAX_COMPONENTS or weights.size > count * MAX_CHANNELS:
+        return (
+            f"it has {count} components of {weights.size // count} channels, and a model file holds at most "
+            f"{MAX_COMPONENTS} of {MAX_CHANNELS}"
         )
     for name in TENSORS:
         if tensors[name].dtype not in (np.float32, np.float64):
@@ -172,7 +203,14 @@ def _wrong_offset(metadata: Mapping[str, str]) -> str | None:
         offset = float(metadata["offset"])
     except (KeyError, ValueError):
         offset = math.nan
-    return None if math.isfinite(offset) else f"its offset is {metadata.get('offset')!r}, not a number"
+    if abs(offset) <= _MAX_OFFSET:  # not so if it is NaN
+        return None
+    return f"its offset is {shown(metadata.get('offset', ''))}, not a number of at most {_MAX_OFFSET} pixels"
+
+
+def shown(text: str) -> str:
+    """Text from a file, which must not fill the terminal or steer it."""
+    return text if text.isprintable() and 0 < len(text) <= 100 else repr(text[:100])
 
 
 def _checked_metadata(metadata: Mapping[str, str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gmjax import GmFace, published_common_face, render
-from gmjax.io import HEADER, MAX_BYTES, ModelFileError, load, load_metadata, save
+from gmjax.io import HEADER, MAX_BYTES, MAX_CHANNELS, MAX_COMPONENTS, ModelFileError, load, load_metadata, save
 
 FINITE = st.floats(-(2.0**100), 2.0**100, width=32)
 POSITIVE = st.floats(2.0**-100, 2.0**100, width=32)
@@ -111,6 +111,9 @@ def test_float64_too_large_or_small_for_float32(tmp_path):
         warnings.simplefilter("error")
         with pytest.raises(ModelFileError, match="too large for float32"):
             load(write_tensors(tmp_path / "large.safetensors", weights=np.full(5, 1e300)))
+        signalling = np.full(5, 0x7FF0_0000_0000_0001, np.uint64).view(np.float64)
+        with pytest.raises(ModelFileError, match="NaN"):
+            load(write_tensors(tmp_path / "nan.safetensors", weights=signalling))
         with pytest.raises(ModelFileError, match="l11 > 0"):
             load(write_tensors(tmp_path / "small.safetensors", precision_chol=np.full((5, 3), 1e-300)))
 
@@ -128,6 +131,7 @@ def test_float64_too_large_or_small_for_float32(tmp_path):
         ({"precision_chol": np.zeros((5, 3), np.float32)}, "l11 > 0"),
         ({"weights": np.zeros(5, np.float16)}, "F16"),
         ({"weights": np.zeros(5, np.int64)}, "I64"),
+        ({"weights": np.zeros((5, MAX_CHANNELS + 1), np.float32)}, "1001 channels"),
         ({name: np.zeros((0, *rest), np.float32) for name, rest in
           (("weights", ()), ("means", (2,)), ("precision_chol", (3,)))}, "m of at least 1"),
     ],
@@ -149,6 +153,8 @@ def test_wrong_tensors_are_refused(tmp_path, changes, words):
         ({"format_version": "²"}, "not a number"),
         ({"offset": "nan"}, "offset"),
         ({"offset": "first"}, "offset"),
+        ({"offset": "1e300"}, "offset"),
+        ({"note": "n" * 2**20}, "1 MiB"),
     ],
 )
 def test_wrong_header_is_refused(tmp_path, metadata, words):
@@ -235,6 +241,7 @@ def test_no_mutation_gets_through(tmp_path, channels):
         (lambda m: m.replace(precision_chol=-m.precision_chol), "l11 > 0"),
         (lambda m: m.replace(weights=m.weights.astype(jnp.bfloat16)), "float32 or float64"),
         (lambda m: jax.tree.map(lambda leaf: leaf[:0], m), "m of at least 1"),
+        (lambda m: jax.tree.map(lambda leaf: jnp.repeat(leaf, MAX_COMPONENTS, axis=0), m), "at most 100000"),
     ],
 )
 def test_an_invalid_model_is_not_saved(tmp_path, change, words):
@@ -248,6 +255,12 @@ def test_an_invalid_model_is_not_saved(tmp_path, change, words):
 def test_wrong_metadata_is_not_saved(tmp_path, metadata):
     with pytest.raises(ValueError, match="metadata"):
         save(tmp_path / "m.safetensors", small_model(), metadata)
+    assert not list(tmp_path.iterdir())
+
+
+def test_more_than_can_be_loaded_is_not_saved(tmp_path):
+    with pytest.raises(ValueError, match="1 MiB"):
+        save(tmp_path / "m.safetensors", small_model(), {"note": "n" * 2**20})
     assert not list(tmp_path.iterdir())
 
 

@@ -14,6 +14,10 @@ from gmjax.data import MAX_PIXELS, read_picture, write_picture
 from gmjax.gmface import GmFace, precision, render
 
 DEFAULT_SIZE = 120
+# As of a JPEG. Pictures of a few rows and very many columns would be summed in parts that are much larger than they.
+MAX_SIDE = 65_535
+# Of a figure: it shows no more of them, and takes some 60 bytes for each.
+MAX_FIGURE_PIXELS = 2**24
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -33,6 +37,7 @@ class Render:
 
     def run(self) -> int:
         params, metadata = io.load(self.model), io.load_metadata(self.model)
+        _require_drawable(self.model, params)
         shape = self._shape(_fitted_shape(metadata))
         _write_render(self.out, params, shape, metadata)
         print(f"{self.out}: {shape[0]} x {shape[1]} pixels")
@@ -46,8 +51,11 @@ class Render:
         else:
             scale = self.size[0] / max(fitted) if self.size else 1.0
             height, width = (max(1, round(scale * side)) for side in fitted)
-        if height * width > MAX_PIXELS:
-            raise UsageError(f"{height} x {width} are more than the {MAX_PIXELS} pixels that a picture may have")
+        if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
+            raise UsageError(
+                f"{height} x {width} are more than the {MAX_PIXELS} pixels that a picture may have, or than {MAX_SIDE} "
+                "a side"
+            )
         return height, width
 
 
@@ -81,6 +89,8 @@ class Transform:
 
     def run(self) -> int:
         params, metadata = io.load(self.model), io.load_metadata(self.model)
+        if self.picture is not None:
+            _require_drawable(self.model, params)
         shape = _fitted_shape(metadata)
         aspect = shape[1] / shape[0] if self.aspect is None else self.aspect
         if not all(map(math.isfinite, (self.scale, self.rotate, aspect, *self.translate, *self.center))):
@@ -119,11 +129,12 @@ class Plot:
         if (self.kind == "fit") != (self.image is not None):
             raise UsageError("--kind fit and --image go together")
         params, metadata = io.load(self.model), io.load_metadata(self.model)
-        shape, offset = _fitted_shape(metadata), float(metadata["offset"])
+        _require_drawable(self.model, params, (None, 3) if self.image else (None, 1, 3))
+        shape, offset = _for_a_figure(_fitted_shape(metadata)), float(metadata["offset"])
         if self.image is not None:
-            if params.channels not in (None, 3):
-                raise UsageError(f"{self.model} has {params.channels} channels, and a picture 1 or 3")
             image = read_picture(self.image, color=params.channels is not None)
+            if image.shape[0] * image.shape[1] > MAX_FIGURE_PIXELS:
+                raise UsageError(f"{self.image} has more than the {MAX_FIGURE_PIXELS} pixels that a figure can show")
             figure = plotting.fit_figure(image, params, offset)
         elif self.kind == "surface":
             figure = plotting.surface_figure(params, shape, offset)
@@ -167,9 +178,20 @@ def _fitted_shape(metadata: dict[str, str]) -> tuple[int, int]:
     sides = [metadata.get(name, "") for name in ("height", "width")]
     if all(side.isascii() and side.isdecimal() and len(side) < 9 for side in sides):
         height, width = map(int, sides)
-        if 0 < height * width <= MAX_PIXELS:
+        if 0 < height * width <= MAX_PIXELS and max(height, width) <= MAX_SIDE:
             return height, width
     return DEFAULT_SIZE, DEFAULT_SIZE
+
+
+def _for_a_figure(shape: tuple[int, int]) -> tuple[int, int]:
+    scale = min(1.0, math.sqrt(MAX_FIGURE_PIXELS / (shape[0] * shape[1])))
+    height, width = (max(1, int(scale * side)) for side in shape)
+    return height, width
+
+
+def _require_drawable(path: Path, params: GmFace, channels=(None, 1, 3)) -> None:
+    if params.channels not in channels:
+        raise UsageError(f"{path} has {params.channels} channels, and a picture 1 or 3")
 
 
 def _write_render(path: Path, params: GmFace, shape: tuple[int, int], metadata: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -152,10 +153,10 @@ def gather_faces(
     return Faces(np.stack(images), tuple(kept), tuple(skipped))
 
 
-def natural_key(name: str) -> tuple[list[str | int], str]:
+def natural_key(name: str) -> tuple[list[str | Decimal], str]:
     """Sorts s2 before s10; the name itself breaks ties such as 1 and 01."""
     parts = re.split(r"(\d+)", name)
-    return [int(part) if part.isdecimal() else part for part in parts], name
+    return [Decimal(part) if part.isdecimal() else part for part in parts], name
 
 
 def picture_names(folder: Path) -> list[str]:

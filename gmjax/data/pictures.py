@@ -4,7 +4,7 @@ import os
 import uuid
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +14,12 @@ PICTURE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".pnm"}
 )
 MAX_PIXELS = 80_000_000
+"""Of a picture: reading one takes at most 3 GiB of memory, whatever its file claims (2.0 GiB measured: RGBA)."""
+MAX_PICTURE_BYTES = 2**30
+# Of all scans of a JPEG together, at about 1.5e9 a second.
+_MAX_SCANNED = 20_000_000_000
+# Pillow knows many more, and hands PostScript to another program to be run.
+_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -35,16 +41,23 @@ def read_picture(path: str | Path, *, color: bool = False) -> Picture:
 
     Raises:
         PictureError: no such file, not a picture, damaged, fewer than two pixels, or more than
-            ``MAX_PIXELS`` (told from the header, before anything is decoded).
+            ``MAX_PIXELS`` (told from the header, before anything is decoded), a file of more than
+            ``MAX_PICTURE_BYTES`` (1 GiB), or one whose parts claim to be larger than the picture.
     """
     path = Path(path)
-    if path.is_dir():
-        raise PictureError(f"{path} is a folder, not a picture.")
-    if not path.is_file():
-        raise PictureError(f"{path}: no such file.")
-    if path.stat().st_size == 0:
-        raise PictureError(f"{path} is empty (0 bytes); copy it again from its source.")
-    pixels = _as_unit_range(path, _decode(path))
+    try:
+        if path.is_dir():
+            raise PictureError(f"{path} is a folder, not a picture.")
+        if not path.is_file():
+            raise PictureError(f"{path}: no such file.")
+        if path.stat().st_size == 0:
+            raise PictureError(f"{path} is empty (0 bytes); copy it again from its source.")
+        if path.stat().st_size > MAX_PICTURE_BYTES:
+            raise PictureError(f"{path} has more than {MAX_PICTURE_BYTES} bytes (1 GiB). Make it smaller.")
+        stored = _decode(path)
+    except OSError as error:  # a name that is too long, a file that is not ours to read
+        raise PictureError(f"{path} cannot be read: {error.strerror}.") from error
+    pixels = _as_unit_range(path, stored)
     if color:
         return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
     return pixels if pixels.ndim == 2 else np.clip(pixels @ _LUMA, 0, 1)
@@ -76,7 +89,10 @@ def write_picture(path: str | Path, image: ArrayLike) -> None:
     if not path.parent.is_dir():
         raise PictureError(f"{path}: the folder {path.parent} does not exist.")
 
-    pixels = np.round(255 * np.clip(image, 0, 1)).astype(np.uint8)
+    unit = np.clip(image, 0, 1)
+    unit *= 255
+    pixels = np.round(unit, out=unit).astype(np.uint8)
+    del unit
     options: dict[str, Any] = {"quality": 95} if suffix in {".jpg", ".jpeg"} else {}
     encoded = iio.imwrite("<bytes>", pixels, plugin="pillow", extension=suffix, **options)
     temporary = path.with_name(f".{uuid.uuid4().hex}.part")
@@ -96,8 +112,9 @@ def _decode(path: Path) -> np.ndarray:
     with open(path, "rb") as stream, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # remarks about metadata that nobody here reads
         try:
-            with Image.open(stream) as file:
+            with Image.open(stream, formats=_FORMATS) as file:
                 _check_size(path, file.width * file.height)
+                _check_parts(path, file, stream)
                 # Integers of 16 or 32 bits, floats, and what is plain gray already.
                 kept = file.mode[0] in "IF" or (file.mode == "L" and "transparency" not in file.info)
                 pixels = np.asarray(file if kept else file.convert("RGBA"))
@@ -124,6 +141,21 @@ def _check_size(path: Path, count: int) -> None:
         raise PictureError(f"{path} has only {count} pixel; a picture needs two or more.")
 
 
+def _check_parts(path: Path, file: Any, stream: BinaryIO) -> None:
+    """Small pictures in enormous tiles (TIFF), and pictures painted over and over (JPEG)."""
+    if file.format == "TIFF":
+        width, length = (int(np.max(file.tag_v2.get(tag, 0))) for tag in (322, 323))
+        if width * length > MAX_PIXELS:
+            raise PictureError(f"{path} has tiles of {width} x {length} pixels; it is damaged.")
+    elif file.format in {"JPEG", "MPO"}:
+        at = stream.tell()
+        stream.seek(0)
+        scans = stream.read().count(b"\xff\xda")
+        stream.seek(at)
+        if scans * file.width * file.height > _MAX_SCANNED:
+            raise PictureError(f"{path} has {scans} scans, which would take too long. Open and save it again.")
+
+
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """Undoes the EXIF orientation (1 to 8; anything else is taken as 1)."""
     if orientation in {5, 6, 7, 8}:
@@ -141,8 +173,10 @@ def _as_unit_range(path: Path, pixels: np.ndarray) -> Picture:
         rgb: np.ndarray = pixels[..., :3].astype(np.float32)
         rgb /= 255
         if pixels[..., 3].min() < 255:
-            alpha = pixels[..., 3:].astype(np.float32) / 255
-            rgb = alpha * rgb + (1 - alpha)
+            alpha = pixels[..., 3:].astype(np.float32)
+            alpha /= 255
+            rgb *= alpha
+            rgb += 1 - alpha
         return rgb
     if pixels.dtype.kind == "f":
         if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):

@@ -3,7 +3,8 @@
 A component reaches a tile if somewhere in the tile's rectangle it is more than ``eps`` of its weight, the rounding of
 the type: the picture differs from the full sum by less than ``eps sum_i |w_i|``. The cost grows with the area that the
 components cover, however large that is: loops run for as long as a group has components left. No array of size
-m x pixels is held; the largest, the tiles' lists of components, has a thousandth of that.
+m x pixels is held; the largest, the tiles' lists of components, has a thousandth of that. Where they would be longer
+than 2^26, a part of the tiles comes after the other.
 
 In the shapes, ``components`` (m, 5 + C) are means, factors and weights side by side. Tiles are sorted by how many
 components reach them, and ``B`` neighbours in that order are a group, one of ``G``, and computed together.
@@ -24,6 +25,8 @@ _SIDE = 32
 _GROUPS = 16
 _MOST_TILES_A_GROUP = 64
 _COMPONENTS_A_STEP = 32
+# Of the tiles' lists of components, held at once: 9 bytes each.
+_ENTRIES = 2**26
 # With fewer components most of them reach most tiles.
 _FEWEST_COMPONENTS = 128
 # There short loops cost more than long sums, and only memory asks for tiles.
@@ -61,13 +64,26 @@ def sum_of_gaussians(
     component to every tile, one tile at a time. The axes are constants.
     """
     components = vary_like(jnp.concatenate([means, chol, weights], axis=1), rows, columns)
-    points = _tile_points(rows, columns)
-    tiles, order = _sorted_tiles(jax.lax.stop_gradient(components), points)
-    parts = _sum(components, *tiles)
-    parts = parts.reshape(-1, *parts.shape[2:])[jnp.argsort(order)[: len(points)]]
+    parts = _in_parts(partial(_sums_of_tiles, components), _tile_points(rows, columns), _ENTRIES // len(components))
     parts = parts.reshape(-(-len(rows) // _SIDE), -(-len(columns) // _SIDE), -1, _SIDE, _SIDE)
     picture = jax.lax.collapse(jax.lax.collapse(parts.transpose(0, 3, 1, 4, 2), 2, 4), 0, 2)
     return picture[: len(rows), : len(columns)]
+
+
+def _in_parts(function, points: Float[Array, "tiles 2 pixels"], most: int) -> Float[Array, "tiles C pixels"]:
+    """``function`` of the tiles, no more than ``most`` at once; copies of the last tile fill the last part up."""
+    count = -(-len(points) // max(1, most))
+    if count == 1:
+        return function(points)
+    padded = jnp.pad(points, ((0, -len(points) % count), (0, 0), (0, 0)), mode="edge")
+    sums = jax.lax.map(function, padded.reshape(count, -1, *points.shape[1:]))
+    return jax.lax.collapse(sums, 0, 2)[: len(points)]
+
+
+def _sums_of_tiles(components, points: Float[Array, "tiles 2 pixels"]) -> Float[Array, "tiles C pixels"]:
+    tiles, order = _sorted_tiles(jax.lax.stop_gradient(components), points)
+    sums = _sum(components, *tiles)
+    return sums.reshape(-1, *sums.shape[2:])[jnp.argsort(order)[: len(points)]]
 
 
 def _tile_points(rows, columns) -> Float[Array, "tiles 2 pixels"]:

@@ -156,3 +156,21 @@ def test_render_takes_tiles_for_much_and_compiles_once():
     for model in (params, params.replace(precision_chol=chol * 0.01), params.replace(means=means + 0.3)):
         step(model)
     assert step._cache_size() == 1
+
+
+def test_in_parts_the_same_bits(monkeypatch):
+    """As where the lists of components would be too long; the derivative as it is in one part."""
+    parameters = many(channels=2)
+
+    def value_and_gradient():
+        def total(*parameters):
+            return jnp.sum(jnp.sin(tiles.sum_of_gaussians(*parameters, *axes())))
+
+        picture = jax.jit(lambda: tiles.sum_of_gaussians(*parameters, *axes()))()
+        return picture, jax.jit(jax.grad(total, argnums=(0, 1, 2)))(*parameters)
+
+    picture, gradient = value_and_gradient()
+    monkeypatch.setattr(tiles, "_ENTRIES", 150 * 4)
+    in_parts, gradient_in_parts = value_and_gradient()
+    np.testing.assert_array_equal(in_parts, picture)
+    assert_near(gradient_in_parts, gradient, 1e-5)
