@@ -6,7 +6,8 @@ NumPy only. Decoders and eye finders are imported when they are first used.
 from gmjax.data.alignment import EYES, Eyes, align, resize
 from gmjax.data.caspeal import caspeal_faces
 from gmjax.data.eyes import NoFaceError, find_eyes, read_eyes_csv
-from gmjax.data.faces import Faces, eyes_table, load_folder, load_picture, picture_names
+from gmjax.data.faces import Faces, eyes_table, load_folder, load_picture
+from gmjax.data.listing import Entry, Listing, entries_of, root_of, write_listing
 from gmjax.data.orl import orl_faces
 from gmjax.data.pictures import (
     MAX_PIXELS,
@@ -15,25 +16,35 @@ from gmjax.data.pictures import (
     read_picture,
     write_picture,
 )
+from gmjax.data.sources import ArrayPictures, Crop, ListedPictures, Pictures, read_pictures
 
 __all__ = [
     "EYES",
     "MAX_PIXELS",
     "PICTURE_SUFFIXES",
+    "ArrayPictures",
+    "Crop",
+    "Entry",
     "Eyes",
     "Faces",
+    "ListedPictures",
+    "Listing",
     "NoFaceError",
     "PictureError",
+    "Pictures",
     "align",
     "caspeal_faces",
+    "entries_of",
     "eyes_table",
     "find_eyes",
     "load_folder",
     "load_picture",
     "orl_faces",
-    "picture_names",
     "read_eyes_csv",
     "read_picture",
+    "read_pictures",
     "resize",
+    "root_of",
+    "write_listing",
     "write_picture",
 ]

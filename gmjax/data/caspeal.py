@@ -9,7 +9,8 @@ from pathlib import Path
 
 from gmjax.data.alignment import Eyes, align
 from gmjax.data.eyes import finite_number
-from gmjax.data.faces import Faces, Report, gather_faces, natural_key
+from gmjax.data.faces import Faces, Report, gather_faces
+from gmjax.data.listing import natural_key
 from gmjax.data.pictures import Picture, PictureError, read_picture
 
 EYES_FILE = "FaceFP_2.txt"
@@ -41,7 +42,8 @@ def caspeal_faces(
     eyes = _read_eyes(folder / EYES_FILE)
     pictures = {path.stem: path for path in folder.iterdir() if path.suffix.lower() == ".tif"}
 
-    def load(name: str) -> Picture:
+    def load(number: int) -> Picture:
+        name = names[number]
         if name not in pictures:
             raise PictureError(f"{folder / name}.tif: no such file.")
         if name not in eyes:

@@ -24,7 +24,7 @@ from jaxtyping import Float
 from gmjax.data.alignment import align
 from gmjax.data.eyes import COLUMNS, find_eyes, read_eyes_csv
 from gmjax.data.faces import Faces, gather_faces
-from gmjax.data.pictures import PictureError
+from gmjax.data.pictures import Picture, PictureError
 
 NAMES = tuple(f"s{person}/{picture}.pgm" for person in range(1, 41) for picture in range(1, 11))
 EYES_TABLE = Path(__file__).with_name("orl_eyes.csv")
@@ -45,7 +45,11 @@ def orl_faces(*, size: int = 120) -> Faces:
         PictureError: its files are damaged beyond the damage known.
     """
     images, eyes = _read_images(), read_eyes_csv(EYES_TABLE)
-    return gather_faces(NAMES, lambda name: align(images[name], eyes[name], size=size), source="ORL")
+
+    def load(number: int) -> Picture:
+        return align(images[NAMES[number]], eyes[NAMES[number]], size=size)
+
+    return gather_faces(NAMES, load, source="ORL")
 
 
 def write_eyes_table(path: str | Path = EYES_TABLE) -> None:

@@ -1,10 +1,11 @@
 """Picture files as float32 arrays in [0, 1], and back."""
 
+import io
 import os
 import uuid
 import warnings
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -44,20 +45,30 @@ def read_picture(path: str | Path, *, color: bool = False) -> Picture:
             ``MAX_PIXELS`` (told from the header, before anything is decoded), a file of more than
             ``MAX_PICTURE_BYTES`` (1 GiB), or one whose parts claim to be larger than the picture.
     """
+    return decode_picture(read_file(path), path, color=color)
+
+
+def read_file(path: str | Path) -> bytes:
+    """What is in a picture file, which ``decode_picture`` takes."""
     path = Path(path)
     try:
         if path.is_dir():
             raise PictureError(f"{path} is a folder, not a picture.")
         if not path.is_file():
             raise PictureError(f"{path}: no such file.")
-        if path.stat().st_size == 0:
-            raise PictureError(f"{path} is empty (0 bytes); copy it again from its source.")
         if path.stat().st_size > MAX_PICTURE_BYTES:
             raise PictureError(f"{path} has more than {MAX_PICTURE_BYTES} bytes (1 GiB). Make it smaller.")
-        stored = _decode(path)
+        return path.read_bytes()
     except OSError as error:  # a name that is too long, a file that is not ours to read
         raise PictureError(f"{path} cannot be read: {error.strerror}.") from error
-    pixels = _as_unit_range(path, stored)
+
+
+def decode_picture(content: bytes, path: str | Path, *, color: bool = False) -> Picture:
+    """``read_picture`` of a file whose ``content`` is here already; ``path`` is what errors call it."""
+    path = Path(path)
+    if not content:
+        raise PictureError(f"{path} is empty (0 bytes); copy it again from its source.")
+    pixels = _as_unit_range(path, _decode(path, content))
     if color:
         return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
     return pixels if pixels.ndim == 2 else np.clip(pixels @ _LUMA, 0, 1)
@@ -103,18 +114,18 @@ def write_picture(path: str | Path, image: ArrayLike) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _decode(path: Path) -> np.ndarray:
+def _decode(path: Path, content: bytes) -> np.ndarray:
     """The first frame: gray as stored, all else of at most 8 bits as RGBA; turned upright."""
     # Not through imageio, which takes three times as long for small files.
     from PIL import ExifTags, Image
 
-    # Opened here, since Pillow 13, given a name, scrambles uncompressed TIFF files that it has to turn.
-    with open(path, "rb") as stream, warnings.catch_warnings():
+    # Pillow 13, given a name, scrambles uncompressed TIFF files that it has to turn.
+    with io.BytesIO(content) as stream, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # remarks about metadata that nobody here reads
         try:
             with Image.open(stream, formats=_FORMATS) as file:
                 _check_size(path, file.width * file.height)
-                _check_parts(path, file, stream)
+                _check_parts(path, file, content)
                 # Integers of 16 or 32 bits, floats, and what is plain gray already.
                 kept = file.mode[0] in "IF" or (file.mode == "L" and "transparency" not in file.info)
                 pixels = np.asarray(file if kept else file.convert("RGBA"))
@@ -141,17 +152,14 @@ def _check_size(path: Path, count: int) -> None:
         raise PictureError(f"{path} has only {count} pixel; a picture needs two or more.")
 
 
-def _check_parts(path: Path, file: Any, stream: BinaryIO) -> None:
+def _check_parts(path: Path, file: Any, content: bytes) -> None:
     """Small pictures in enormous tiles (TIFF), and pictures painted over and over (JPEG)."""
     if file.format == "TIFF":
         width, length = (int(np.max(file.tag_v2.get(tag, 0))) for tag in (322, 323))
         if width * length > MAX_PIXELS:
             raise PictureError(f"{path} has tiles of {width} x {length} pixels; it is damaged.")
     elif file.format in {"JPEG", "MPO"}:
-        at = stream.tell()
-        stream.seek(0)
-        scans = stream.read().count(b"\xff\xda")
-        stream.seek(at)
+        scans = content.count(b"\xff\xda")
         if scans * file.width * file.height > _MAX_SCANNED:
             raise PictureError(f"{path} has {scans} scans, which would take too long. Open and save it again.")
 

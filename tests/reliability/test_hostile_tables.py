@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmjax.data import PictureError, eyes_table, picture_names, read_eyes_csv
+from gmjax.data import PictureError, entries_of, eyes_table, read_eyes_csv, write_listing
 from gmjax.io import HEADER, load, load_metadata, save
 from tests.test_io import assert_same_bits, models
 
@@ -110,8 +110,12 @@ def test_no_names_of_files_crash(tmp_path_factory, names):
         with open(os.fsencode(folder) + b"/" + name, "wb"):
             made.add(os.fsdecode(name))
     visible = {name for name in made if not name.startswith(".")}
+    plain = {name for name in visible if min(map(ord, name)) >= 32}
+    assert {entry.name for entry in entries_of(folder) if entry.wrong is None} == plain
+    assert sum(entry.wrong is not None for entry in entries_of(folder)) == len(visible - plain)
+    listing = folder / "pictures.list"
     if visible:
-        assert set(picture_names(folder)) == visible
+        assert list(write_listing(listing, folder)) == list(entries_of(folder))
     else:
         with pytest.raises(PictureError, match=re.escape(str(folder))):
-            picture_names(folder)
+            write_listing(listing, folder)

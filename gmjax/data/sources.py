@@ -1,0 +1,158 @@
+"""Pictures one at a time, by number: what can be read in parallel, in any order, in any amount."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from gmjax.data.alignment import Eyes, align, resize
+from gmjax.data.eyes import find_eyes
+from gmjax.data.listing import Entry
+from gmjax.data.pictures import MAX_PICTURE_BYTES, Picture, PictureError, decode_picture, read_file
+
+# Of threads, which share one Python: beyond so many they would only wait for each other.
+MOST_THREADS = 16
+_PREFETCHED = 64
+
+
+class Pictures(Protocol):
+    """What ``read_pictures`` reads from."""
+
+    def __len__(self) -> int: ...
+
+    def name(self, number: int) -> str: ...
+
+    def read(self, number: int) -> Picture:
+        """Raises PictureError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Crop:
+    """What is made of a picture.
+
+    size: side in pixels of a face in the paper's crop.
+    color: keep the colours.
+    aligned: it is aligned already. It is brought to ``size x size``, or where not ``square``, only shrunk until its
+        longer side is ``size``.
+    """
+
+    size: int = 120
+    color: bool = False
+    aligned: bool = False
+    square: bool = True
+
+    def of(self, content: bytes, name: str | Path, eyes: Eyes | None) -> Picture:
+        """The crop of the picture file ``content``, called ``name`` in errors; without ``eyes`` they are found.
+
+        Raises:
+            PictureError: the picture cannot be used, or no face is found.
+            ImportError: eyes have to be found and the extra ``align`` is not installed.
+        """
+        image = decode_picture(content, name, color=self.color)
+        if not self.aligned:
+            if eyes is None:
+                # In the colours, gray or not: they help the finder, and both get the same crop.
+                eyes = find_eyes(decode_picture(content, name, color=True))
+            return align(image, eyes, size=self.size)
+        height, width = image.shape[:2]
+        if self.square:
+            return image if (height, width) == (self.size, self.size) else resize(image, (self.size, self.size))
+        scale = self.size / max(height, width)
+        return image if scale >= 1 else resize(image, (max(1, round(scale * height)), max(1, round(scale * width))))
+
+
+@dataclass(frozen=True)
+class ListedPictures:
+    """The pictures of a ``Listing`` (or of any entries) under ``root``, cropped; ``eyes`` by name, or to be found."""
+
+    entries: Sequence[Entry]
+    root: Path
+    crop: Crop
+    eyes: Mapping[str, Eyes] | None = None
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def name(self, number: int) -> str:
+        return self.entries[number].name
+
+    def read(self, number: int) -> Picture:
+        entry = self.entries[number]
+        if entry.wrong is not None:
+            raise PictureError(entry.wrong)
+        if self.eyes is not None and entry.name not in self.eyes:
+            raise PictureError("it has no row in the table of eyes.")
+        content = read_file(self.root / entry.name) if entry.shard is None else self._member(entry)
+        return self.crop.of(content, self.root / entry.name, None if self.eyes is None else self.eyes[entry.name])
+
+    def _member(self, entry: Entry) -> bytes:
+        if entry.size > MAX_PICTURE_BYTES:
+            raise PictureError(f"{entry.name} has {entry.size} bytes, more than {MAX_PICTURE_BYTES}.")
+        try:
+            with open(self.root / str(entry.shard), "rb") as stream:
+                stream.seek(entry.offset)
+                return stream.read(entry.size)
+        except OSError as error:
+            raise PictureError(f"{entry.name} cannot be read: {error}") from error
+
+
+@dataclass(frozen=True)
+class ArrayPictures:
+    """Pictures (N, H, W[, C]) that are in memory already, or a ``np.memmap``."""
+
+    images: np.ndarray
+    names: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def name(self, number: int) -> str:
+        return self.names[number]
+
+    def read(self, number: int) -> Picture:
+        return self.images[number]
+
+
+def read_pictures(
+    pictures: Pictures, numbers: Sequence[int], *, workers: int = 0
+) -> Iterator[tuple[int, Picture | PictureError]]:
+    """(number, picture or what is wrong with it) of each of ``numbers``, in their order, read ahead in parallel.
+
+    By grain: on as many threads as there are cores, or with ``workers`` in that many processes. Few are held at once.
+    """
+    import grain
+
+    options = grain.ReadOptions(num_threads=min(MOST_THREADS, os.cpu_count() or 1), prefetch_buffer_size=_PREFETCHED)
+    dataset = grain.MapDataset.source(_Numbered(pictures, numbers)).to_iter_dataset(options)
+    if workers:
+        from absl import flags
+
+        # grain asks its flags, which only a program that parses them has.
+        flags.FLAGS.mark_as_parsed()
+        per_worker = grain.ReadOptions(num_threads=2, prefetch_buffer_size=_PREFETCHED)
+        dataset = grain.MapDataset.source(_Numbered(pictures, numbers)).to_iter_dataset(per_worker)
+        dataset = dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=16))
+    for number, image, wrong in dataset:
+        yield int(number), image if wrong is None else PictureError(wrong)
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """What grain reads from: an error is a result, and costs no other picture."""
+
+    pictures: Pictures
+    numbers: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, place):
+        number = int(self.numbers[place])
+        try:
+            return number, self.pictures.read(number), None
+        except PictureError as error:
+            return number, None, str(error)
