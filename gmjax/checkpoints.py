@@ -1,0 +1,68 @@
+"""Where a long run stands, kept on disk by Orbax: whole or not at all, whenever the run ends."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+SECONDS = 30.0
+
+
+class Checkpoints:
+    """Numbered states in ``folder``, the last two kept; each is a dict of arrays, or of lists of them.
+
+    Every process has its own: none waits for another. ``seconds``: how long after one the next is due.
+    """
+
+    def __init__(self, folder: Path, seconds: float = SECONDS):
+        import orbax.checkpoint as ocp
+
+        folder.mkdir(parents=True, exist_ok=True)
+        mine = jax.process_index()
+        alone = ocp.options.MultiprocessingOptions(
+            primary_host=mine, active_processes={mine}, barrier_sync_key_prefix=f"gmjax{mine}"
+        )
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=2,
+            create=False,
+            enable_async_checkpointing=False,
+            cleanup_tmp_directories=True,
+            multiprocessing_options=alone,
+        )
+        self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
+        self._args = ocp.args
+        self._seconds, self._last = seconds, time.monotonic()
+        self.folder = folder
+
+    def due(self) -> bool:
+        return time.monotonic() - self._last >= self._seconds
+
+    def save(self, number: int, content: dict[str, Any]) -> None:
+        if number not in self._manager.all_steps():
+            arrays = jax.tree.map(np.asarray, content)
+            self._manager.save(number, args=self._args.StandardSave(arrays))
+        self._last = time.monotonic()
+
+    def latest(self) -> tuple[int, dict[str, Any]] | None:
+        """(number, content) of the newest state, or None.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        number = self._manager.latest_step()
+        if number is None:
+            return None
+        try:
+            return number, self._manager.restore(number, args=self._args.StandardRestore())
+        except Exception as error:  # what a damaged file makes Orbax raise is not for callers to know
+            raise OSError(
+                f"{self.folder / str(number)} cannot be read ({error}): remove it to go on from an earlier state, or "
+                "begin anew with --overwrite"
+            ) from error
+
+    def remove(self) -> None:
+        self._manager.close()
+        shutil.rmtree(self.folder, ignore_errors=True)

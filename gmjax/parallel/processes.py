@@ -1,0 +1,116 @@
+"""Several processes, on one machine or many: started by JAX's own runtime, in step with each other, ended together.
+
+Everything here works in a single process too, where it does nothing.
+"""
+
+import contextlib
+import itertools
+import socket
+from collections.abc import Iterator
+
+import jax
+from jax._src import distributed  # its client has no public name; Orbax takes it from here too
+
+from gmjax.parallel import watch
+
+# JAX's own: longer than the watch's patience, for the watch says which process it was.
+_HEARTBEAT_SECONDS = 100
+_START_SECONDS = 300
+_WAIT_MS = 1000
+_calls = itertools.count()
+
+
+def start(coordinator: str | None = None, count: int | None = None, index: int | None = None) -> None:
+    """Joins the processes of a run, before anything touches a device.
+
+    JAX finds the others itself on Cloud TPU, Slurm, Open MPI and Kubernetes; elsewhere ``coordinator`` is the address
+    ``host:port`` of process 0, ``count`` how many processes there are, and ``index`` which one this is.
+
+    Raises:
+        ValueError: some of the three are missing, or nothing here tells JAX of the others.
+        ConnectionError: the others did not come within five minutes.
+    """
+    given = (coordinator, count, index)
+    if any(value is None for value in given) and any(value is not None for value in given):
+        raise ValueError("coordinator, processes and process go together: give all three, or none where JAX knows them")
+    if count is not None and index is not None and not 0 <= index < count:
+        raise ValueError(f"process must be from 0 to {count - 1}, of {count} processes; got {index}")
+    method = None if coordinator is None else "deactivate"
+    jax.config.update("jax_enable_preemption_service", False)  # SIGTERM is for the run to answer
+    try:
+        jax.distributed.initialize(
+            coordinator,
+            count,
+            index,
+            cluster_detection_method=method,
+            initialization_timeout=_START_SECONDS,
+            heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+        )
+    except ValueError as error:
+        raise ValueError(
+            f"nothing here tells JAX of other processes ({error}): give coordinator, processes and process"
+        ) from error
+    except RuntimeError as error:
+        raise ConnectionError(f"the processes of this run did not come together: {error}") from error
+    state = distributed.global_state
+    watch.begin(state.client, state.coordinator_address, jax.process_index(), jax.process_count(), socket.gethostname())
+
+
+def index() -> int:
+    return jax.process_index()
+
+
+def count() -> int:
+    return jax.process_count()
+
+
+def is_first() -> bool:
+    """Whether this is the process that writes what all have in common."""
+    return jax.process_index() == 0
+
+
+def from_first(text: str) -> str:
+    """Process 0's ``text``, on all of them."""
+    return from_each(text if is_first() else "")[0]
+
+
+def from_each(text: str) -> list[str]:
+    """The ``text`` of each process, on all of them; no one goes on before all have come here."""
+    if count() == 1:
+        return [text]
+    client, call = distributed.global_state.client, next(_calls)
+    with watch.waiting():
+        client.key_value_set(f"gmjax/call/{call}/{index()}", f"={text}")
+        texts = [_asked_for(f"gmjax/call/{call}/{process}")[1:] for process in range(count())]
+        if call:
+            # Whoever has set the text of this call has read those of the last one.
+            client.key_value_delete(f"gmjax/call/{call - 1}/{index()}")
+    return texts
+
+
+def _asked_for(key: str) -> str:
+    """Asked for again and again: in between Python may answer signals."""
+    while True:
+        try:
+            return distributed.global_state.client.blocking_key_value_get(key, _WAIT_MS)
+        except jax.errors.JaxRuntimeError as error:
+            if "DEADLINE_EXCEEDED" not in str(error):
+                raise
+
+
+def together() -> None:
+    """No process goes on before all have come here."""
+    from_each("")
+
+
+@contextlib.contextmanager
+def ending_together() -> Iterator[None]:
+    """Around a run: whoever leaves it by an error takes the others along, with the reason."""
+    try:
+        yield
+        together()
+    except BaseException as error:
+        watch.leave(error)
+        raise
+    finally:
+        watch.end()
