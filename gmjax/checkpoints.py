@@ -63,6 +63,9 @@ class Checkpoints:
                 "begin anew with --overwrite"
             ) from error
 
-    def remove(self) -> None:
+    def close(self) -> None:
         self._manager.close()
+
+    def remove(self) -> None:
+        self.close()
         shutil.rmtree(self.folder, ignore_errors=True)

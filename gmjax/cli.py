@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +15,11 @@ from tyro.conf import subcommand
 from gmjax.commands.common_model import CommonModel
 from gmjax.commands.fit import Fit
 from gmjax.commands.models import Info, Plot, Render, Transform
+from gmjax.commands.running import Stopped
 from gmjax.commands.shared import UsageError
 from gmjax.data import PictureError
 from gmjax.io import ModelFileError
+from gmjax.parallel import NonFiniteLossError
 
 Command = (
     Annotated[CommonModel, subcommand("common-model")]
@@ -29,7 +32,8 @@ Command = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; the exit status: 0, 1 if some of the pictures were lost, 2 if the command cannot be done.
+    """Runs the command; the exit status: 0, 1 if some of the pictures were lost or a fit went wrong, 2 if the command
+    cannot be done, 4 if another process of the run died, 143 if it was asked to stop (SIGTERM).
 
     Arguments that do not parse, and ``--help``, leave by SystemExit as usual.
     """
@@ -49,9 +53,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UsageError, PictureError, ModelFileError, OSError, ImportError) as error:
         print(f"gmjax: {'; '.join(line.strip() for line in str(error).splitlines())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("gmjax: stopped", file=sys.stderr)
-        return 130
+    except NonFiniteLossError as error:
+        print(f"gmjax: {error}", file=sys.stderr)
+        return 1
+    except (Stopped, KeyboardInterrupt) as error:
+        print("gmjax: stopped; what was done is kept, and the same command goes on from there", file=sys.stderr)
+        return 128 + (signal.SIGTERM if isinstance(error, Stopped) else signal.SIGINT)
 
 
 def _keep_compiled_programs() -> None:

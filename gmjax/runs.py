@@ -2,53 +2,168 @@
 
 import csv
 import dataclasses
+import fcntl
 import importlib.metadata
 import json
 import os
 import platform
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import jax
 
 from gmjax._version import __version__
 from gmjax.config import FitConfig
 
-MODEL, CONFIG, VERSIONS = "model.safetensors", "config.json", "versions.json"
+MODEL, CONFIG, VERSIONS, FINISHED = "model.safetensors", "config.json", "versions.json", "finished.json"
 LOSS, METRICS, SKIPPED = "loss.csv", "metrics.csv", "skipped.csv"
+# What does not change the results, and so may change while a run goes on.
+FREE_OPTIONS = frozenset(
+    {"overwrite", "on_error", "workers", "save_every", "distributed", "coordinator", "processes", "process"}
+)
+FREE_VERSIONS = frozenset({"platform", "devices"})
 _PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy")
 
 
-def create(folder: Path, *, overwrite: bool) -> Path:
-    """The folder of a new run, made and found to be writable before the work begins.
+class Run(NamedTuple):
+    """A run's folder. ``outcome``: what a finished run said at its end, and its exit status; None while it is not."""
 
-    With ``overwrite`` a folder that is not empty is taken too: files of the same names are written over, others stay.
+    folder: Path
+    outcome: tuple[str, int] | None = None
 
-    Raises FileExistsError for a folder in use, and OSError for one that cannot be made or written to.
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def ledger(self) -> Path:
+        return self.folder / "ledger"
+
+    @property
+    def pictures(self) -> Path:
+        return self.folder / "pictures.txt"
+
+    def finish(self, said: str, status: int) -> None:
+        """All that the run is for has been written: what only served it goes."""
+        write_json(self.folder / FINISHED, {"said": said, "status": status})
+        for path in (self.checkpoints, self.ledger):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def opened(folder: Path, configuration: Mapping[str, Any], *, overwrite: bool) -> Iterator[Run]:
+    """The folder of a run of this ``configuration``: of a new one, of one to go on with, or of a finished one.
+
+    Nobody else runs in it meanwhile. With ``overwrite`` a folder that is not empty begins anew: what an earlier run
+    needed to go on is removed, files of the same names are written over, others stay.
+
+    Raises FileExistsError for a folder in use, be it for something else, by another run that is still at work, or by
+    one of another configuration, which the text names; and OSError for one that cannot be made or written to.
     """
+    _make(folder)
+    with _locked(folder):
+        if overwrite:
+            (folder / FINISHED).unlink(missing_ok=True)
+            for path in (Run(folder).checkpoints, Run(folder).ledger):
+                shutil.rmtree(path, ignore_errors=True)
+            # Left from an earlier run, they would name pictures that this run does not have.
+            for path in (folder / SKIPPED, Run(folder).pictures):
+                path.unlink(missing_ok=True)
+        elif (folder / CONFIG).is_file():
+            _require_same(folder, configuration)
+            yield Run(folder, _outcome(folder))
+            return
+        elif any(not path.name.startswith(".") for path in folder.iterdir()):
+            raise FileExistsError(f"{folder} is not empty; give another folder with --out, or --overwrite")
+        write_versions(folder)
+        write_json(folder / CONFIG, configuration)
+        yield Run(folder)
+
+
+def configuration_of(command: str, options: Any, config: FitConfig, **resolved: Any) -> dict[str, Any]:
+    """The command and its ``options`` (a dataclass) as given, what they came to, and the ``FitConfig``."""
+    given = {"command": command, "options": dataclasses.asdict(options)}
+    return given | resolved | {"fit": dataclasses.asdict(config)}
+
+
+def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        in_use = not overwrite and any(folder.iterdir())
-        if not in_use:
-            trial = folder / f".{os.getpid()}.part"
-            trial.touch()
-            trial.unlink()
-            # Left from an earlier run, it would name pictures that this run did not lose.
-            (folder / SKIPPED).unlink(missing_ok=True)
+        trial = folder / f".{os.getpid()}.part"
+        trial.touch()
+        trial.unlink()
     except OSError as error:
         reason = "a file of that name is there" if isinstance(error, FileExistsError) else error.strerror
         raise OSError(f"{folder} cannot be a run's folder ({reason}); give another one with --out") from error
-    if in_use:
-        raise FileExistsError(f"{folder} is not empty; give another folder with --out, or --overwrite")
-    return folder
 
 
-def write_configuration(folder: Path, command: str, options: Any, config: FitConfig, **resolved: Any) -> None:
-    """``config.json``: the command and its options (a dataclass) as given, what they came to, and the ``FitConfig``."""
-    given = {"command": command, "options": dataclasses.asdict(options)}
-    write_json(folder / CONFIG, given | resolved | {"fit": dataclasses.asdict(config)})
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """The system gives the lock back when the process ends, in whatever way."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(descriptor)
+        raise FileExistsError(f"{folder}: another run is at work in it; wait for it, or give another --out") from error
+    except OSError:  # a file system without locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _outcome(folder: Path) -> tuple[str, int] | None:
+    if not (folder / FINISHED).is_file():
+        return None
+    finished = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
+    return finished["said"], finished["status"]
+
+
+def _require_same(folder: Path, configuration: Mapping[str, Any]) -> None:
+    try:
+        there = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        made_with = json.loads((folder / VERSIONS).read_text(encoding="utf-8"))
+        differences = _differences(there, json.loads(json.dumps(configuration, default=_name_of)))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise OSError(f"{folder} holds a run whose {CONFIG} cannot be read ({error}); give --overwrite") from error
+    if not differences and not (folder / FINISHED).is_file():
+        # A run that goes on under other versions would end elsewhere than it set out to.
+        now = json.loads(json.dumps(versions()))
+        differences = [
+            f"{name} was {made_with.get(name)}, is {now[name]}"
+            for name in now
+            if name not in FREE_VERSIONS and made_with.get(name) != now[name]
+        ]
+    if differences:
+        raise FileExistsError(
+            f"{folder} holds a run of another configuration ({'; '.join(differences)}): go on with that one, give "
+            "another folder with --out, or begin anew with --overwrite"
+        )
+
+
+def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """What of two configurations differs: as the command line says it, or else as it was resolved."""
+
+    def of(a: Mapping[str, Any], b: Mapping[str, Any], free: frozenset[str], form: str) -> list[str]:
+        names = [name for name in {**a, **b} if name not in free and a.get(name) != b.get(name)]
+        return [f"{form.format(name.replace('_', '-'))} was {a.get(name)}, is {b.get(name)}" for name in names]
+
+    nested = frozenset({"options", "fit"})
+    return (
+        of(there["options"], here["options"], FREE_OPTIONS, "--{}")
+        or of(there, here, nested, "{}")
+        or of(there["fit"], here["fit"], frozenset(), "{}")
+    )
+
+
+def _name_of(value: Any) -> str:
+    """Of a path the path; of a function its name, which does not change from run to run."""
+    return getattr(value, "__qualname__", str(value))
 
 
 def write_versions(folder: Path) -> None:
@@ -64,7 +179,10 @@ def versions() -> dict[str, Any]:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+    """Whole or not at all."""
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(json.dumps(content, indent=2, default=_name_of) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

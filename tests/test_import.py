@@ -20,7 +20,7 @@ HOUSE = [
     {"target"},
     {"personal", "common"},
     {"parallel", "plotting"},
-    {"runs"},
+    {"runs", "checkpoints", "ledger"},
     {"commands"},
     {"cli"},
     {"__main__", "__init__"},

@@ -4,26 +4,33 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from tyro.conf import arg
 
-from gmjax import io, runs
+from gmjax import io, parallel, runs
+from gmjax.commands import running
+from gmjax.commands.collecting import PicturesAgain, collected
 from gmjax.commands.fit_options import FitOptions, Flag
+from gmjax.commands.following import followed
 from gmjax.commands.shared import (
     UsageError,
     figures_of,
-    fit_with_progress,
     line_of_figures,
+    listed,
     model_metadata,
     progress,
     say_skipped,
     write_loss,
     write_metrics,
 )
-from gmjax.data import Faces, caspeal_faces, load_folder, orl_faces, write_picture
+from gmjax.config import FitConfig
+from gmjax.data import ArrayPictures, Crop, Pictures, caspeal_faces, orl_faces, write_picture
+from gmjax.fitting import FitResult
 from gmjax.gmface import render
-from gmjax.losses import mse
+from gmjax.ledger import Lines
+from gmjax.losses import ImageStatistics, mse
+from gmjax.parallel import processes
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -31,7 +38,7 @@ class CommonModel(FitOptions):
     """Fit one formula to all faces of a collection: their common face."""
 
     data: Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="(default: the 400 ORL faces)")] = None
-    """Folder with pictures of faces, folders in it included."""
+    """Folder with pictures of faces, folders and .tar shards in it included; or a shard, or a list of files (.txt)."""
 
     caspeal: Annotated[Path | None, arg(metavar="ROOT", help_behavior_hint="(default: not used)")] = None
     """Folder of the CAS-PEAL-R1 database; takes its 1040 frontal normal faces."""
@@ -50,62 +57,80 @@ class CommonModel(FitOptions):
 
     def run(self) -> int:
         self._check()
-        config, init, start = self.plan(in_crop=True, batch_size=self.batch_size, epochs=self.epochs)
-        config = config.settled(config.num_components, collection=True)
-        folder = runs.create(self.out, overwrite=self.overwrite)
-        faces = self._faces()
-        runs.write_configuration(folder, "common-model", self, config, start=start, seed=self.seed)
-        runs.write_versions(folder)
-        if faces.skipped:
-            runs.write_table(folder / runs.SKIPPED, ("picture", "reason"), faces.skipped)
-
-        result, seconds = fit_with_progress(faces.images, init, config, self.seed)
-        average = jnp.asarray(np.mean(faces.images, axis=0, dtype=np.float64), faces.images.dtype)
-        drawn = render(result.params, average.shape[:2], offset=config.offset)
-        to_average = float(mse(drawn, average))
-
-        io.save(
-            folder / runs.MODEL,
-            result.params,
-            model_metadata(config, average.shape, f"common face of {len(faces)} faces"),
-        )
-        write_picture(folder / "common_face.png", np.asarray(drawn))
-        write_picture(folder / "average_face.png", np.asarray(average))
-        write_loss(folder, result, config)
-        figures = figures_of(result) | {"mse_to_average": to_average}
-        write_metrics(folder, {"faces": len(faces), **figures, "seconds": round(seconds, 2)})
-        from gmjax import plotting
-
-        plotting.common_figure(result.params, average, config.offset).savefig(folder / "comparison.png", dpi=150)
-
-        say_skipped(len(faces.skipped), len(faces.skipped) + len(faces), folder)
-        print(f"Common face of {len(faces)} faces from {start}, seed {self.seed}, {seconds:.1f} s.")
-        print(
-            f"The model is {folder / runs.MODEL}; beside it common_face.png, comparison.png, loss.png and metrics.csv."
-        )
-        print(f"{line_of_figures(result)}  MSE to the average face {to_average:.3g}")
-        return 0
+        with running.joined(self):
+            config, init, start = self.plan(in_crop=True, batch_size=self.batch_size, epochs=self.epochs)
+            config = config.settled(config.num_components, collection=True)
+            configuration = runs.configuration_of("common-model", self, config, start=start, seed=self.seed)
+            with running.opened(self.out, configuration, overwrite=self.overwrite) as run:
+                if run.outcome is not None:
+                    return running.say_again(run)
+                pictures = self._pictures(run)
+                statistics, usable = collected(pictures, run, self)
+                images = None
+                if config.batch_size is not None:
+                    images = PicturesAgain(pictures, usable, statistics.shape, self.workers)
+                course = parallel.course(statistics, init, config=config, key=jax.random.key(self.seed), images=images)
+                result, seconds = followed(course, run, save_every=self.save_every, shared=images is not None)
+                said = ""
+                if result is not None and processes.is_first():
+                    said = self._write(run, pictures, statistics, result, config, start, seconds)
+                return running.finish(run, said)
 
     def _check(self) -> None:
         if self.data is not None and self.caspeal is not None:
             raise UsageError("give --data or --caspeal, not both")
         if self.data is None and (self.aligned or self.eyes or self.color):
             raise UsageError("--aligned, --eyes and --color go with --data: the others are gray, with known eyes")
-        if self.data is not None and not self.data.is_dir():
+        if self.data is not None and not self.data.exists():
             raise UsageError(f"--data {self.data}: no such folder")
 
-    def _faces(self) -> Faces:
-        if self.data is None and self.caspeal is None:
-            return orl_faces(size=self.size)
-        with progress("reading faces", "face") as bar:
+    def _pictures(self, run: runs.Run) -> Pictures:
+        if self.data is not None:
+            crop = Crop(self.size, self.color, self.aligned)
+            return listed(run, self.data, crop, None if self.aligned else self.eyes)
+        if self.caspeal is None:
+            faces = orl_faces(size=self.size)
+        else:
+            with progress("reading faces", "face") as bar:
 
-            def report(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
+                def report(done: int, total: int) -> None:
+                    bar.total = total
+                    bar.update(done - bar.n)
 
-            if self.data is None:
-                assert self.caspeal is not None
-                return caspeal_faces(self.caspeal, size=self.size, report=report)
-            return load_folder(
-                self.data, eyes=self.eyes, aligned=self.aligned, size=self.size, color=self.color, report=report
-            )
+                faces = caspeal_faces(self.caspeal, size=self.size, report=report)
+        return ArrayPictures(faces.images, faces.names, faces.skipped)
+
+    def _write(
+        self,
+        run: runs.Run,
+        pictures: Pictures,
+        statistics: ImageStatistics,
+        result: FitResult,
+        config: FitConfig,
+        start: str,
+        seconds: float,
+    ) -> str:
+        """All files of the finished run; what there is to say about it."""
+        folder, average, count = run.folder, statistics.mean, int(statistics.count)
+        lost = [(name, reason) for _, (name, reason) in Lines(run.ledger, len(pictures))]
+        if lost:
+            runs.write_table(folder / runs.SKIPPED, ("picture", "reason"), lost)
+        drawn = render(result.params, average.shape[:2], offset=config.offset)
+        to_average = float(mse(drawn, average))
+        metadata = model_metadata(config, average.shape, f"common face of {count} faces")
+        io.save(folder / runs.MODEL, result.params, metadata)
+        write_picture(folder / "common_face.png", np.asarray(drawn))
+        write_picture(folder / "average_face.png", np.asarray(average))
+        write_loss(folder, result, config)
+        figures = figures_of(result) | {"mse_to_average": to_average}
+        write_metrics(folder, {"faces": count, **figures, "seconds": round(seconds, 2)})
+        from gmjax import plotting
+
+        plotting.common_figure(result.params, average, config.offset).savefig(folder / "comparison.png", dpi=150)
+        say_skipped(len(lost), len(pictures), folder)
+        return (
+            f"Common face of {count} faces from {start}, seed {self.seed}, {seconds:.1f} s.\n"
+            f"The model is {folder / runs.MODEL}; "
+            "beside it common_face.png, comparison.png, loss.png and metrics.csv.\n"
+            f"{line_of_figures(result)}  MSE to the average face {to_average:.3g}"
+        )

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from tyro.conf import arg
 
 from gmjax import io
+from gmjax.checkpoints import SECONDS
 from gmjax.commands.shared import UsageError, refusals
 from gmjax.config import FitConfig
 from gmjax.data import MAX_PIXELS
@@ -60,7 +61,30 @@ class FitOptions:
     """Seed of everything random."""
 
     overwrite: Flag = False
-    """Write into a folder that is not empty."""
+    """Begin anew in a folder that is not empty. Without it a run that was interrupted goes on, and a finished one says
+    so."""
+
+    on_error: Literal["skip", "stop"] = "skip"
+    """A picture that cannot be used is left out and listed, or ends the run."""
+
+    workers: Annotated[int, arg(metavar="N")] = 0
+    """Processes that read pictures, for machines with many cores; 0 reads on threads, which do for about four."""
+
+    save_every: Annotated[float, arg(metavar="SECONDS")] = SECONDS
+    """How often a long run saves what it needs to go on."""
+
+    distributed: Flag = False
+    """One of several processes that share the work, each started with the same command. On Cloud TPU, Slurm, Open MPI
+    and Kubernetes they find each other; elsewhere say --coordinator, --processes and --process."""
+
+    coordinator: Annotated[str | None, arg(metavar="HOST:PORT", help_behavior_hint="")] = None
+    """With --distributed: where process 0 listens."""
+
+    processes: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
+    """With --distributed: how many there are."""
+
+    process: Annotated[int | None, arg(metavar="I", help_behavior_hint="")] = None
+    """With --distributed: which this one is, from 0."""
 
     def plan(self, *, in_crop: bool, **more) -> tuple[FitConfig, GmFace | None, str]:
         """(how to fit, the model to start from or None, what the start is called)."""
@@ -68,6 +92,8 @@ class FitOptions:
             raise UsageError(f"--size must be from 2 to {math.isqrt(MAX_PIXELS)} pixels; got {self.size}")
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"--seed must be from 0 to 2^32 - 1; got {self.seed}")
+        if self.workers < 0 or not self.save_every >= 0:
+            raise UsageError("--workers and --save-every must be at least 0")
         start = self.start
         if start is None:
             is_published = in_crop and self.components in (None, PUBLISHED_COMPONENTS)

@@ -1,21 +1,21 @@
 """What the commands share: refusals in plain words, progress bars, figures and the files of a run."""
 
 import contextlib
+import filecmp
 import os
 import re
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import jax
 import numpy as np
 from tqdm import tqdm
 
-from gmjax import parallel, runs
+from gmjax import runs
 from gmjax.config import FitConfig
+from gmjax.data import Crop, ListedPictures, Listing, eyes_table, root_of, write_listing
 from gmjax.fitting import LAST_STEPS, FitResult
-from gmjax.gmface import GmFace
+from gmjax.parallel import processes
 
 DIVERGED = "the fit came to numbers that are NaN or infinite; try another --start or the default recipe"
 
@@ -39,19 +39,41 @@ def progress(what: str, unit: str, total: int | None = None) -> tqdm:
     return tqdm(desc=what, unit=unit, total=total, disable=None, dynamic_ncols=True, leave=False)
 
 
-def fit_with_progress(images, init: GmFace | None, config: FitConfig, seed: int) -> tuple[FitResult, float]:
-    """One model for all ``images``, and the seconds it took."""
-    begun = time.perf_counter()
-    with progress("fitting", "step") as bar:
+def listed(run: runs.Run, source: Path, crop: Crop, eyes: Path | None) -> ListedPictures:
+    """The pictures of ``source``, as the run's own list names them; process 0 writes it, and the others read it.
 
-        def report(step: int, steps: int, loss: float) -> None:
-            bar.total = steps
-            bar.set_postfix_str(f"loss {loss:.4g}", refresh=False)
-            bar.update(step - bar.n)
+    Raises:
+        PictureError: there are none, or a wrong table of eyes.
+        FileExistsError: they are no longer those that the run began with.
+    """
+    if processes.is_first():
+        if run.pictures.is_file():
+            _require_same_pictures(run, source)
+        else:
+            write_listing(run.pictures, source)
+    processes.together()
+    listing, root = Listing(run.pictures), root_of(source)
+    table = None if crop.aligned else eyes_table(root, eyes, (entry.name for entry in listing))
+    return ListedPictures(listing, root, crop, table)
 
-        result = parallel.fit_common(images, init, config=config, key=jax.random.key(seed), report=report)
-        jax.block_until_ready(result)
-    return result, time.perf_counter() - begun
+
+def _require_same_pictures(run: runs.Run, source: Path) -> None:
+    now = run.folder / ".pictures.now"
+    try:
+        write_listing(now, source)
+        if filecmp.cmp(now, run.pictures, shallow=False):
+            return
+        names_now, names_then = ({entry.name for entry in Listing(path)} for path in (now, run.pictures))
+    finally:
+        now.unlink(missing_ok=True)
+    changes = [f"{name} is new" for name in sorted(names_now - names_then)]
+    changes += [f"{name} is gone" for name in sorted(names_then - names_now)]
+    first = changes[0] if changes else "a shard was written anew"
+    more = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
+    raise FileExistsError(
+        f"{run.folder} holds a run of other pictures ({first}{more}): bring {source} back "
+        "to what it was, give another folder with --out, or begin anew with --overwrite"
+    )
 
 
 def figures_of(result: FitResult) -> dict[str, float]:

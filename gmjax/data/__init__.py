@@ -7,11 +7,12 @@ from gmjax.data.alignment import EYES, Eyes, align, resize
 from gmjax.data.caspeal import caspeal_faces
 from gmjax.data.eyes import NoFaceError, find_eyes, read_eyes_csv
 from gmjax.data.faces import Faces, eyes_table, load_folder, load_picture
-from gmjax.data.listing import Entry, Listing, entries_of, root_of, write_listing
+from gmjax.data.listing import COLLECTION_SUFFIXES, Entry, Listing, entries_of, root_of, write_listing
 from gmjax.data.orl import orl_faces
 from gmjax.data.pictures import (
     MAX_PIXELS,
     PICTURE_SUFFIXES,
+    Picture,
     PictureError,
     read_picture,
     write_picture,
@@ -19,6 +20,7 @@ from gmjax.data.pictures import (
 from gmjax.data.sources import ArrayPictures, Crop, ListedPictures, Pictures, read_pictures
 
 __all__ = [
+    "COLLECTION_SUFFIXES",
     "EYES",
     "MAX_PIXELS",
     "PICTURE_SUFFIXES",
@@ -30,6 +32,7 @@ __all__ = [
     "ListedPictures",
     "Listing",
     "NoFaceError",
+    "Picture",
     "PictureError",
     "Pictures",
     "align",

@@ -16,6 +16,7 @@ import numpy as np
 from gmjax.data.pictures import PICTURE_SUFFIXES, PictureError
 
 LIST_SUFFIX, SHARD_SUFFIX = ".txt", ".tar"
+COLLECTION_SUFFIXES = frozenset({LIST_SUFFIX, SHARD_SUFFIX})
 _SEPARATOR = "\0"
 _BYTES_AT_ONCE = 2**24
 
@@ -89,6 +90,9 @@ class Listing:
     def __len__(self) -> int:
         self._open()
         return len(self._ends)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (self[number] for number in range(len(self)))
 
     def __getitem__(self, number: int) -> Entry:
         content = self._open()

@@ -10,7 +10,7 @@ import numpy as np
 
 from gmjax.data.alignment import Eyes, align, resize
 from gmjax.data.eyes import find_eyes
-from gmjax.data.listing import Entry
+from gmjax.data.listing import Entry, Listing
 from gmjax.data.pictures import MAX_PICTURE_BYTES, Picture, PictureError, decode_picture, read_file
 
 # Of threads, which share one Python: beyond so many they would only wait for each other.
@@ -69,7 +69,7 @@ class Crop:
 class ListedPictures:
     """The pictures of a ``Listing`` (or of any entries) under ``root``, cropped; ``eyes`` by name, or to be found."""
 
-    entries: Sequence[Entry]
+    entries: Sequence[Entry] | Listing
     root: Path
     crop: Crop
     eyes: Mapping[str, Eyes] | None = None
@@ -102,23 +102,26 @@ class ListedPictures:
 
 @dataclass(frozen=True)
 class ArrayPictures:
-    """Pictures (N, H, W[, C]) that are in memory already, or a ``np.memmap``."""
+    """Pictures (N, H, W[, C]) that are in memory already; after them (name, reason) of those that cannot be used."""
 
     images: np.ndarray
     names: Sequence[str]
+    skipped: Sequence[tuple[str, str]] = ()
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.images) + len(self.skipped)
 
     def name(self, number: int) -> str:
-        return self.names[number]
+        return self.names[number] if number < len(self.images) else self.skipped[number - len(self.images)][0]
 
     def read(self, number: int) -> Picture:
+        if number >= len(self.images):
+            raise PictureError(self.skipped[number - len(self.images)][1])
         return self.images[number]
 
 
 def read_pictures(
-    pictures: Pictures, numbers: Sequence[int], *, workers: int = 0
+    pictures: Pictures, numbers: Sequence[int] | np.ndarray, *, workers: int = 0
 ) -> Iterator[tuple[int, Picture | PictureError]]:
     """(number, picture or what is wrong with it) of each of ``numbers``, in their order, read ahead in parallel.
 
@@ -145,7 +148,7 @@ class _Numbered:
     """What grain reads from: an error is a result, and costs no other picture."""
 
     pictures: Pictures
-    numbers: Sequence[int]
+    numbers: Sequence[int] | np.ndarray
 
     def __len__(self) -> int:
         return len(self.numbers)

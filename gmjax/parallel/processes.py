@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 from jax._src import distributed  # its client has no public name; Orbax takes it from here too
@@ -52,8 +53,8 @@ def start(coordinator: str | None = None, count: int | None = None, index: int |
         ) from error
     except RuntimeError as error:
         raise ConnectionError(f"the processes of this run did not come together: {error}") from error
-    state = distributed.global_state
-    watch.begin(state.client, state.coordinator_address, jax.process_index(), jax.process_count(), socket.gethostname())
+    address = str(distributed.global_state.coordinator_address)
+    watch.begin(_client(), address, jax.process_index(), jax.process_count(), socket.gethostname())
 
 
 def index() -> int:
@@ -78,7 +79,7 @@ def from_each(text: str) -> list[str]:
     """The ``text`` of each process, on all of them; no one goes on before all have come here."""
     if count() == 1:
         return [text]
-    client, call = distributed.global_state.client, next(_calls)
+    client, call = _client(), next(_calls)
     with watch.waiting():
         client.key_value_set(f"gmjax/call/{call}/{index()}", f"={text}")
         texts = [_asked_for(f"gmjax/call/{call}/{process}")[1:] for process in range(count())]
@@ -88,11 +89,15 @@ def from_each(text: str) -> list[str]:
     return texts
 
 
+def _client() -> Any:
+    return distributed.global_state.client
+
+
 def _asked_for(key: str) -> str:
     """Asked for again and again: in between Python may answer signals."""
     while True:
         try:
-            return distributed.global_state.client.blocking_key_value_get(key, _WAIT_MS)
+            return _client().blocking_key_value_get(key, _WAIT_MS)
         except jax.errors.JaxRuntimeError as error:
             if "DEADLINE_EXCEEDED" not in str(error):
                 raise

@@ -71,6 +71,12 @@ def stops() -> bool:
     return _stops or (_watch is not None and _watch.stops)
 
 
+def go_on() -> None:
+    """Whoever asked to stop is answered."""
+    global _stops
+    _stops = False
+
+
 def leave(error: BaseException) -> None:
     """This process ends with ``error``: the others are told."""
     if _watch is not None:
@@ -92,7 +98,7 @@ class _Watch:
         self.stops = False
         self.last: str | None = None
         self.ended = threading.Event()
-        self.main = threading.main_thread().ident
+        self.main = threading.main_thread().ident or 0
         # For each process: (what it said, since when); (its work, its processor time, since when).
         self.heard: dict[int, tuple[str, float]] = {}
         self.worked: dict[int, tuple[int, float, float]] = {}
@@ -147,7 +153,9 @@ class _Watch:
     def _where(self) -> str:
         """Which line of gmjax the work is at."""
         frame = sys._current_frames().get(self.main)
-        places = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_stack(frame) if "gmjax" in f.filename]
+        places = [
+            f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_stack(frame) if "gmjax" in f.filename
+        ]
         return places[-1] if places else "its start"
 
     def _blamed(self, said: dict[str, str], now: float) -> str | None:

@@ -1,0 +1,90 @@
+"""A run from its start to its end: its processes, its folder, SIGTERM, and what is said when it is over."""
+
+import contextlib
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from gmjax import runs
+from gmjax.commands.fit_options import FitOptions
+from gmjax.commands.shared import refusals
+from gmjax.parallel import processes, watch
+
+
+class Stopped(Exception):
+    """The run was asked to stop, and has saved what it came to."""
+
+
+@contextlib.contextmanager
+def joined(options: FitOptions) -> Iterator[None]:
+    """Around a whole run, before anything touches a device: with ``--distributed`` the other processes join it."""
+    if options.distributed:
+        with refusals():
+            processes.start(options.coordinator, options.processes, options.process)
+    with _stopping_at_sigterm(), processes.ending_together():
+        yield
+
+
+@contextlib.contextmanager
+def opened(folder: Path, configuration: Mapping[str, Any], *, overwrite: bool) -> Iterator[runs.Run]:
+    """``runs.opened`` by process 0, for all of them."""
+    with contextlib.ExitStack() as stack:
+        run = runs.Run(folder)
+        if processes.is_first():
+            run = stack.enter_context(runs.opened(folder, configuration, overwrite=overwrite))
+        outcome = json.loads(processes.from_first(json.dumps(run.outcome)))
+        if not (folder / runs.CONFIG).is_file():
+            raise OSError(f"{folder} of process 0 is not to be seen here: give an --out that all processes share")
+        try:
+            yield runs.Run(folder, None if outcome is None else tuple(outcome))
+        except Stopped:
+            # The others have been asked too: each saves its own.
+            processes.together()
+            raise
+
+
+def require_going_on() -> None:
+    """Raises Stopped if the run was asked to stop; what it came to has been saved by then."""
+    if watch.stops():
+        raise Stopped
+
+
+def finish(run: runs.Run, said: str, status: int = 0) -> int:
+    """The run's last words (process 0's), kept for whoever starts it again; the exit status (process 0's)."""
+    status = int(processes.from_first(str(status)))
+    if processes.is_first():
+        run.finish(said, status)
+        print(said)
+    return status
+
+
+def say_again(run: runs.Run) -> int:
+    """A finished run started again."""
+    assert run.outcome is not None
+    said, status = run.outcome
+    if processes.is_first():
+        print(f"{run.folder} is finished, nothing was done; --overwrite does it again. It had said:\n{said}")
+    return status
+
+
+@contextlib.contextmanager
+def _stopping_at_sigterm() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number, frame):
+        watch.stop()
+        signal.signal(signal.SIGTERM, before)  # whoever sends it twice does not want to wait
+        print("gmjax: SIGTERM: saving, then leaving", file=sys.stderr, flush=True)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        watch.go_on()
