@@ -7,19 +7,20 @@ from typing import Any
 
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
+from flax import traverse_util
 
 SECONDS = 30.0
+_ARRAYS = "arrays.npz"
 
 
 class Checkpoints:
-    """Numbered states in ``folder``, the last two kept; each is a dict of arrays, or of lists of them.
+    """Numbered states in ``folder``, the last two kept; each is a dict of arrays, or of dicts of them.
 
     Every process has its own: none waits for another. ``seconds``: how long after one the next is due.
     """
 
     def __init__(self, folder: Path, seconds: float = SECONDS):
-        import orbax.checkpoint as ocp
-
         folder.mkdir(parents=True, exist_ok=True)
         mine = jax.process_index()
         alone = ocp.options.MultiprocessingOptions(
@@ -32,8 +33,7 @@ class Checkpoints:
             cleanup_tmp_directories=True,
             multiprocessing_options=alone,
         )
-        self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
-        self._args = ocp.args
+        self._manager = ocp.CheckpointManager(folder.absolute(), options=options, item_handlers=_Arrays())
         self._seconds, self._last = seconds, time.monotonic()
         self.folder = folder
 
@@ -42,8 +42,7 @@ class Checkpoints:
 
     def save(self, number: int, content: dict[str, Any]) -> None:
         if number not in self._manager.all_steps():
-            arrays = jax.tree.map(np.asarray, content)
-            self._manager.save(number, args=self._args.StandardSave(arrays))
+            self._manager.save(number, args=_Save(content))
         self._last = time.monotonic()
 
     def latest(self) -> tuple[int, dict[str, Any]] | None:
@@ -56,8 +55,8 @@ class Checkpoints:
         if number is None:
             return None
         try:
-            return number, self._manager.restore(number, args=self._args.StandardRestore())
-        except Exception as error:  # what a damaged file makes Orbax raise is not for callers to know
+            return number, self._manager.restore(number, args=_Restore())
+        except Exception as error:  # what a damaged file makes NumPy or Orbax raise is not for callers to know
             raise OSError(
                 f"{self.folder / str(number)} cannot be read ({error}): remove it to go on from an earlier state, or "
                 "begin anew with --overwrite"
@@ -69,3 +68,25 @@ class Checkpoints:
     def remove(self) -> None:
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _Arrays(ocp.CheckpointHandler):
+    """Of any process: Orbax's own handlers write NumPy arrays of process 0 only."""
+
+    def save(self, directory, args):
+        np.savez(directory / _ARRAYS, **traverse_util.flatten_dict(args.content, sep="/"))
+
+    def restore(self, directory, args):
+        with np.load(directory / _ARRAYS, allow_pickle=False) as arrays:
+            return traverse_util.unflatten_dict(dict(arrays), sep="/")
+
+
+@ocp.args.register_with_handler(_Arrays, for_save=True)
+class _Save(ocp.args.CheckpointArgs):
+    def __init__(self, content: dict[str, Any]):
+        self.content = content
+
+
+@ocp.args.register_with_handler(_Arrays, for_restore=True)
+class _Restore(ocp.args.CheckpointArgs):
+    pass

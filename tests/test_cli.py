@@ -73,8 +73,8 @@ def test_fit_of_one_picture(tmp_path, capsys):
     assert run("fit", "a.png", *ALIGNED) == 0
     out = tmp_path / "runs" / "a"
     assert sorted(os.listdir(out)) == [
-        "config.json", "finished.json", "fit.png", "loss.csv", "loss.png", "metrics.csv", "model.safetensors", "picture.png",
-        "render.png", "versions.json",
+        "config.json", "finished.json", "fit.png", "loss.csv", "loss.png", "metrics.csv", "model.safetensors",
+        "picture.png", "render.png", "versions.json",
     ]  # fmt: skip
 
     params, image = io.load(out / "model.safetensors"), read_picture("a.png")

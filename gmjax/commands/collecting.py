@@ -11,7 +11,7 @@ import numpy as np
 from gmjax.checkpoints import Checkpoints
 from gmjax.commands.fit_options import FitOptions
 from gmjax.commands.running import require_going_on
-from gmjax.commands.shared import progress
+from gmjax.commands.shared import progress, say_going_on
 from gmjax.data import ArrayPictures, PictureError, Pictures, read_pictures
 from gmjax.ledger import Ledger, Lines
 from gmjax.losses import ImageStatistics
@@ -36,6 +36,8 @@ def collected(pictures: Pictures, run: Run, options: FitOptions) -> tuple[ImageS
     earlier = _Earlier(run.checkpoints / "reading", blocks)
     processes.together()
     sums, done = (earlier.sums, earlier.done) if processes.is_first() else (None, np.zeros(blocks, bool))
+    if done.any():
+        say_going_on(run, int(done.sum()), blocks, f"times {_BLOCK} pictures are read")
     folder = earlier.folder / f"{earlier.generation:06}-{processes.index():06}"
     checkpoints, ledger = Checkpoints(folder, options.save_every), Ledger(run.ledger, processes.index())
 

@@ -21,6 +21,7 @@ from gmjax.commands.shared import (
     listed,
     model_metadata,
     progress,
+    say_going_on,
     say_skipped,
 )
 from gmjax.config import FitConfig
@@ -47,6 +48,8 @@ def fit_folder(options: "Fit", run: Run, config: FitConfig, init: GmFace | None,
     pictures = listed(run, options.path, crop, None if options.aligned else options.eyes)
     size = _chunk_size(options, init, config)
     missing = ~Lines(run.ledger, len(pictures)).has
+    if processes.is_first() and not missing.all():
+        say_going_on(run, len(pictures) - int(missing.sum()), len(pictures), "pictures are done")
     starts = np.arange(0, len(pictures), size)
     starts = starts[np.logical_or.reduceat(missing, starts)][processes.index() :: processes.count()]
     processes.together()
@@ -60,7 +63,8 @@ def fit_folder(options: "Fit", run: Run, config: FitConfig, init: GmFace | None,
             "room, and the same command goes on with these"
         ) from error
     except BaseException:
-        _write_tables(run, len(pictures))
+        if processes.is_first():
+            _write_tables(run, len(pictures))
         raise
     finally:
         ledger.close()
@@ -68,8 +72,8 @@ def fit_folder(options: "Fit", run: Run, config: FitConfig, init: GmFace | None,
     if not processes.is_first():
         return running.finish(run, "")
     errors, lost = _write_tables(run, len(pictures))
-    if missing := len(pictures) - len(errors) - len(lost):
-        raise UsageError(f"{missing} of {len(pictures)} pictures are missing: the same command goes on with these")
+    if absent := len(pictures) - len(errors) - len(lost):
+        raise UsageError(f"{absent} of {len(pictures)} pictures are missing: the same command goes on with these")
     say_skipped(len(lost), len(pictures), run.folder)
     seconds = time.perf_counter() - begun
     said = [
@@ -108,9 +112,9 @@ def _fit_chunks(options: "Fit", run: Run, config, init, pictures: Pictures, star
                 raise PictureError(f"{pictures.name(number)}: {reason}; what was fitted before it is kept")
             bar.update()
 
-        for start in starts:
+        for first in starts.tolist():
             images: dict[int, Picture] = {}
-            for number, image in itertools.islice(read, min(size, len(pictures) - int(start))):
+            for number, image in itertools.islice(read, min(size, len(pictures) - first)):
                 watch.progress()
                 if len(os.fsencode(Path(pictures.name(number)).name)) > _LONGEST_NAME:
                     lose(number, "its name is too long to be given to a model file")

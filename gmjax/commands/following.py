@@ -8,7 +8,7 @@ import numpy as np
 
 from gmjax.checkpoints import Checkpoints
 from gmjax.commands.running import Stopped
-from gmjax.commands.shared import progress
+from gmjax.commands.shared import progress, say_going_on
 from gmjax.fitting import FitResult
 from gmjax.parallel import Course, processes, watch
 from gmjax.runs import Run
@@ -27,6 +27,8 @@ def followed(course: Course, run: Run, *, save_every: float, shared: bool) -> tu
     first, state, losses, seconds = _restored(course, checkpoints)
     if shared:
         processes.together()
+    if first and processes.is_first():
+        say_going_on(run, len(losses), course.steps, "steps are done")
     begun = time.perf_counter() - seconds
     with progress("fitting", "step", course.steps) as bar:
         bar.update(len(losses))

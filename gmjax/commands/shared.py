@@ -118,6 +118,10 @@ def say_skipped(count: int, total: int, folder: Path) -> None:
         )
 
 
+def say_going_on(run: runs.Run, done: int, total: int, what: str) -> None:
+    print(f"gmjax: {run.folder} goes on: {done} of {total} {what}", file=sys.stderr)
+
+
 def as_text(name: str | Path) -> str:
     """A file name as text, whatever bytes it has."""
     return os.fsencode(name).decode("utf-8", "replace")

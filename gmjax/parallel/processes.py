@@ -114,6 +114,10 @@ def ending_together() -> Iterator[None]:
     try:
         yield
         together()
+    except jax.errors.JaxRuntimeError:
+        # Most likely what is left of a sum over processes, one of which is gone: the watch knows which.
+        watch.wait_for_verdict()
+        raise
     except BaseException as error:
         watch.leave(error)
         raise

@@ -26,6 +26,7 @@ STUCK_SECONDS = 45
 _IDLE_SECONDS = 2.0
 EXIT = 4
 _PERIOD = 1.0
+_LINGER_SECONDS = 4.0
 _FOLDER = "gmjax/watch/"
 
 _watch: "_Watch | None" = None
@@ -78,9 +79,16 @@ def go_on() -> None:
 
 
 def leave(error: BaseException) -> None:
-    """This process ends with ``error``: the others are told."""
+    """This process ends with ``error``: the others are told, and given the time to hear it."""
     if _watch is not None:
         _watch.say_last(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+        _watch.linger()
+
+
+def wait_for_verdict() -> None:
+    """The time in which the watch finds out who is dead, and ends this process."""
+    if _watch is not None:
+        time.sleep(SILENT_SECONDS + _LINGER_SECONDS)
 
 
 def end() -> None:
@@ -192,10 +200,13 @@ class _Watch:
             flush=True,
         )
         self.stop_witness()
-        if self.index == 0:
-            # With this process the store goes: the others first get the time to see for themselves.
-            time.sleep(4 * _PERIOD)
+        self.linger()
         os._exit(EXIT)
+
+    def linger(self) -> None:
+        """With process 0 the store goes."""
+        if self.index == 0:
+            time.sleep(_LINGER_SECONDS)
 
     def stop_witness(self) -> None:
         if self.witness is not None:

@@ -1,0 +1,110 @@
+"""The gmjax command in processes of its own, which can be killed, stopped and watched."""
+
+import dataclasses
+import multiprocessing
+import os
+import socket
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+
+CONTEXT = multiprocessing.get_context("forkserver")
+# Imported once: each command then starts in no time.
+CONTEXT.set_forkserver_preload(["gmjax.cli"])
+
+
+@dataclasses.dataclass
+class Command:
+    """One process at work in ``folder``; what it says is in ``log``."""
+
+    process: multiprocessing.process.BaseProcess
+    log: Path
+
+    def status(self, timeout: float = 240) -> int:
+        self.process.join(timeout)
+        assert self.process.exitcode is not None, f"it hangs; it had said: {self.said()}"
+        return self.process.exitcode
+
+    def said(self) -> str:
+        return self.log.read_text() if self.log.exists() else ""
+
+
+def start(
+    folder: Path, *arguments: object, name: str = "log", devices: int = 1, hangs: bool = False, **patience: float
+) -> Command:
+    """``gmjax ARGUMENTS`` begun in ``folder``; ``patience``: other values of gmjax.parallel.watch's constants."""
+    log = folder / f"{name}.txt"
+    words = [str(argument) for argument in arguments]
+    process = CONTEXT.Process(target=_run, args=(folder, words, log, devices, hangs, patience))
+    process.start()
+    return Command(process, log)
+
+
+def start_together(
+    folder: Path, count: int, *arguments: object, devices: int = 2, hang: int | None = None, **patience: float
+) -> list[Command]:
+    """``count`` processes of one distributed run; number ``hang`` waits for its first picture for ever."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    together = ("--distributed", "--coordinator", f"127.0.0.1:{port}", "--processes", count)
+    return [
+        start(
+            folder, *arguments, *together, "--process", i, name=f"log{i}", devices=devices, hangs=i == hang, **patience
+        )
+        for i in range(count)
+    ]
+
+
+def finish(folder: Path, *arguments: object) -> Command:
+    command = start(folder, *arguments)
+    assert command.status() in (0, 1), command.said()
+    return command
+
+
+def fill(folder: Path, count: int, shape: tuple[int, int] = (12, 12), seed: int = 0) -> Path:
+    """``count`` small smooth pictures in nested folders."""
+    from gmjax.data import write_picture
+
+    rng = np.random.default_rng(seed)
+    row, column = np.mgrid[: shape[0], : shape[1]] / shape[1]
+    for number in range(count):
+        path = folder / f"{number // 100}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        a, b, c = rng.uniform(1, 6, size=3)
+        write_picture(path, 0.5 + 0.3 * np.sin(a * row + c) * np.cos(b * column))
+    return folder
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """All files of a finished run that two runs must have in common."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name not in ("config.json", "finished.json", "versions.json"):
+            found[name] = path.read_bytes()
+    if "metrics.csv" in found:
+        header, *rows = found["metrics.csv"].split(b"\n")
+        if header.endswith(b",seconds"):
+            found["metrics.csv"] = b"\n".join([header, *(row.rpartition(b",")[0] for row in rows)])
+    return found
+
+
+def _run(folder: Path, arguments: list[str], log: Path, devices: int, hangs: bool, patience: dict[str, float]) -> None:
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.chdir(folder)
+    import jax
+
+    from gmjax import cli, data
+    from gmjax.parallel import watch
+
+    for name, value in patience.items():
+        setattr(watch, name, value)
+    if hangs:
+        data.ListedPictures.read = lambda *_: threading.Event().wait()
+    jax.config.update("jax_num_cpu_devices", devices)
+    sys.exit(cli.main(arguments))

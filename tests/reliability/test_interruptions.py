@@ -1,0 +1,118 @@
+"""Runs that are killed, stopped, or started again: they end bit for bit where an undisturbed run ends."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from tests.reliability import commands
+from tests.reliability.conftest import SOAK_MINUTES
+
+SAVING = ("--save-every", 0.2)
+FEW = ("--aligned", "--size", 12, "--components", 4)
+RUNS = {
+    "a common face": ("common-model", "--data", "in", *FEW, "--steps", 4000),
+    "a common face by lm": ("common-model", "--data", "in", *FEW, "--solver", "lm", "--steps", 1000),
+    "a common face from minibatches": ("common-model", "--data", "in", *FEW, "--batch-size", 100, "--epochs", 60),
+    "many personal faces": ("fit", "in", *FEW, "--steps", 400),
+}
+
+
+def undisturbed(tmp_path, run, count):
+    """(the results of the run, the seconds it took once everything was compiled)."""
+    commands.fill(tmp_path / "in", count)
+    commands.finish(tmp_path, *RUNS[run], "--out", "warm")
+    begun = time.monotonic()
+    commands.finish(tmp_path, *RUNS[run], *SAVING, "--out", "whole")
+    return commands.results(tmp_path / "whole"), time.monotonic() - begun
+
+
+@pytest.mark.parametrize("run", RUNS if SOAK_MINUTES else ["a common face from minibatches", "many personal faces"])
+def test_killed_at_random_moments(tmp_path, trials, run):
+    """The same command until it has ended; so long as kills are left, none of its starts is undisturbed."""
+    rng = np.random.default_rng(0)
+    expected, seconds = undisturbed(tmp_path, run, 60 if run.startswith("many") else 700)
+    for number in trials(f"kill -9 of {run}, at random", short=2, long=20, share=0.1):
+        if number and (tmp_path / "out" / "finished.json").exists():
+            assert commands.results(tmp_path / "out") == expected
+            os.rename(tmp_path / "out", tmp_path / f"out{number}")
+        command = commands.start(tmp_path, *RUNS[run], *SAVING, "--out", "out")
+        command.process.join(rng.uniform(0, seconds))
+        command.process.kill()
+        command.process.join()
+    commands.finish(tmp_path, *RUNS[run], *SAVING, "--out", "out")
+    found = commands.results(tmp_path / "out")
+    assert sorted(found) == sorted(expected)
+    assert found == expected
+    trials.cost("nothing: every run ended with the same bits")
+
+
+@pytest.mark.parametrize("run", ["a common face from minibatches", "many personal faces"])
+def test_sigterm_saves_and_leaves(tmp_path, run):
+    expected, seconds = undisturbed(tmp_path, run, 60 if run.startswith("many") else 700)
+    command = commands.start(tmp_path, *RUNS[run], "--out", "out")
+    wait_for(lambda: (tmp_path / "out" / "config.json").exists(), command)
+    time.sleep(0.3 * seconds)
+    os.kill(command.process.pid, signal.SIGTERM)
+    assert command.status(30) == 128 + signal.SIGTERM, command.said()
+    assert "the same command goes on" in command.said()
+    command = commands.finish(tmp_path, *RUNS[run], "--out", "out")
+    assert "goes on" in command.said()
+    assert commands.results(tmp_path / "out") == expected
+
+
+def test_a_finished_run_says_so(tmp_path):
+    commands.fill(tmp_path / "in", 3)
+    arguments = ("fit", "in", *FEW, "--steps", 5, "--out", "out")
+    first = commands.finish(tmp_path, *arguments).said()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    again = commands.start(tmp_path, *arguments)
+    assert again.status() == 0
+    assert "out is finished, nothing was done" in again.said()
+    assert first in again.said()
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
+
+
+def test_another_configuration_is_refused(tmp_path):
+    commands.fill(tmp_path / "in", 3)
+    arguments = ("fit", "in", "--aligned", "--size", 12, "--steps", 5, "--out", "out")
+    commands.finish(tmp_path, *arguments, "--components", 4)
+    other = commands.start(tmp_path, *arguments, "--components", 5)
+    assert other.status() == 2
+    assert "--components was 4, is 5" in other.said()
+    assert commands.start(tmp_path, *arguments, "--components", 5, "--overwrite").status() == 0
+
+
+def test_other_pictures_are_refused(tmp_path):
+    """In a run that is not finished: the new picture would have no share in what is done already."""
+    commands.fill(tmp_path / "in", 60)
+    arguments = ("fit", "in", *FEW, "--steps", 3000, "--out", "out")
+    command = commands.start(tmp_path, *arguments)
+    wait_for(lambda: (tmp_path / "out" / "models").exists(), command)
+    command.process.kill()
+    command.process.join()
+    os.rename(tmp_path / "in" / "0" / "3.png", tmp_path / "in" / "0" / "new.png")
+    other = commands.start(tmp_path, *arguments)
+    assert other.status() == 2
+    assert "0/new.png is new, and 1 more" in other.said()
+
+
+def test_two_at_once_in_one_folder(tmp_path):
+    commands.fill(tmp_path / "in", 60)
+    arguments = ("fit", "in", *FEW, "--steps", 3000, "--out", "out")
+    first = commands.start(tmp_path, *arguments)
+    wait_for(lambda: (tmp_path / "out" / "config.json").exists(), first)
+    second = commands.start(tmp_path, *arguments, name="second")
+    assert second.status() == 2
+    assert "another run is at work" in second.said()
+    first.process.kill()
+
+
+def wait_for(condition, command):
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until, command.said()
+        assert command.process.is_alive(), command.said()
+        time.sleep(0.02)

@@ -1,0 +1,98 @@
+"""Two processes of two devices each, for real: the results of one, and no one left waiting for the dead."""
+
+import os
+import re
+import signal
+import time
+
+import numpy as np
+import pytest
+
+import gmjax
+from tests.reliability import commands
+from tests.reliability.conftest import SOAK_MINUTES
+from tests.reliability.test_interruptions import RUNS, wait_for
+
+# In a soak as users have them.
+PATIENCE = {} if SOAK_MINUTES else {"SILENT_SECONDS": 4, "STUCK_SECONDS": 6}
+LONG = (*RUNS["a common face from minibatches"][:-1], 100_000, "--save-every", 0, "--out", "out")
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_the_same_as_of_one(tmp_path, run):
+    commands.fill(tmp_path / "in", 20 if run.startswith("many") else 600)
+    (tmp_path / "in" / "0" / "broken.png").write_bytes(b"no picture")
+    commands.finish(tmp_path, *RUNS[run], "--out", "one")
+    together = commands.start_together(tmp_path, 2, *RUNS[run], "--out", "two")
+    expected = 1 if run.startswith("many") else 0
+    assert [command.status() for command in together] == [expected] * 2, together[0].said() + together[1].said()
+    one, two = commands.results(tmp_path / "one"), commands.results(tmp_path / "two")
+    assert sorted(one) == sorted(two)
+    # Of minibatches the losses, of which nothing is made, may differ in their last bit.
+    differ = {name for name in one if one[name] != two[name]}
+    assert differ <= ({"loss.csv", "loss.png"} if "minibatches" in run else set())
+    assert b"broken.png" in two["skipped.csv"]
+    for name in (name for name in one if name.endswith(".safetensors")):
+        drawn = [gmjax.render(gmjax.load(tmp_path / folder / name), (12, 12)) for folder in ("one", "two")]
+        assert np.abs(drawn[0] - drawn[1]).max() <= 1e-5
+
+
+def test_a_killed_run_of_two_goes_on(tmp_path):
+    """On one process too: what was done counts, whoever did it."""
+    run = RUNS["a common face from minibatches"]
+    commands.fill(tmp_path / "in", 600)
+    commands.finish(tmp_path, *run, "--out", "one")
+    together = commands.start_together(tmp_path, 2, *run, "--out", "two", "--save-every", 0)
+    wait_for(lambda: any((tmp_path / "two" / "checkpoints" / "fit").glob("[1-9]*")), together[0])
+    for command in together:
+        command.process.kill()
+        command.process.join()
+    last = commands.finish(tmp_path, *run, "--out", "two")
+    assert "goes on" in last.said()
+    name = "model.safetensors"
+    assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("fault", "victim", "said"),
+    [
+        ("kill -9 of process 1", 1, r"process 1 of 2 \(.*\) has said nothing for"),
+        ("a stopped process 1", 1, r"process 1 of 2 \(.*\) has said nothing for"),
+        ("kill -9 of process 0", 0, "process 0, which leads the run at .* has died"),
+    ],
+)
+def test_the_others_end_and_say_who_is_missing(tmp_path, trials, fault, victim, said):
+    commands.fill(tmp_path / "in", 200)
+    longest = 0.0
+    for number in trials(f"{fault} of 2", short=1, long=5, share=0.05):
+        together = commands.start_together(tmp_path, 2, *LONG, "--overwrite", **PATIENCE)
+        wait_for(lambda: any((tmp_path / "out" / "checkpoints" / "fit").glob("*")), together[0])
+        time.sleep(0.3 * number)
+        os.kill(together[victim].process.pid, signal.SIGSTOP if "stopped" in fault else signal.SIGKILL)
+        begun, other = time.monotonic(), together[1 - victim]
+        assert other.status(60) != 0
+        longest = max(longest, time.monotonic() - begun)
+        together[victim].process.kill()
+        until = time.monotonic() + 5
+        while not re.search(said, other.said()) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert re.search(said, other.said()), other.said()
+    trials.cost(f"what was not saved yet; the other ended in {longest:.0f} s at most, naming it")
+
+
+def test_a_process_that_hangs_is_named(tmp_path):
+    """It lives, but reads a picture that never comes."""
+    commands.fill(tmp_path / "in", 600)
+    together = commands.start_together(tmp_path, 2, *RUNS["a common face"], "--out", "out", hang=1, **PATIENCE)
+    assert together[0].status(60) == 4
+    assert re.search(r"process 1 of 2 \(.*\) has done nothing for .* s: it hangs at", together[0].said())
+    together[1].process.kill()
+
+
+def test_an_error_of_one_ends_all(tmp_path):
+    commands.fill(tmp_path / "in", 20)
+    (tmp_path / "in" / "0" / "broken.png").write_bytes(b"no picture")
+    run = (*RUNS["many personal faces"], "--on-error", "stop", "--out", "out")
+    together = commands.start_together(tmp_path, 2, *run)
+    assert 0 not in [command.status(60) for command in together]
+    assert all("broken.png" in command.said() for command in together), together[0].said() + together[1].said()
