@@ -1,5 +1,6 @@
 """Where a long run stands, kept on disk by Orbax: whole or not at all, whenever the run ends."""
 
+import logging
 import shutil
 import time
 from pathlib import Path
@@ -41,8 +42,20 @@ class Checkpoints:
         return time.monotonic() - self._last >= self._seconds
 
     def save(self, number: int, content: dict[str, Any]) -> None:
+        """Raises OSError where it cannot be written; what was saved before stays."""
         if number not in self._manager.all_steps():
-            self._manager.save(number, args=_Save(content))
+            log = logging.getLogger("absl")  # where Orbax shows whole tracebacks
+            level = log.level
+            log.setLevel(logging.CRITICAL)
+            try:
+                self._manager.save(number, args=_Save(content))
+            except OSError as error:
+                raise OSError(
+                    f"{self.folder} cannot be written to ({error.strerror}): make room, and the same command goes on "
+                    "from what was saved before"
+                ) from error
+            finally:
+                log.setLevel(level)
         self._last = time.monotonic()
 
     def latest(self) -> tuple[int, dict[str, Any]] | None:

@@ -74,7 +74,10 @@ def opened(folder: Path, configuration: Mapping[str, Any], *, overwrite: bool) -
                 path.unlink(missing_ok=True)
         elif (folder / CONFIG).is_file():
             _require_same(folder, configuration)
-            yield Run(folder, _outcome(folder))
+            outcome = _outcome(folder)
+            if outcome is None:
+                _remove_unfinished_files(folder)
+            yield Run(folder, outcome)
             return
         elif any(not path.name.startswith(".") for path in folder.iterdir()):
             raise FileExistsError(f"{folder} is not empty; give another folder with --out, or --overwrite")
@@ -115,6 +118,14 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _remove_unfinished_files(folder: Path) -> None:
+    """What a killed process had begun to write."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(".") and name.endswith(".part"):
+                Path(place, name).unlink(missing_ok=True)
 
 
 def _outcome(folder: Path) -> tuple[str, int] | None:

@@ -53,6 +53,9 @@ def collected(pictures: Pictures, run: Run, options: FitOptions) -> tuple[ImageS
         for at, (number, image) in enumerate(read_pictures(pictures, numbers, workers=options.workers)):
             watch.progress()
             bar.update()
+            if watch.stops():
+                save()
+                require_going_on()
             if isinstance(image, PictureError):
                 ledger.add(number, pictures.name(number), image)
                 if options.on_error == "stop":
@@ -66,9 +69,8 @@ def collected(pictures: Pictures, run: Run, options: FitOptions) -> tuple[ImageS
                 sums = part if sums is None else statistics.added(sums, part)
                 images.clear()
             done[number // _BLOCK] = True
-            if checkpoints.due() or watch.stops():
+            if checkpoints.due():
                 save()
-                require_going_on()
     if len(numbers):
         save()
     ledger.close()
