@@ -2,7 +2,9 @@
 #
 #   make common-model                       the common face of the 400 ORL faces
 #   make common-model DATA=folder           ... of your own pictures (EYES=eyes.csv, ALIGNED=1, COMPONENTS=80, OUT=folder)
+#                                           again: goes on if it was interrupted (OVERWRITE=1 begins anew)
 #   make test | lint | types | format       the whole suite; style; types; rewrite in the project's style
+#   make soak                               faults made on purpose, for 15 minutes (MINUTES=15), into docs/reliability.md
 #   make bench                              what is fast, into benchmarks/RESULTS.md (ONLY=step; DATA=folder for solvers)
 #   make experiments                        the paper reproduced, into experiments/RESULTS.md: half an hour; FULL=1 the
 #                                           paper's size, for hours (DATA=orl|caspeal|folder, ROOT=folder, ALSO=folder, ALIGNED=1)
@@ -18,11 +20,12 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 COMPONENTS ?= 80
 OUT ?= runs/common-model
+MINUTES ?= 15
 # DATA, EYES, ALIGNED: the user's pictures, where their eyes are, or that they are aligned already.
-ARGUMENTS := --components $(COMPONENTS) --out "$(OUT)" --overwrite
+ARGUMENTS := --components $(COMPONENTS) --out "$(OUT)" $(if $(OVERWRITE),--overwrite)
 ARGUMENTS += $(if $(DATA),--data "$(DATA)") $(if $(EYES),--eyes "$(EYES)") $(if $(ALIGNED),--aligned)
 
-.PHONY: common-model test bench experiments lint types format picture lock
+.PHONY: common-model test soak bench experiments lint types format picture lock
 .DEFAULT_GOAL := common-model
 
 common-model: $(READY)
@@ -30,6 +33,9 @@ common-model: $(READY)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+
+soak: $(READY)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.reliability --minutes $(MINUTES)
 
 # About three minutes on two cores. Also installs PyTorch, which nothing else here needs.
 bench: $(BENCH_READY)
