@@ -19,7 +19,7 @@ from gmjax.commands.running import Stopped
 from gmjax.commands.shared import UsageError
 from gmjax.data import PictureError
 from gmjax.io import ModelFileError
-from gmjax.parallel import NonFiniteLossError
+from gmjax.parallel import NonFiniteLossError, processes
 
 Command = (
     Annotated[CommonModel, subcommand("common-model")]
@@ -45,6 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         config=(tyro.conf.FlagCreatePairsOff,),
     )
     _keep_compiled_programs()
+    return processes.leave(_status_of(command))
+
+
+def _status_of(command) -> int:
     try:
         return command.run()
     except BrokenPipeError:  # whoever read our output has had enough

@@ -17,6 +17,7 @@ from gmjax.config import FitConfig
 from gmjax.fitting import free_value_and_grad, optimizer_of, statistics_objective
 from gmjax.gmface import GmFace
 from gmjax.losses import ImageStatistics
+from gmjax.parallel import watch
 from gmjax.parallel.shares import AXIS, shares_of
 from gmjax.parallel.statistics import device_statistics, device_sums, over_devices
 from gmjax.solvers import adam
@@ -86,7 +87,8 @@ def minibatch_part(
     pictures[valid > 0] = images[numbers[valid > 0]]
     is_last = which.stop >= common.batches_of(config, count)
     run = _part(config, steps_of(config, count), is_last, devices)
-    return jax.device_get(run(state, (pictures, valid), statistics))
+    with watch.waiting():
+        return jax.device_get(run(state, (pictures, valid), statistics))
 
 
 def _batches_a_part(shape: tuple[int, ...], count: int, config: FitConfig) -> int:

@@ -5,7 +5,9 @@ Everything here works in a single process too, where it does nothing.
 
 import contextlib
 import itertools
+import os
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +19,8 @@ from gmjax.parallel import watch
 # JAX's own: longer than the watch's patience, for the watch says which process it was.
 _HEARTBEAT_SECONDS = 100
 _START_SECONDS = 300
+# All come to the end together; who leaves by an error must not wait long for the others.
+_SHUTDOWN_SECONDS = 10
 _WAIT_MS = 1000
 _calls = itertools.count()
 
@@ -46,6 +50,7 @@ def start(coordinator: str | None = None, count: int | None = None, index: int |
             cluster_detection_method=method,
             initialization_timeout=_START_SECONDS,
             heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+            shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
         )
     except ValueError as error:
         raise ValueError(
@@ -114,6 +119,9 @@ def ending_together() -> Iterator[None]:
     try:
         yield
         together()
+        if jax.distributed.is_initialized():
+            watch.end()
+            jax.distributed.shutdown()
     except jax.errors.JaxRuntimeError:
         # Most likely what is left of a sum over processes, one of which is gone: the watch knows which.
         watch.wait_for_verdict()
@@ -123,3 +131,15 @@ def ending_together() -> Iterator[None]:
         raise
     finally:
         watch.end()
+
+
+def leave(status: int) -> int:
+    """``status``; but a process that left ``ending_together`` by an error exits here and now.
+
+    JAX would wait for the others, which are ending too, and then abort.
+    """
+    if jax.distributed.is_initialized():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status

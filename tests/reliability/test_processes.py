@@ -14,7 +14,7 @@ from tests.reliability.conftest import SOAK_MINUTES
 from tests.reliability.test_interruptions import RUNS, wait_for
 
 # In a soak as users have them.
-PATIENCE = {} if SOAK_MINUTES else {"SILENT_SECONDS": 4, "STUCK_SECONDS": 6}
+FEW_SECONDS = {} if SOAK_MINUTES else {"SILENT_SECONDS": 5}
 LONG = (*RUNS["a common face from minibatches"][:-1], 100_000, "--save-every", 0, "--out", "out")
 
 
@@ -71,7 +71,7 @@ def test_the_others_end_and_say_who_is_missing(tmp_path, trials, fault, victim, 
     commands.fill(tmp_path / "in", 200)
     longest = 0.0
     for number in trials(f"{fault} of 2", short=1, long=5, share=0.05):
-        together = commands.start_together(tmp_path, 2, *LONG, "--overwrite", **PATIENCE)
+        together = commands.start_together(tmp_path, 2, *LONG, "--overwrite", **FEW_SECONDS)
         wait_for(lambda: any((tmp_path / "out" / "checkpoints" / "fit").glob("*")), together[0])
         time.sleep(0.3 * number)
         os.kill(together[victim].process.pid, signal.SIGSTOP if "stopped" in fault else signal.SIGKILL)
@@ -93,7 +93,7 @@ def test_a_process_that_hangs_is_named(tmp_path, trials):
     for number in trials("a process 1 of 2 that hangs", short=1, long=3, share=0.05):
         begun = time.monotonic()
         run = (*RUNS["a common face"], "--out", f"out{number}")
-        together = commands.start_together(tmp_path, 2, *run, hang=1, **PATIENCE)
+        together = commands.start_together(tmp_path, 2, *run, hang=1, **({} if SOAK_MINUTES else {"STUCK_SECONDS": 8}))
         assert together[0].status(70) == 4
         longest = max(longest, time.monotonic() - begun)
         assert re.search(r"process 1 of 2 \(.*\) has done nothing for .* s: it hangs at", together[0].said())
