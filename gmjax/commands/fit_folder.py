@@ -154,14 +154,21 @@ def _fits(options, images: dict[int, Picture], init, config: FitConfig) -> Itera
 
 
 def _write(run: Run, name: str, shape: Sequence[int], result: FitResult, config: FitConfig) -> None:
-    # The whole name, suffix and folders too: a.png, a.jpg and b/a.png stay apart; and of an absolute one in a list
-    # what follows the root, so that all stay in here. (No listed name leads upwards.)
-    inner = Path(name).relative_to(Path(name).anchor)
-    model, picture = run.folder / "models" / f"{inner}.safetensors", run.folder / "renders" / f"{inner}.png"
+    model, picture = result_paths(run.folder, name)
     for path in (model, picture):
         path.parent.mkdir(parents=True, exist_ok=True)
     io.save(model, result.params, model_metadata(config, shape, as_text(name)))
     write_picture(picture, np.asarray(render(result.params, tuple(shape[:2]), offset=config.offset)))
+
+
+def result_paths(folder: Path, name: str) -> tuple[Path, Path]:
+    """Where the model and the render of the listed picture ``name`` go, which is always in ``folder``.
+
+    The whole name, suffix and folders too, so that a.png, a.jpg and b/a.png stay apart; of an absolute one, from a
+    list, what follows the root. No listed name leads upwards.
+    """
+    inner = Path(name).relative_to(Path(name).anchor)
+    return folder / "models" / f"{inner}.safetensors", folder / "renders" / f"{inner}.png"
 
 
 def _write_tables(run: Run, count: int) -> tuple[np.ndarray, list[tuple[str, str]]]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import tarfile
 
 import jax
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gmjax.commands.fit_folder import result_paths
 from gmjax.data import PictureError, entries_of, eyes_table, read_eyes_csv, write_listing
 from gmjax.io import HEADER, load, load_metadata, save
 from tests.test_io import assert_same_bits, models
@@ -119,3 +121,25 @@ def test_no_names_of_files_crash(tmp_path_factory, names):
     else:
         with pytest.raises(PictureError, match=re.escape(str(folder))):
             write_listing(listing, folder)
+
+
+@QUICK
+@given(
+    parts=st.lists(
+        st.sampled_from(["..", ".", "", "a", "b.png", "~", "C:", "...", "\\", "/etc"]), min_size=1, max_size=6
+    )
+)
+def test_no_listed_name_leads_out_of_the_run(tmp_path_factory, parts):
+    """Of a list, and of the members of a shard."""
+    folder = tmp_path_factory.mktemp("names")
+    name = "/".join([*parts, "x.png"])
+    (folder / "list.txt").write_text(name + "\n")
+    with tarfile.open(folder / "shard.tar", "w") as tar:
+        tar.addfile(tarfile.TarInfo(name))
+    for source in ("list.txt", "shard.tar"):
+        for entry in entries_of(folder / source):
+            if entry.wrong is not None:
+                assert ".." in parts
+                continue
+            for path in result_paths(folder / "run", entry.name):
+                assert os.path.realpath(path).startswith(f"{os.path.realpath(folder)}/run/")
