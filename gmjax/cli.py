@@ -15,11 +15,11 @@ from tyro.conf import subcommand
 from gmjax.commands.common_model import CommonModel
 from gmjax.commands.fit import Fit
 from gmjax.commands.models import Info, Plot, Render, Transform
-from gmjax.commands.running import Stopped
 from gmjax.commands.shared import UsageError
 from gmjax.data import PictureError
 from gmjax.io import ModelFileError
 from gmjax.parallel import NonFiniteLossError, processes
+from gmjax.parallel.processes import Stopped
 
 Command = (
     Annotated[CommonModel, subcommand("common-model")]

@@ -7,10 +7,10 @@ import jax
 import numpy as np
 
 from gmjax.checkpoints import Checkpoints
-from gmjax.commands.running import Stopped
 from gmjax.commands.shared import progress, say_going_on
 from gmjax.fitting import FitResult
 from gmjax.parallel import Course, processes, watch
+from gmjax.parallel.processes import Stopped
 from gmjax.runs import Run
 
 

@@ -13,10 +13,7 @@ from gmjax import runs
 from gmjax.commands.fit_options import FitOptions
 from gmjax.commands.shared import refusals
 from gmjax.parallel import processes, watch
-
-
-class Stopped(Exception):
-    """The run was asked to stop, and has saved what it came to."""
+from gmjax.parallel.processes import Stopped
 
 
 @contextlib.contextmanager
@@ -25,8 +22,14 @@ def joined(options: FitOptions) -> Iterator[None]:
     if options.distributed:
         with refusals():
             processes.start(options.coordinator, options.processes, options.process)
+    stopped = None
     with _stopping_at_sigterm(), processes.ending_together():
-        yield
+        try:
+            yield
+        except Stopped as error:  # all have: it is no one's fault
+            stopped = error
+    if stopped is not None:
+        raise stopped
 
 
 @contextlib.contextmanager
@@ -41,9 +44,10 @@ def opened(folder: Path, configuration: Mapping[str, Any], *, overwrite: bool) -
             raise OSError(f"{folder} of process 0 is not to be seen here: give an --out that all processes share")
         try:
             yield runs.Run(folder, None if outcome is None else tuple(outcome))
-        except Stopped:
-            # The others have been asked too: each saves its own.
-            processes.together()
+        except Stopped as error:
+            if not error.together:
+                # The others have been asked too: each saves its own.
+                processes.stop_together()
             raise
 
 

@@ -25,6 +25,12 @@ _WAIT_MS = 1000
 _calls = itertools.count()
 
 
+class Stopped(Exception):
+    """The run was asked to stop, and has saved what it came to; ``together``: the others know."""
+
+    together = False
+
+
 def start(coordinator: str | None = None, count: int | None = None, index: int | None = None) -> None:
     """Joins the processes of a run, before anything touches a device.
 
@@ -81,17 +87,34 @@ def from_first(text: str) -> str:
 
 
 def from_each(text: str) -> list[str]:
-    """The ``text`` of each process, on all of them; no one goes on before all have come here."""
+    """The ``text`` of each process, on all of them; no one goes on before all have come here.
+
+    Raises Stopped where one of them has stopped.
+    """
+    return _exchanged(text, "=")
+
+
+def stop_together() -> None:
+    """This process has stopped: it waits for the others to do so too, or to come to where they wait for it."""
+    with contextlib.suppress(Stopped):
+        _exchanged("", "!")
+
+
+def _exchanged(text: str, kind: str) -> list[str]:
     if count() == 1:
         return [text]
     client, call = _client(), next(_calls)
     with watch.waiting():
-        client.key_value_set(f"gmjax/call/{call}/{index()}", f"={text}")
-        texts = [_asked_for(f"gmjax/call/{call}/{process}")[1:] for process in range(count())]
+        client.key_value_set(f"gmjax/call/{call}/{index()}", f"{kind}{text}")
+        texts = [_asked_for(f"gmjax/call/{call}/{process}") for process in range(count())]
         if call:
             # Whoever has set the text of this call has read those of the last one.
             client.key_value_delete(f"gmjax/call/{call - 1}/{index()}")
-    return texts
+    if any(text.startswith("!") for text in texts):
+        error = Stopped()
+        error.together = True
+        raise error
+    return [text[1:] for text in texts]
 
 
 def _client() -> Any:

@@ -101,6 +101,20 @@ def test_a_process_that_hangs_is_named(tmp_path, trials):
     trials.cost(f"what was not saved yet; the other ended {longest:.0f} s after the start at most, naming it")
 
 
+@pytest.mark.parametrize("run", ["a common face from minibatches", "many personal faces"])
+def test_sigterm_to_one_stops_all(tmp_path, trials, run):
+    """Each saves its own, and the same command goes on."""
+    commands.fill(tmp_path / "in", 600 if "minibatches" in run else 100)
+    arguments = LONG if "minibatches" in run else (*RUNS[run][:-1], 3000, "--out", "out")
+    for number in trials(f"SIGTERM to one of two, {run}", short=1, long=4, share=0.02):
+        together = commands.start_together(tmp_path, 2, *arguments)
+        begun = "models/**/*.safetensors" if "many" in run else "checkpoints/fit/*"
+        wait_for(lambda pattern=begun: any((tmp_path / "out").glob(pattern)), together[0])
+        os.kill(together[number % 2].process.pid, signal.SIGTERM)
+        assert [command.status(60) for command in together] == [128 + signal.SIGTERM] * 2, together[0].said()
+    trials.cost("nothing: both saved and left")
+
+
 def test_an_error_of_one_ends_all(tmp_path):
     commands.fill(tmp_path / "in", 20)
     (tmp_path / "in" / "0" / "broken.png").write_bytes(b"no picture")
