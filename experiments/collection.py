@@ -85,7 +85,7 @@ def name_of(options: Options) -> str:
 
 
 def changed(options: Options, default: Options, *, names_only: bool = False) -> list[str]:
-    """What differs from ``default``, as arguments; with ``names_only`` of a path its last part, and not where it runs."""
+    """What differs from ``default``, as arguments; ``names_only``: of a path its last part, and without ``FREE``."""
     arguments: list[str] = []
     for field in dataclasses.fields(default):
         value = getattr(options, field.name)

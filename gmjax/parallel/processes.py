@@ -111,7 +111,7 @@ def together() -> None:
 
 
 def share_of(total: int) -> np.ndarray:
-    """Which of the numbers below ``total`` are this process's work; as many as any other's, the last of them perhaps twice."""
+    """Which of the numbers below ``total`` are this process's work; the last one several's, where that fills up."""
     rows = -(-total // count())
     return np.minimum(np.arange(rows) * count() + index(), total - 1)
 

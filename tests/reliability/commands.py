@@ -148,3 +148,5 @@ def _run(
         importlib.import_module(f"{package}.script").main(name)
     else:
         importlib.import_module(f"{package}.__main__").main()
+    if jax.distributed.is_initialized():
+        jax.distributed.shutdown()  # done at the exit of a process that is not a test's
