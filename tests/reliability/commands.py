@@ -43,7 +43,7 @@ def start(
 ) -> Command:
     """``gmjax ARGUMENTS`` begun in ``folder``; ``patience``: other values of gmjax.parallel.watch's constants.
 
-    ``program``: experiments, or experiments.NAME, in place of gmjax.
+    ``program``: the module of an experiment, in place of gmjax.
     """
     log = folder / f"{name}.txt"
     words = [str(argument) for argument in arguments]
@@ -143,10 +143,10 @@ def _run(
     if program == "gmjax":
         sys.exit(cli.main(arguments))
     sys.argv = [program, *arguments]
-    package, _, name = program.partition(".")
-    if name:
-        importlib.import_module(f"{package}.script").main(name)
-    else:
-        importlib.import_module(f"{package}.__main__").main()
+    from experiments import script
+
+    name = program.rpartition(".")[2]
+    sys.modules[f"experiments.{name}"] = importlib.import_module(program)
+    script.main(name)
     if jax.distributed.is_initialized():
         jax.distributed.shutdown()  # done at the exit of a process that is not a test's
