@@ -2,6 +2,7 @@
 
 What was computed before with the same code, data and options is used again, and a run that was interrupted goes on.
 RESULTS.md is written where all experiments have run; those named alone leave theirs in runs/experiments/NAME.
+With --distributed all of them run in this one process, which joins the others of the run once.
 """
 
 import dataclasses
@@ -16,8 +17,10 @@ from typing import Literal
 import tyro
 
 from benchmarks.machine import machine
+from experiments import script
 from experiments.collection import Options, changed
 from experiments.report import RECORD, SECTION
+from gmjax.parallel import processes
 
 NAMES = (
     "training",
@@ -47,18 +50,32 @@ class Everything(Options):
 
 def main() -> None:
     everything = tyro.cli(Everything, description=__doc__, prog="experiments", config=(tyro.conf.FlagCreatePairsOff,))
-    shared = changed(everything, Options())
+    script.refuse_what_cannot_be(everything)
+    arguments = [*(["--full"] if everything.full else []), *changed(everything, Options())]
+    if everything.distributed:
+        together(everything, arguments)
+        return
     for name in everything.names or NAMES:
         print(f"== {name}", flush=True)
-        command = [sys.executable, "-m", f"experiments.{name}", *(["--full"] if everything.full else []), *shared]
         try:
-            failed = subprocess.run(command).returncode
+            failed = subprocess.run([sys.executable, "-m", f"experiments.{name}", *arguments]).returncode
         except KeyboardInterrupt:
             failed = 1
         if failed:
             sys.exit(f"{name} has not ended. What was computed is kept; the same command goes on from there.")
     if not everything.names:
         write(everything)
+
+
+def together(everything: Everything, arguments: list[str]) -> None:
+    configs = {name: script.asked_for(name, arguments) for name in everything.names or NAMES}
+    with script.joined(everything, "experiments"):
+        for name, config in configs.items():
+            if processes.is_first():
+                print(f"== {name}", flush=True)
+            script.carry_out(config, name)
+        if not everything.names and processes.is_first():
+            write(everything)
 
 
 def write(everything: Everything) -> None:

@@ -66,4 +66,4 @@ def run(config: Config, kept: Kept) -> Report:
 
 
 if __name__ == "__main__":
-    script.main(__doc__, Config(), FULL, run, "average_face")
+    script.main("average_face")

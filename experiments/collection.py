@@ -5,11 +5,17 @@ import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from tyro.conf import arg
 
 from gmjax.commands.shared import progress
 from gmjax.data import Faces, caspeal_faces, load_folder, orl_faces
+from gmjax.parallel import processes, watch
+
+# What does not change the results.
+FREE = frozenset({"runs", "distributed", "coordinator", "processes", "process"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +42,20 @@ class Options:
     """Of everything that is drawn at random."""
 
     runs: Path = Path("runs/experiments")
-    """Where results are kept, to be used again and gone on from."""
+    """Where results are kept, to be used again and gone on from; with --distributed all processes share it."""
+
+    distributed: bool = False
+    """One of several processes that share the work, each started with the same command. On Cloud TPU, Slurm, Open MPI
+    and Kubernetes they find each other; elsewhere say --coordinator, --processes and --process."""
+
+    coordinator: Annotated[str | None, arg(metavar="HOST:PORT", help_behavior_hint="")] = None
+    """With --distributed: where process 0 listens."""
+
+    processes: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
+    """With --distributed: how many there are."""
+
+    process: Annotated[int | None, arg(metavar="I", help_behavior_hint="")] = None
+    """With --distributed: which this one is, from 0."""
 
 
 def main_faces(options: Options) -> Faces:
@@ -66,11 +85,11 @@ def name_of(options: Options) -> str:
 
 
 def changed(options: Options, default: Options, *, names_only: bool = False) -> list[str]:
-    """What differs from ``default``, as arguments; with ``names_only`` of a path its last part, and no ``--runs``."""
+    """What differs from ``default``, as arguments; ``names_only``: of a path its last part, and without ``FREE``."""
     arguments: list[str] = []
     for field in dataclasses.fields(default):
         value = getattr(options, field.name)
-        if value == getattr(default, field.name) or (names_only and field.name == "runs"):
+        if value == getattr(default, field.name) or (names_only and field.name in FREE):
             continue
         if names_only and field.name in ("data", "root", "also"):
             value = name_of(options) if field.name == "data" else value.resolve().name
@@ -105,10 +124,12 @@ def _read(folder: Path, reader: Callable[..., Faces]) -> Faces:
     with progress(f"reading {folder.name}", "face") as bar:
 
         def report(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
+            watch.progress()
+            if processes.is_first():
+                bar.total = total
+                bar.update(done - bar.n)
 
         faces = reader(folder, report=report)
-    for name, reason in faces.skipped:
+    for name, reason in faces.skipped if processes.is_first() else ():
         print(f"left out: {name}: {reason}")
     return faces

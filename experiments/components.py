@@ -126,4 +126,4 @@ def draw_errors(errors, fewer) -> Figure:
 
 
 if __name__ == "__main__":
-    script.main(__doc__, Config(), FULL, run, "components")
+    script.main("components")

@@ -18,11 +18,11 @@ import time
 import jax
 import numpy as np
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 import gmjax
 from experiments import codecs, collection, script
 from experiments.figures import grid_of_pictures, plain_axes
+from experiments.following import following
 from experiments.kept import Kept
 from experiments.models import Fits, common_face, fits_from, one_of
 from experiments.report import Report
@@ -94,9 +94,7 @@ def by_controls(faces: Faces, name: str, everything: dict[str, Faces], numbers: 
     """Of each control the MSE (numbers, faces), and the pictures of the first face at each of ``numbers``."""
     errors: dict[str, list] = {way: [] for way in (*DCTS, PCA)}
     first: dict[str, list] = {}
-    for image, file in zip(
-        tqdm(faces.images, desc="controls", unit="face", disable=None, leave=False), faces.names, strict=True
-    ):
+    for image, file in zip(following(faces.images, "controls", "face"), faces.names, strict=True):
         others = [
             other
             for collection_name, whole in everything.items()
@@ -185,7 +183,7 @@ def torch_fits(images, start: gmjax.GmFace, steps: int, version: str) -> tuple[n
     from benchmarks import peers
 
     begun, errors = time.perf_counter(), []
-    for image in tqdm(images, desc="PyTorch", unit="face", disable=None, leave=False):
+    for image in following(images, "PyTorch", "face"):
         net = peers.Eager(start, image, 0.1)
         for _ in range(steps):
             net.step()
@@ -221,4 +219,4 @@ def draw_example(image: np.ndarray, fits, pictures, numbers: list[int]) -> Figur
 
 
 if __name__ == "__main__":
-    script.main(__doc__, Config(), FULL, run, "controls")
+    script.main("controls")

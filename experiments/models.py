@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
 import gmjax
+from experiments.following import following, heard
 from gmjax import parallel
+from gmjax.parallel import processes
 
 RECIPES = {
     "paper": gmjax.FitConfig.paper(),
@@ -38,7 +39,7 @@ def common_face(images, recipe_name: str, num_components: int, steps: int | None
     start = gmjax.published_common_face()
     start = start if start.num_components == num_components else None
     config = recipe(recipe_name, steps, num_components)
-    return on_host(parallel.fit_common(parallel.image_statistics(images), start, config=config))
+    return on_host(parallel.fit_common(parallel.image_statistics(images), start, config=config, report=heard))
 
 
 def fits_from(images, start: gmjax.GmFace, recipe_name: str, steps: int | None) -> Fits:
@@ -48,17 +49,18 @@ def fits_from(images, start: gmjax.GmFace, recipe_name: str, steps: int | None) 
 
 
 def fit_faces(images, start: gmjax.GmFace | None, config: gmjax.FitConfig, seed: int, label: str) -> Fits:
-    """One model a face, all from ``start``; ``seed`` is for random starts."""
+    """One model a face, all from ``start``; ``seed`` is for random starts. The processes of a run share the faces."""
     key = jax.random.key(seed)
     dict(parallel.fit_many(images[:1], start, config=config, key=key))
     begun = time.perf_counter()
-    fits = parallel.fit_many(images, start, config=config, key=key)
-    fits = sorted(tqdm(fits, desc=label, total=len(images), unit="face", disable=None, leave=False))
+    mine = processes.share_of(len(images))
+    fits = parallel.fit_many(images[mine], start, config=config, key=key, numbers=mine.tolist())
+    fits = sorted(following(fits, label, "face", len(mine)))
     seconds = (time.perf_counter() - begun) / len(images)
     results = [on_host(result) for _, result in fits]
     params = jax.tree.map(lambda *leaves: np.stack(leaves), *(result.params for result in results))
     mse, pae = (np.array([getattr(result.info, figure) for result in results]) for figure in ("mse", "pae"))
-    return Fits(params, mse, pae, seconds)
+    return Fits(*processes.gathered((params, mse, pae), len(images)), seconds)
 
 
 def one_of(params: gmjax.GmFace, number: int) -> gmjax.GmFace:

@@ -172,4 +172,4 @@ def spread(values: np.ndarray, digits: int) -> str:
 
 
 if __name__ == "__main__":
-    script.main(__doc__, Config(), FULL, run, "personal")
+    script.main("personal")

@@ -156,4 +156,4 @@ def latex_table(params: gmjax.GmFace) -> str:
 
 
 if __name__ == "__main__":
-    script.main(__doc__, Config(), FULL, run, "published")
+    script.main("published")

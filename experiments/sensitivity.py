@@ -157,4 +157,4 @@ def draw(found) -> Figure:
 
 
 if __name__ == "__main__":
-    script.main(__doc__, Config(), FULL, run, "sensitivity")
+    script.main("sensitivity")

@@ -88,4 +88,4 @@ def draw(average: np.ndarray, drawn: np.ndarray) -> Figure:
 
 
 if __name__ == "__main__":
-    script.main(__doc__, Config(), FULL, run, "surface")
+    script.main("surface")

@@ -18,11 +18,11 @@ import time
 import jax
 import numpy as np
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 import gmjax
 from experiments import collection, script
 from experiments.figures import grid_of_pictures, plain_axes
+from experiments.following import following, heard
 from experiments.kept import Kept
 from experiments.models import on_host
 from experiments.report import Report
@@ -150,7 +150,7 @@ def stage(images, statistics, state, pae_weight, batch_size, epochs, seed, first
     passes = parallel.minibatch_epochs(images, statistics, state, plan, key=key, first=first, last=last)
     label = f"m = {state.free.shapes.shape[1]}, lambda {pae_weight:g}, from epoch {first}"
     losses, begun = [], time.perf_counter()
-    for after, part in tqdm(passes, desc=label, total=last - first, unit="epoch", disable=None, leave=False):
+    for after, part in following(passes, label, "epoch", last - first):
         state = after
         losses.append(np.asarray(part))
     return on_host(state), np.concatenate(losses), time.perf_counter() - begun
@@ -174,9 +174,9 @@ def to_same_error(statistics: ImageStatistics, start, target: Errors, steps: int
     found = {}
 
     def timed(fit_config):
-        parallel.fit_common(statistics, start, config=fit_config)
+        parallel.fit_common(statistics, start, config=fit_config, report=heard)
         begun = time.perf_counter()
-        result = jax.block_until_ready(parallel.fit_common(statistics, start, config=fit_config))
+        result = jax.block_until_ready(parallel.fit_common(statistics, start, config=fit_config, report=heard))
         return result, time.perf_counter() - begun
 
     plain = gmjax.FitConfig.paper(steps=most, pae_weight=PAE_WEIGHTS[ROOT])
@@ -316,4 +316,4 @@ def is_papers(config: Config, m: int) -> bool:
 
 
 if __name__ == "__main__":
-    script.main(__doc__, Config(), FULL, run, "training")
+    script.main("training")

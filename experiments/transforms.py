@@ -152,4 +152,4 @@ def resampled(picture: np.ndarray, positions: np.ndarray, order: int) -> np.ndar
 
 
 if __name__ == "__main__":
-    script.main(__doc__, Config(), FULL, run, "transforms")
+    script.main("transforms")

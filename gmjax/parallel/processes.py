@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import numpy as np
 from jax._src import distributed  # its client has no public name; Orbax takes it from here too
+from jax.experimental import multihost_utils
 
 from gmjax.parallel import watch
 
@@ -134,6 +136,22 @@ def _asked_for(key: str) -> str:
 def together() -> None:
     """No process goes on before all have come here."""
     from_each("")
+
+
+def share_of(total: int) -> np.ndarray:
+    """Which of the numbers below ``total`` are this process's work; the last one several's, where that fills up."""
+    rows = -(-total // count())
+    return np.minimum(np.arange(rows) * count() + index(), total - 1)
+
+
+def gathered(share: Any, total: int) -> Any:
+    """What all processes made of their ``share_of(total)``, on each of them: NumPy arrays (total, ...), in order.
+
+    ``share``: a pytree of arrays (n, ...), of the same shapes on every process. All have as many devices.
+    """
+    together()
+    every = multihost_utils.process_allgather(share)
+    return jax.tree.map(lambda leaf: np.swapaxes(leaf, 0, 1).reshape(-1, *leaf.shape[2:])[:total], every)
 
 
 @contextlib.contextmanager

@@ -30,33 +30,25 @@ def test_a_result_is_computed_once(tmp_path):
 def test_other_versions_compute_again(tmp_path, monkeypatch):
     CALLS.clear()
     Kept(tmp_path)(measured, np.ones(2), 1)
-    monkeypatch.setattr("experiments.kept.runs.versions", lambda: {"jax": "another"})
+    versions = {"jax": "another", "devices": 1}
+    monkeypatch.setattr("experiments.kept.runs.versions", lambda: versions)
     Kept(tmp_path)(measured, np.ones(2), 1)
     assert CALLS == [1, 1]
+    versions["devices"] = 2
+    Kept(tmp_path)(measured, np.ones(2), 1)
+    assert CALLS == [1, 1], "the number of devices changes nothing"
 
 
 def test_a_result_cut_short_is_computed_again(tmp_path):
     """As a full disk or a loss of power may leave it."""
     CALLS.clear()
     Kept(tmp_path)(measured, np.ones(3), 4)
-    (whole,) = tmp_path.rglob("output.pkl")
+    (whole,) = tmp_path.rglob("test_kept.measured/*")
     whole.write_bytes(whole.read_bytes()[:20])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         np.testing.assert_array_equal(Kept(tmp_path)(measured, np.ones(3), 4), [4, 4, 4])
     assert CALLS == [4, 4]
-
-
-def test_a_result_without_its_duration_is_whole(tmp_path):
-    """A process that was killed between the result's two files."""
-    CALLS.clear()
-    Kept(tmp_path)(measured, np.ones(3), 5)
-    (metadata,) = tmp_path.rglob("metadata.json")
-    metadata.unlink()
-    kept = Kept(tmp_path)
-    np.testing.assert_array_equal(kept(measured, np.ones(3), 5), [5, 5, 5])
-    assert CALLS == [5]
-    assert kept.seconds == 0
 
 
 def test_a_result_that_is_asked_for_twice_took_its_time_once(tmp_path):

@@ -66,13 +66,14 @@ def test_a_script_from_the_command_line(tmp_path):
         ("components", ["--counts", "2", "100"], "--counts must be from 1 to 80"),
         ("surface", ["--data", "nowhere"], "nowhere: no such folder"),
         ("surface", ["--data", "caspeal"], "--data caspeal needs --root"),
+        ("surface", ["--process", "0"], "--coordinator, --processes and --process go with --distributed"),
+        ("surface", ["--distributed", "--processes", "2"], "coordinator, processes and process go together"),
     ],
 )
 def test_refusals_are_sentences(script, options, said, tmp_path, monkeypatch):
-    module = __import__(f"experiments.{script}", fromlist=["run"])
     monkeypatch.setattr(sys, "argv", ["", *options, "--runs", str(tmp_path)])
     with pytest.raises(SystemExit) as refused:
-        main(module.__doc__, module.Config(), module.FULL, module.run, script)
+        main(script)
     assert said in str(refused.value)
 
 
@@ -84,7 +85,8 @@ def test_full_takes_other_defaults(tmp_path, monkeypatch, capsys):
         return Report("Title")
 
     monkeypatch.setattr(sys, "argv", ["", "--full", "--seed", "3", "--runs", str(tmp_path)])
-    main("Doc", personal.Config(), personal.FULL, run, "personal")
+    monkeypatch.setattr(personal, "run", run)
+    main("personal")
     assert (seen[0].people, seen[0].seed) == (None, 3)
     assert "--people None" in capsys.readouterr().out
 

@@ -1,6 +1,7 @@
-"""The gmjax command in processes of its own, which can be killed, stopped and watched."""
+"""The gmjax command, and experiments, in processes of their own, which can be killed, stopped and watched."""
 
 import dataclasses
+import importlib
 import multiprocessing
 import os
 import socket
@@ -32,18 +33,33 @@ class Command:
 
 
 def start(
-    folder: Path, *arguments: object, name: str = "log", devices: int = 1, hangs: bool = False, **patience: float
+    folder: Path,
+    *arguments: object,
+    program: str = "gmjax",
+    name: str = "log",
+    devices: int = 1,
+    hangs: bool = False,
+    **patience: float,
 ) -> Command:
-    """``gmjax ARGUMENTS`` begun in ``folder``; ``patience``: other values of gmjax.parallel.watch's constants."""
+    """``gmjax ARGUMENTS`` begun in ``folder``; ``patience``: other values of gmjax.parallel.watch's constants.
+
+    ``program``: the module of an experiment, in place of gmjax.
+    """
     log = folder / f"{name}.txt"
     words = [str(argument) for argument in arguments]
-    process = CONTEXT.Process(target=_run, args=(folder, words, log, devices, hangs, patience))
+    process = CONTEXT.Process(target=_run, args=(folder, program, words, log, devices, hangs, patience))
     process.start()
     return Command(process, log)
 
 
 def start_together(
-    folder: Path, count: int, *arguments: object, devices: int = 2, hang: int | None = None, **patience: float
+    folder: Path,
+    count: int,
+    *arguments: object,
+    program: str = "gmjax",
+    devices: int = 2,
+    hang: int | None = None,
+    **patience: float,
 ) -> list[Command]:
     """``count`` processes of one distributed run; number ``hang`` waits for its first picture for ever."""
     with socket.socket() as free:
@@ -52,7 +68,16 @@ def start_together(
     together = ("--distributed", "--coordinator", f"127.0.0.1:{port}", "--processes", count)
     return [
         start(
-            folder, *arguments, *together, "--process", i, name=f"log{i}", devices=devices, hangs=i == hang, **patience
+            folder,
+            *arguments,
+            *together,
+            "--process",
+            i,
+            program=program,
+            name=f"log{i}",
+            devices=devices,
+            hangs=i == hang,
+            **patience,
         )
         for i in range(count)
     ]
@@ -92,7 +117,15 @@ def results(folder: Path) -> dict[str, bytes]:
     return found
 
 
-def _run(folder: Path, arguments: list[str], log: Path, devices: int, hangs: bool, patience: dict[str, float]) -> None:
+def _run(
+    folder: Path,
+    program: str,
+    arguments: list[str],
+    log: Path,
+    devices: int,
+    hangs: bool,
+    patience: dict[str, float],
+) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
@@ -107,4 +140,13 @@ def _run(folder: Path, arguments: list[str], log: Path, devices: int, hangs: boo
     if hangs:
         data.ListedPictures.read = lambda *_: threading.Event().wait()
     jax.config.update("jax_num_cpu_devices", devices)
-    sys.exit(cli.main(arguments))
+    if program == "gmjax":
+        sys.exit(cli.main(arguments))
+    sys.argv = [program, *arguments]
+    from experiments import script
+
+    name = program.rpartition(".")[2]
+    sys.modules[f"experiments.{name}"] = importlib.import_module(program)
+    script.main(name)
+    if jax.distributed.is_initialized():
+        jax.distributed.shutdown()  # done at the exit of a process that is not a test's

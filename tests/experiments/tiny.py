@@ -1,0 +1,38 @@
+"""An experiment in miniature: a training by minibatches, a common face from statistics, and three faces fitted."""
+
+import dataclasses
+
+import numpy as np
+
+from experiments import collection, training
+from experiments.kept import Kept
+from experiments.models import common_face, fits_from, on_host
+from experiments.report import Report
+from gmjax import parallel
+from gmjax.parallel import processes
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(training.Config):
+    components: tuple[int, ...] = (6,)
+    epochs: tuple[int, ...] = (1, 2)
+    batch_size: int = 4
+    stage: int = 1
+
+
+FULL = Config()
+
+
+def run(config: Config, kept: Kept) -> Report:
+    report = Report("A tiny experiment")
+    images = collection.main_faces(config).images
+    start = kept(common_face, images, "adam", 6, 8).params
+    statistics = on_host(parallel.image_statistics(images))
+    trained = training.train(kept, images, statistics, start, config, 0.1)
+    fits = kept(fits_from, images[:3], start, "adam", 8)
+    again = kept(fits_from, images[:3], start, "adam", 8)
+    assert not processes.is_first() or again.seconds == fits.seconds, "it was not computed again"
+    numbers = [start, trained.models, trained.errors, trained.losses, again.params, fits.mse, fits.pae]
+    with np.printoptions(floatmode="unique", threshold=10_000):
+        report.table(("all", "numbers"), [(place, f"{part}") for place, part in enumerate(numbers)])
+    return report
