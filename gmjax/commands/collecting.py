@@ -47,7 +47,7 @@ def collected(pictures: Pictures, run: Run, options: FitOptions) -> tuple[ImageS
         earlier.remove()
 
     mine = np.flatnonzero(~earlier.done)[processes.index() :: processes.count()]
-    numbers = np.concatenate([np.zeros(0, np.int64), *(_numbers(block, len(pictures)) for block in mine)])
+    numbers = _numbers(mine, len(pictures))
     images: list[np.ndarray] = []
     with progress("reading", "picture", len(numbers)) as bar:
         for at, (number, image) in enumerate(read_pictures(pictures, numbers, workers=options.workers)):
@@ -148,8 +148,10 @@ class _Earlier:
             self.parts = []
 
 
-def _numbers(block: int, count: int) -> np.ndarray:
-    return np.arange(block * _BLOCK, min(count, (block + 1) * _BLOCK))
+def _numbers(blocks: np.ndarray, count: int) -> np.ndarray:
+    """Of the pictures in ``blocks``; only the last of all is not full."""
+    numbers = (blocks[:, None] * _BLOCK + np.arange(_BLOCK)).reshape(-1)
+    return numbers[: np.searchsorted(numbers, count)]
 
 
 def _leaves(sums: statistics.Sums) -> dict[str, Any]:

@@ -7,9 +7,10 @@ all takes a quarter of a gigabyte while it is sorted; folders of thousands do no
 import os
 import re
 import tarfile
+from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from gmjax.data.pictures import PICTURE_SUFFIXES, PictureError
 LIST_SUFFIX, SHARD_SUFFIX = ".txt", ".tar"
 COLLECTION_SUFFIXES = frozenset({LIST_SUFFIX, SHARD_SUFFIX})
 _SEPARATOR = "\0"
-_BYTES_AT_ONCE = 2**24
+_BYTES_AT_ONCE = 2**20
 
 
 class Entry(NamedTuple):
@@ -77,7 +78,7 @@ class Listing:
 
     def __init__(self, path: Path):
         self.path = path
-        self._content: np.ndarray | None = None
+        self._stream: BinaryIO | None = None
         self._ends = np.zeros(0, np.int64)
 
     def __getstate__(self):
@@ -95,18 +96,23 @@ class Listing:
         return (self[number] for number in range(len(self)))
 
     def __getitem__(self, number: int) -> Entry:
-        content = self._open()
-        start = self._ends[number - 1] + 1 if number else 0
-        line = content[start : self._ends[number]].tobytes()
+        # Not from a map of the file, which would be in memory once all of it was read; and by many threads at once.
+        stream = self._open()
+        start = int(self._ends[number - 1]) + 1 if number else 0
+        line = os.pread(stream.fileno(), int(self._ends[number]) - start, start)
         return _parsed(line.decode("utf-8", "surrogateescape"))
 
-    def _open(self) -> np.ndarray:
-        if self._content is None:
-            content = np.memmap(self.path, np.uint8, "r")
-            parts = (content[at : at + _BYTES_AT_ONCE] for at in range(0, len(content), _BYTES_AT_ONCE))
-            ends = [np.flatnonzero(part == ord("\n")) + n * _BYTES_AT_ONCE for n, part in enumerate(parts)]
-            self._content, self._ends = content, np.concatenate(ends)
-        return self._content
+    def _open(self) -> BinaryIO:
+        if self._stream is None:
+            stream = open(self.path, "rb")  # noqa: SIM115
+            parts = iter(lambda: stream.read(_BYTES_AT_ONCE), b"")
+            ends = array("q")
+            for n, part in enumerate(parts):
+                found = np.flatnonzero(np.frombuffer(part, np.uint8) == ord("\n")) + n * _BYTES_AT_ONCE
+                ends.frombytes(found.tobytes())
+            self._ends = np.frombuffer(ends, np.int64)
+            self._stream = stream
+        return self._stream
 
 
 def write_listing(path: Path, source: str | Path) -> Listing:
