@@ -1,5 +1,6 @@
 """The statistics of all pictures of a run, read once, by all of its processes; interrupted, it goes on."""
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from gmjax.checkpoints import Checkpoints
 from gmjax.commands.fit_options import FitOptions
 from gmjax.commands.running import require_going_on
-from gmjax.commands.shared import progress, say_going_on
+from gmjax.commands.shared import SHOWN, progress, say_going_on
 from gmjax.data import ArrayPictures, PictureError, Pictures, read_pictures
 from gmjax.ledger import Ledger, Lines
 from gmjax.losses import ImageStatistics
@@ -77,7 +78,7 @@ def collected(pictures: Pictures, run: Run, options: FitOptions) -> tuple[ImageS
     processes.together()
     lost = Lines(run.ledger, len(pictures))
     if whole is None:
-        reasons = "".join(f"\n  {name}: {reason}" for _, (name, reason) in list(lost)[:3])
+        reasons = "".join(f"\n  {name}: {reason}" for _, (name, reason) in itertools.islice(lost, SHOWN))
         raise PictureError(f"none of the {len(pictures)} pictures can be used.{reasons}")
     return statistics.statistics_of(whole), np.flatnonzero(~lost.has)
 

@@ -7,10 +7,11 @@ all takes a quarter of a gigabyte while it is sorted; folders of thousands do no
 import os
 import re
 import tarfile
+import weakref
 from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -78,7 +79,7 @@ class Listing:
 
     def __init__(self, path: Path):
         self.path = path
-        self._stream: BinaryIO | None = None
+        self._file: int | None = None
         self._ends = np.zeros(0, np.int64)
 
     def __getstate__(self):
@@ -97,22 +98,25 @@ class Listing:
 
     def __getitem__(self, number: int) -> Entry:
         # Not from a map of the file, which would be in memory once all of it was read; and by many threads at once.
-        stream = self._open()
+        file = self._open()
         start = int(self._ends[number - 1]) + 1 if number else 0
-        line = os.pread(stream.fileno(), int(self._ends[number]) - start, start)
+        line = os.pread(file, int(self._ends[number]) - start, start)
         return _parsed(line.decode("utf-8", "surrogateescape"))
 
-    def _open(self) -> BinaryIO:
-        if self._stream is None:
-            stream = open(self.path, "rb")  # noqa: SIM115
-            parts = iter(lambda: stream.read(_BYTES_AT_ONCE), b"")
+    def _open(self) -> int:
+        if self._file is None:
+            file = os.open(self.path, os.O_RDONLY)
+            weakref.finalize(self, os.close, file)
+            parts = iter(lambda: os.read(file, _BYTES_AT_ONCE), b"")
             ends = array("q")
-            for n, part in enumerate(parts):
-                found = np.flatnonzero(np.frombuffer(part, np.uint8) == ord("\n")) + n * _BYTES_AT_ONCE
+            at = 0
+            for part in parts:
+                found = np.flatnonzero(np.frombuffer(part, np.uint8) == ord("\n")) + at
                 ends.frombytes(found.tobytes())
-            self._ends = np.frombuffer(ends, np.int64)
-            self._stream = stream
-        return self._stream
+                at += len(part)
+            self._ends = np.array(ends, np.int64)
+            self._file = file
+        return self._file
 
 
 def write_listing(path: Path, source: str | Path) -> Listing:
