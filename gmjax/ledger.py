@@ -6,13 +6,14 @@ count; of two for one picture the later file's does.
 
 import contextlib
 import csv
-import mmap
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+_BYTES_AT_ONCE = 2**20
 
 
 class Ledger:
@@ -44,7 +45,7 @@ class Lines:
     def __init__(self, folder: Path, count: int):
         self._places = np.full(count, -1, np.int64)
         self._files = np.zeros(count, np.int16)
-        self._contents: list[mmap.mmap | bytes] = []
+        self._paths: list[Path] = []
         for path in sorted(folder.glob("*.csv"), key=lambda path: path.stat().st_mtime_ns):
             self._read(path, count)
 
@@ -54,25 +55,32 @@ class Lines:
 
     def __iter__(self) -> Iterator[tuple[int, Sequence[str]]]:
         """(number, fields) of each picture that has a line, in order."""
-        for number in np.flatnonzero(self.has):
-            content, start = self._contents[self._files[number]], int(self._places[number])
-            line = content[start : content.find(b"\n", start)].decode("utf-8")
-            yield int(number), next(csv.reader([line]))[1:]
+        with contextlib.ExitStack() as stack:
+            streams = [stack.enter_context(open(path, "rb")) for path in self._paths]
+            for number in np.flatnonzero(self.has):
+                stream = streams[self._files[number]]
+                stream.seek(int(self._places[number]))
+                yield int(number), next(csv.reader([stream.readline().decode("utf-8").rstrip("\n")]))[1:]
 
     def _read(self, path: Path, count: int) -> None:
-        with open(path, "rb") as stream:
-            empty = os.fstat(stream.fileno()).st_size == 0
-            content = b"" if empty else mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        self._contents.append(content)
+        self._paths.append(path)
         start = 0
-        while (end := content.find(b"\n", start)) >= 0:
-            digits = content[start : content.find(b",", start, end)]
-            if digits.isdigit() and int(digits) < count:
-                self._places[int(digits)], self._files[int(digits)] = start, len(self._contents) - 1
-            start = end + 1
+        with open(path, "rb") as stream:
+            for line in stream:
+                digits = line[: line.find(b",")]
+                if line.endswith(b"\n") and digits.isdigit() and int(digits) < count:
+                    self._places[int(digits)], self._files[int(digits)] = start, len(self._paths) - 1
+                start += len(line)
 
 
 def _cut_to_whole_lines(path: Path) -> None:
     with contextlib.suppress(FileNotFoundError), open(path, "r+b") as stream:
-        content = stream.read()
-        stream.truncate(content.rfind(b"\n") + 1)
+        end = stream.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - _BYTES_AT_ONCE)
+            stream.seek(start)
+            if (last := stream.read(end - start).rfind(b"\n")) >= 0:
+                end = start + last + 1
+                break
+            end = start
+        stream.truncate(end)

@@ -1,5 +1,6 @@
 """The statistics of all pictures of a run, read once, by all of its processes; interrupted, it goes on."""
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from gmjax.checkpoints import Checkpoints
 from gmjax.commands.fit_options import FitOptions
 from gmjax.commands.running import require_going_on
-from gmjax.commands.shared import progress, say_going_on
+from gmjax.commands.shared import SHOWN, progress, say_going_on
 from gmjax.data import ArrayPictures, PictureError, Pictures, read_pictures
 from gmjax.ledger import Ledger, Lines
 from gmjax.losses import ImageStatistics
@@ -47,7 +48,7 @@ def collected(pictures: Pictures, run: Run, options: FitOptions) -> tuple[ImageS
         earlier.remove()
 
     mine = np.flatnonzero(~earlier.done)[processes.index() :: processes.count()]
-    numbers = np.concatenate([np.zeros(0, np.int64), *(_numbers(block, len(pictures)) for block in mine)])
+    numbers = _numbers(mine, len(pictures))
     images: list[np.ndarray] = []
     with progress("reading", "picture", len(numbers)) as bar:
         for at, (number, image) in enumerate(read_pictures(pictures, numbers, workers=options.workers)):
@@ -79,7 +80,7 @@ def collected(pictures: Pictures, run: Run, options: FitOptions) -> tuple[ImageS
     processes.together()
     lost = Lines(run.ledger, len(pictures))
     if whole is None:
-        reasons = "".join(f"\n  {name}: {reason}" for _, (name, reason) in list(lost)[:3])
+        reasons = "".join(f"\n  {name}: {reason}" for _, (name, reason) in itertools.islice(lost, SHOWN))
         raise PictureError(f"none of the {len(pictures)} pictures can be used.{reasons}")
     return statistics.statistics_of(whole), np.flatnonzero(~lost.has)
 
@@ -150,8 +151,10 @@ class _Earlier:
             self.parts = []
 
 
-def _numbers(block: int, count: int) -> np.ndarray:
-    return np.arange(block * _BLOCK, min(count, (block + 1) * _BLOCK))
+def _numbers(blocks: np.ndarray, count: int) -> np.ndarray:
+    """Of the pictures in ``blocks``; only the last of all is not full."""
+    numbers = (blocks[:, None] * _BLOCK + np.arange(_BLOCK)).reshape(-1)
+    return numbers[: np.searchsorted(numbers, count)]
 
 
 def _leaves(sums: statistics.Sums) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from gmjax.commands.shared import (
     say_skipped,
     write_loss,
     write_metrics,
+    write_skipped,
 )
 from gmjax.config import FitConfig
 from gmjax.data import ArrayPictures, Crop, Pictures, caspeal_faces, orl_faces, write_picture
@@ -112,9 +113,7 @@ class CommonModel(FitOptions):
     ) -> str:
         """All files of the finished run; what there is to say about it."""
         folder, average, count = run.folder, statistics.mean, int(statistics.count)
-        lost = [(name, reason) for _, (name, reason) in Lines(run.ledger, len(pictures))]
-        if lost:
-            runs.write_table(folder / runs.SKIPPED, ("picture", "reason"), lost)
+        lost, _ = write_skipped(run, ((name, reason) for _, (name, reason) in Lines(run.ledger, len(pictures))))
         drawn = render(result.params, average.shape[:2], offset=config.offset)
         to_average = float(mse(drawn, average))
         metadata = model_metadata(config, average.shape, f"common face of {count} faces")
@@ -127,7 +126,7 @@ class CommonModel(FitOptions):
         from gmjax import plotting
 
         plotting.common_figure(result.params, average, config.offset).savefig(folder / "comparison.png", dpi=150)
-        say_skipped(len(lost), len(pictures), folder)
+        say_skipped(lost, len(pictures), folder)
         return (
             f"Common face of {count} faces from {start}, seed {self.seed}, {seconds:.1f} s.\n"
             f"The model is {folder / runs.MODEL}; "

@@ -23,6 +23,7 @@ from gmjax.commands.shared import (
     progress,
     say_going_on,
     say_skipped,
+    write_skipped,
 )
 from gmjax.config import FitConfig
 from gmjax.data import Crop, Picture, PictureError, Pictures, read_pictures, write_picture
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from gmjax.commands.fit import Fit
 
 COLUMNS = ("picture", "height", "width", "components", "parameters", "mse", "pae", "psnr")
-_SHOWN = 3
 _LONGEST_NAME = 255 - len(".safetensors")
 
 
@@ -71,18 +71,18 @@ def fit_folder(options: "Fit", run: Run, config: FitConfig, init: GmFace | None,
     processes.together()
     if not processes.is_first():
         return running.finish(run, "")
-    errors, lost = _write_tables(run, len(pictures))
-    if absent := len(pictures) - len(errors) - len(lost):
+    errors, lost, first = _write_tables(run, len(pictures))
+    if absent := len(pictures) - len(errors) - lost:
         raise UsageError(f"{absent} of {len(pictures)} pictures are missing: the same command goes on with these")
-    say_skipped(len(lost), len(pictures), run.folder)
+    say_skipped(lost, len(pictures), run.folder)
     seconds = time.perf_counter() - begun
     said = [
         f"{len(errors)} of {len(pictures)} pictures from {start}, seed {options.seed}, {seconds:.1f} s.",
         f"The models are in {run.folder / 'models'}; beside them renders and metrics.csv.",
     ]
     if lost:
-        said.append(f"{len(lost)} of {len(pictures)} skipped, all in {run.folder / runs.SKIPPED}:")
-        said += [f"  {name}: {reason}" for name, reason in lost[:_SHOWN]] + ["  ..."] * (len(lost) > _SHOWN)
+        said.append(f"{lost} of {len(pictures)} skipped, all in {run.folder / runs.SKIPPED}:")
+        said += [f"  {name}: {reason}" for name, reason in first] + ["  ..."] * (lost > len(first))
     if len(errors):
         said.append(f"mean MSE {errors.mean():.3g}  lowest {errors.min():.3g}  highest {errors.max():.3g}")
     return running.finish(run, "\n".join(said), 1 if lost else 0)
@@ -171,16 +171,16 @@ def result_paths(folder: Path, name: str) -> tuple[Path, Path]:
     return folder / "models" / f"{inner}.safetensors", folder / "renders" / f"{inner}.png"
 
 
-def _write_tables(run: Run, count: int) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """``metrics.csv`` and ``skipped.csv`` from the run's ledger: the MSEs, and (name, reason) of what is not there."""
-    lines, errors, lost = Lines(run.ledger, count), array("d"), []
+def _write_tables(run: Run, count: int) -> tuple[np.ndarray, int, list[tuple[str, str]]]:
+    """``metrics.csv`` and ``skipped.csv`` from the run's ledger.
+
+    Returns the MSEs, how many pictures are lost, and the (name, reason) of the first few of these.
+    """
+    lines, errors = Lines(run.ledger, count), array("d")
     with runs.table(run.folder / runs.METRICS, COLUMNS) as (writer, _):
         for _, (*row, reason) in lines:
-            if reason:
-                lost.append((row[0], reason))
-            else:
+            if not reason:
                 writer.writerow(row)
                 errors.append(float(row[COLUMNS.index("mse")]))
-    if lost:
-        runs.write_table(run.folder / runs.SKIPPED, ("picture", "reason"), lost)
-    return np.array(errors), lost
+    lost = write_skipped(run, ((row[0], reason) for _, (*row, reason) in lines if reason))
+    return np.array(errors), *lost

@@ -5,7 +5,7 @@ import filecmp
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,10 @@ from gmjax.fitting import LAST_STEPS, FitResult
 from gmjax.parallel import processes
 
 DIVERGED = "the fit came to numbers that are NaN or infinite; try another --start or the default recipe"
+
+
+SHOWN = 3
+"""Of the pictures that were left out, so many are named at the end."""
 
 
 class UsageError(ValueError):
@@ -116,6 +120,21 @@ def say_skipped(count: int, total: int, folder: Path) -> None:
         print(
             f"gmjax: {count} of {total} pictures left out, for the reasons in {folder / runs.SKIPPED}", file=sys.stderr
         )
+
+
+def write_skipped(run: runs.Run, lost: Iterable[tuple[str, str]]) -> tuple[int, list[tuple[str, str]]]:
+    """The (name, reason) of ``lost`` into ``skipped.csv``, if there are any; how many there are, and the first few."""
+    count, first = 0, []
+    path = run.folder / runs.SKIPPED
+    with runs.table(path, ("picture", "reason")) as (writer, _):
+        for row in lost:
+            writer.writerow(row)
+            count += 1
+            if count <= SHOWN:
+                first.append(row)
+    if not count:
+        path.unlink()
+    return count, first
 
 
 def say_going_on(run: runs.Run, done: int, total: int, what: str) -> None:

@@ -145,8 +145,11 @@ def eyes_table(folder: Path, eyes: str | Path | None, names: Iterable[str]) -> d
     if eyes is None and not path.is_file():
         return None
     table = read_eyes_csv(path)
-    absent = sorted(table.keys() - set(names), key=natural_key)
+    absent = set(table)
+    for name in names:
+        absent.discard(name)
     if absent:
         more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
-        raise PictureError(f"{path} has a row for {absent[0]}{more}: no such picture in {folder}.")
+        first = min(absent, key=natural_key)
+        raise PictureError(f"{path} has a row for {first}{more}: no such picture in {folder}.")
     return table

@@ -7,6 +7,8 @@ all takes a quarter of a gigabyte while it is sorted; folders of thousands do no
 import os
 import re
 import tarfile
+import weakref
+from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +20,7 @@ from gmjax.data.pictures import PICTURE_SUFFIXES, PictureError
 LIST_SUFFIX, SHARD_SUFFIX = ".txt", ".tar"
 COLLECTION_SUFFIXES = frozenset({LIST_SUFFIX, SHARD_SUFFIX})
 _SEPARATOR = "\0"
-_BYTES_AT_ONCE = 2**24
+_BYTES_AT_ONCE = 2**20
 
 
 class Entry(NamedTuple):
@@ -77,7 +79,7 @@ class Listing:
 
     def __init__(self, path: Path):
         self.path = path
-        self._content: np.ndarray | None = None
+        self._file: int | None = None
         self._ends = np.zeros(0, np.int64)
 
     def __getstate__(self):
@@ -95,18 +97,26 @@ class Listing:
         return (self[number] for number in range(len(self)))
 
     def __getitem__(self, number: int) -> Entry:
-        content = self._open()
-        start = self._ends[number - 1] + 1 if number else 0
-        line = content[start : self._ends[number]].tobytes()
+        # Not from a map of the file, which would be in memory once all of it was read; and by many threads at once.
+        file = self._open()
+        start = int(self._ends[number - 1]) + 1 if number else 0
+        line = os.pread(file, int(self._ends[number]) - start, start)
         return _parsed(line.decode("utf-8", "surrogateescape"))
 
-    def _open(self) -> np.ndarray:
-        if self._content is None:
-            content = np.memmap(self.path, np.uint8, "r")
-            parts = (content[at : at + _BYTES_AT_ONCE] for at in range(0, len(content), _BYTES_AT_ONCE))
-            ends = [np.flatnonzero(part == ord("\n")) + n * _BYTES_AT_ONCE for n, part in enumerate(parts)]
-            self._content, self._ends = content, np.concatenate(ends)
-        return self._content
+    def _open(self) -> int:
+        if self._file is None:
+            file = os.open(self.path, os.O_RDONLY)
+            weakref.finalize(self, os.close, file)
+            parts = iter(lambda: os.read(file, _BYTES_AT_ONCE), b"")
+            ends = array("q")
+            at = 0
+            for part in parts:
+                found = np.flatnonzero(np.frombuffer(part, np.uint8) == ord("\n")) + at
+                ends.frombytes(found.tobytes())
+                at += len(part)
+            self._ends = np.array(ends, np.int64)
+            self._file = file
+        return self._file
 
 
 def write_listing(path: Path, source: str | Path) -> Listing:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import stat
 import uuid
 import warnings
 from pathlib import Path
@@ -52,13 +53,19 @@ def read_file(path: str | Path) -> bytes:
     """What is in a picture file, which ``decode_picture`` takes."""
     path = Path(path)
     try:
-        if path.is_dir():
+        # Asked before it is opened: that would wait for whoever writes to a pipe.
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
             raise PictureError(f"{path} is a folder, not a picture.")
-        if not path.is_file():
-            raise PictureError(f"{path}: no such file.")
-        if path.stat().st_size > MAX_PICTURE_BYTES:
+        if not stat.S_ISREG(found.st_mode):
+            raise FileNotFoundError
+        if found.st_size > MAX_PICTURE_BYTES:
             raise PictureError(f"{path} has more than {MAX_PICTURE_BYTES} bytes (1 GiB). Make it smaller.")
         return path.read_bytes()
+    except PictureError:
+        raise
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise PictureError(f"{path}: no such file.") from error
     except OSError as error:  # a name that is too long, a file that is not ours to read
         raise PictureError(f"{path} cannot be read: {error.strerror}.") from error
 

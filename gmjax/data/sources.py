@@ -1,6 +1,8 @@
 """Pictures one at a time, by number: what can be read in parallel, in any order, in any amount."""
 
+import contextlib
 import os
+import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,8 @@ from gmjax.data.pictures import MAX_PICTURE_BYTES, Picture, PictureError, decode
 
 # Of threads, which share one Python: beyond so many they would only wait for each other.
 MOST_THREADS = 16
-_PREFETCHED = 64
+# Handed on at once: one by one, small pictures cost more to hand on than to read.
+_CHUNK = 8
 
 
 class Pictures(Protocol):
@@ -86,8 +89,9 @@ class ListedPictures:
             raise PictureError(entry.wrong)
         if self.eyes is not None and entry.name not in self.eyes:
             raise PictureError("it has no row in the table of eyes.")
-        content = read_file(self.root / entry.name) if entry.shard is None else self._member(entry)
-        return self.crop.of(content, self.root / entry.name, None if self.eyes is None else self.eyes[entry.name])
+        path = self.root / entry.name
+        content = read_file(path) if entry.shard is None else self._member(entry)
+        return self.crop.of(content, path, None if self.eyes is None else self.eyes[entry.name])
 
     def _member(self, entry: Entry) -> bytes:
         if entry.size > MAX_PICTURE_BYTES:
@@ -129,33 +133,48 @@ def read_pictures(
     """
     import grain
 
-    options = grain.ReadOptions(num_threads=min(MOST_THREADS, os.cpu_count() or 1), prefetch_buffer_size=_PREFETCHED)
-    dataset = grain.MapDataset.source(_Numbered(pictures, numbers)).to_iter_dataset(options)
+    threads = 1 if workers else min(MOST_THREADS, _cores())
+    ahead = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + 2)
+    dataset = grain.MapDataset.source(_Chunks(pictures, numbers, workers > 0)).to_iter_dataset(ahead)
     if workers:
         from absl import flags
 
         # grain asks its flags, which only a program that parses them has.
         flags.FLAGS.mark_as_parsed()
-        per_worker = grain.ReadOptions(num_threads=2, prefetch_buffer_size=_PREFETCHED)
-        dataset = grain.MapDataset.source(_Numbered(pictures, numbers)).to_iter_dataset(per_worker)
-        dataset = dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=16))
-    for number, image, wrong in dataset:
-        yield int(number), image if wrong is None else PictureError(wrong)
+        dataset = dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2))
+    with contextlib.closing(iter(dataset)) as chunks:
+        for chunk in chunks:
+            for number, image, wrong in pickle.loads(chunk) if workers else chunk:
+                yield number, image if wrong is None else PictureError(wrong)
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
-class _Numbered:
-    """What grain reads from: an error is a result, and costs no other picture."""
+class _Chunks:
+    """What grain reads from: an error is a result, and costs no other picture.
+
+    packed: as bytes, which go from process to process through a pipe. Arrays would go through shared memory, which
+        stays behind when a run is killed.
+    """
 
     pictures: Pictures
     numbers: Sequence[int] | np.ndarray
+    packed: bool
 
     def __len__(self) -> int:
-        return len(self.numbers)
+        return -(-len(self.numbers) // _CHUNK)
 
     def __getitem__(self, place):
-        number = int(self.numbers[place])
+        numbers = self.numbers[place * _CHUNK : (place + 1) * _CHUNK]
+        chunk = [(number, *self._read(number)) for number in map(int, numbers)]
+        return pickle.dumps(chunk, pickle.HIGHEST_PROTOCOL) if self.packed else chunk
+
+    def _read(self, number: int) -> tuple[Picture | None, str | None]:
         try:
-            return number, self.pictures.read(number), None
+            return self.pictures.read(number), None
         except PictureError as error:
-            return number, None, str(error)
+            return None, str(error)
