@@ -89,7 +89,7 @@ class ListedPictures:
             raise PictureError(entry.wrong)
         if self.eyes is not None and entry.name not in self.eyes:
             raise PictureError("it has no row in the table of eyes.")
-        path = self.root / entry.name
+        path = os.path.join(self.root, entry.name)  # a Path would take longer than the file
         content = read_file(path) if entry.shard is None else self._member(entry)
         return self.crop.of(content, path, None if self.eyes is None else self.eyes[entry.name])
 

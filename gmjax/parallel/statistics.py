@@ -6,6 +6,7 @@ two words of half as many bits, whose sums over 2^20 pictures still fit into an 
 """
 
 import dataclasses
+import operator
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -106,15 +107,19 @@ def device_sums(images, valid) -> Sums:
 
     def words(values):
         whole = jnp.where(real, jnp.round(values * 2.0 ** (2 * bits)), 0.0).astype(int)
-        return jnp.stack([jnp.sum(whole >> bits, axis=0), jnp.sum(whole & (2**bits - 1), axis=0)])
+        return whole >> bits, whole & (2**bits - 1)
 
-    return Sums(
-        count=jnp.sum(valid > 0, dtype=int),
-        total=words(images),
-        square=words(jnp.square(images)),
-        minimum=jnp.min(jnp.where(real, images, jnp.inf), axis=0),
-        maximum=jnp.max(jnp.where(real, images, -jnp.inf), axis=0),
+    def joined(a, b):
+        return *map(operator.add, a[:4], b[:4]), jnp.minimum(a[4], b[4]), jnp.maximum(a[5], b[5])
+
+    # All in one reduction: as six, which XLA joins badly on a CPU, they were measured to take four times as long.
+    least, most = jnp.where(real, images, jnp.inf), jnp.where(real, images, -jnp.inf)
+    parts = (*words(images), *words(jnp.square(images)), least, most)
+    nothing = tuple(
+        np.array(value, part.dtype) for value, part in zip((0, 0, 0, 0, np.inf, -np.inf), parts, strict=True)
     )
+    *sums, minimum, maximum = jax.lax.reduce(parts, nothing, joined, (0,))
+    return Sums(jnp.sum(valid > 0, dtype=int), jnp.stack(sums[:2]), jnp.stack(sums[2:]), minimum, maximum)
 
 
 def over_devices(sums: Sums) -> Sums:
