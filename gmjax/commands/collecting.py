@@ -13,7 +13,7 @@ from gmjax.checkpoints import Checkpoints
 from gmjax.commands.fit_options import FitOptions
 from gmjax.commands.running import require_going_on
 from gmjax.commands.shared import SHOWN, progress, say_going_on
-from gmjax.data import ArrayPictures, PictureError, Pictures, read_pictures
+from gmjax.data import ArrayPictures, PictureError, Pictures, read_pictures, workers_for
 from gmjax.ledger import Ledger, Lines
 from gmjax.losses import ImageStatistics
 from gmjax.parallel import processes, statistics, watch
@@ -49,9 +49,10 @@ def collected(pictures: Pictures, run: Run, options: FitOptions) -> tuple[ImageS
 
     mine = np.flatnonzero(~earlier.done)[processes.index() :: processes.count()]
     numbers = _numbers(mine, len(pictures))
+    workers = workers_for(len(numbers)) if options.workers is None else options.workers
     images: list[np.ndarray] = []
     with progress("reading", "picture", len(numbers)) as bar:
-        for at, (number, image) in enumerate(read_pictures(pictures, numbers, workers=options.workers)):
+        for at, (number, image) in enumerate(read_pictures(pictures, numbers, workers=workers)):
             watch.progress()
             bar.update()
             if isinstance(image, PictureError):
