@@ -4,7 +4,7 @@ import contextlib
 import ctypes
 import os
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -36,6 +36,14 @@ class Pictures(Protocol):
     def read(self, number: int) -> Picture:
         """Raises PictureError."""
         ...
+
+
+class Numbers(Protocol):
+    """Whole numbers, of which a slice can be taken: an array, a list, a range."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, which: slice, /) -> Iterable: ...
 
 
 @dataclass(frozen=True)
@@ -130,7 +138,7 @@ class ArrayPictures:
 
 
 def read_pictures(
-    pictures: Pictures, numbers: Sequence[int] | np.ndarray, *, workers: int = 0
+    pictures: Pictures, numbers: Numbers, *, workers: int = 0
 ) -> Iterator[tuple[int, Picture | PictureError]]:
     """(number, picture or what is wrong with it) of each of ``numbers``, in their order, read ahead in parallel.
 
@@ -190,7 +198,7 @@ class _Chunks:
     """
 
     pictures: Pictures
-    numbers: Sequence[int] | np.ndarray
+    numbers: Numbers
     packed: bool
 
     def __len__(self) -> int:

@@ -103,18 +103,19 @@ def merged(sums: Sums) -> Sums:
 def device_sums(images, valid) -> Sums:
     """This device's share of the sums over all devices' ``images`` (n, H, W[, C]), where ``valid`` (n,) is not 0."""
     bits = _bits(images.dtype)
-    real = valid.reshape(valid.shape + (1,) * (images.ndim - 1)) > 0
+    # By arithmetic: with jnp.where XLA was measured to take three times as long on a CPU.
+    real = (valid > 0).astype(images.dtype).reshape(valid.shape + (1,) * (images.ndim - 1))
+    images, beyond = images * real, 2 * (1 - real)
 
     def words(values):
-        whole = jnp.where(real, jnp.round(values * 2.0 ** (2 * bits)), 0.0).astype(int)
+        whole = jnp.round(values * 2.0 ** (2 * bits)).astype(int)
         return whole >> bits, whole & (2**bits - 1)
 
     def joined(a, b):
         return *map(operator.add, a[:4], b[:4]), jnp.minimum(a[4], b[4]), jnp.maximum(a[5], b[5])
 
     # All in one reduction: as six, which XLA joins badly on a CPU, they were measured to take four times as long.
-    least, most = jnp.where(real, images, jnp.inf), jnp.where(real, images, -jnp.inf)
-    parts = (*words(images), *words(jnp.square(images)), least, most)
+    parts = (*words(images), *words(jnp.square(images)), images + beyond, images - beyond)
     nothing = tuple(
         np.array(value, part.dtype) for value, part in zip((0, 0, 0, 0, np.inf, -np.inf), parts, strict=True)
     )
