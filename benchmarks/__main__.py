@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.machine import machine
 
-PARTS = ("step", "batches", "sizes", "solvers", "statistics", "gpu")
+PARTS = ("step", "batches", "sizes", "solvers", "statistics", "reading", "gpu")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 

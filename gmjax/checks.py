@@ -62,13 +62,15 @@ def _checked(array, what, axes):
         raise ValueError(f"{what} must have at least two pixels; its shape is {array.shape}")
     if _is_concrete(array):
         values = np.asarray(array)
-        if not np.isfinite(values).all():
+        with np.errstate(invalid="ignore"):
+            is_right = values.min() >= 0 and values.max() <= 1
+        if not is_right and not np.isfinite(values).all():
             count = int(values.size - np.isfinite(values).sum())
             raise ValueError(
                 f"{what} has {count} values that are NaN or infinite: replace them by numbers "
                 "(mask= can leave pixels out of the fit)"
             )
-        if values.min() < 0 or values.max() > 1:
+        if not is_right:
             raise ValueError(
                 f"{what} must lie in [0, 1]; its values run from {values.min():g} to {values.max():g}: "
                 "scale it (divide 8-bit values by 255) or clip it"

@@ -16,7 +16,7 @@ from gmjax.commands.common_model import CommonModel
 from gmjax.commands.fit import Fit
 from gmjax.commands.models import Info, Plot, Render, Transform
 from gmjax.commands.shared import UsageError
-from gmjax.data import PictureError
+from gmjax.data import PictureError, keep_memory
 from gmjax.io import ModelFileError
 from gmjax.parallel import NonFiniteLossError, processes
 from gmjax.parallel.processes import Stopped
@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         config=(tyro.conf.FlagCreatePairsOff,),
     )
     _keep_compiled_programs()
+    keep_memory()
     return processes.leave(_status_of(command))
 
 

@@ -1,5 +1,6 @@
 """The statistics of all pictures of a run, read once, by all of its processes; interrupted, it goes on."""
 
+import dataclasses
 import itertools
 import json
 import math
@@ -13,7 +14,7 @@ from gmjax.checkpoints import Checkpoints
 from gmjax.commands.fit_options import FitOptions
 from gmjax.commands.running import require_going_on
 from gmjax.commands.shared import SHOWN, progress, say_going_on
-from gmjax.data import ArrayPictures, PictureError, Pictures, read_pictures
+from gmjax.data import ArrayPictures, PictureError, Pictures, read_pictures, workers_for
 from gmjax.ledger import Ledger, Lines
 from gmjax.losses import ImageStatistics
 from gmjax.parallel import processes, statistics, watch
@@ -48,10 +49,11 @@ def collected(pictures: Pictures, run: Run, options: FitOptions) -> tuple[ImageS
         earlier.remove()
 
     mine = np.flatnonzero(~earlier.done)[processes.index() :: processes.count()]
-    numbers = _numbers(mine, len(pictures))
+    numbers = _InBlocks(mine, len(pictures))
+    workers = workers_for(len(numbers)) if options.workers is None else options.workers
     images: list[np.ndarray] = []
     with progress("reading", "picture", len(numbers)) as bar:
-        for at, (number, image) in enumerate(read_pictures(pictures, numbers, workers=options.workers)):
+        for number, image in read_pictures(pictures, numbers, workers=workers):
             watch.progress()
             bar.update()
             if watch.stops():
@@ -63,7 +65,7 @@ def collected(pictures: Pictures, run: Run, options: FitOptions) -> tuple[ImageS
                     raise PictureError(f"{pictures.name(number)}: {image}")
             else:
                 images.append(image)
-            if at + 1 < len(numbers) and numbers[at + 1] // _BLOCK == number // _BLOCK:
+            if (number + 1) % _BLOCK and number + 1 < len(pictures):
                 continue
             if images:
                 part = statistics.sums_of(np.stack(images))
@@ -116,6 +118,22 @@ class PicturesAgain:
             yield image
 
 
+@dataclasses.dataclass(frozen=True)
+class _InBlocks:
+    """The numbers of the pictures in ``blocks``, of ``count`` in all: made when they are asked for, not kept."""
+
+    blocks: np.ndarray
+    count: int
+
+    def __len__(self) -> int:
+        is_last = len(self.blocks) and (self.blocks[-1] + 1) * _BLOCK > self.count
+        return len(self.blocks) * _BLOCK - (-self.count % _BLOCK if is_last else 0)
+
+    def __getitem__(self, which: slice) -> np.ndarray:
+        places = np.arange(*which.indices(len(self)))
+        return self.blocks[places // _BLOCK] * _BLOCK + places % _BLOCK
+
+
 class _Earlier:
     """What earlier starts of this run have read: the sums and blocks of their checkpoints together.
 
@@ -149,12 +167,6 @@ class _Earlier:
             for path in self.parts:
                 Checkpoints(path).remove()
             self.parts = []
-
-
-def _numbers(blocks: np.ndarray, count: int) -> np.ndarray:
-    """Of the pictures in ``blocks``; only the last of all is not full."""
-    numbers = (blocks[:, None] * _BLOCK + np.arange(_BLOCK)).reshape(-1)
-    return numbers[: np.searchsorted(numbers, count)]
 
 
 def _leaves(sums: statistics.Sums) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class CommonModel(FitOptions):
                 statistics, usable = collected(pictures, run, self)
                 images = None
                 if config.batch_size is not None:
-                    images = PicturesAgain(pictures, usable, statistics.shape, self.workers)
+                    images = PicturesAgain(pictures, usable, statistics.shape, self.workers or 0)
                 course = parallel.course(statistics, init, config=config, key=jax.random.key(self.seed), images=images)
                 result, seconds = followed(course, run, save_every=self.save_every, shared=images is not None)
                 said = ""

@@ -102,7 +102,7 @@ def _chunk_size(options: "Fit", init: GmFace | None, config: FitConfig) -> int:
 def _fit_chunks(options: "Fit", run: Run, config, init, pictures: Pictures, starts, size: int, ledger: Ledger) -> None:
     numbers = (starts[:, None] + np.arange(size)).reshape(-1)
     numbers = numbers[numbers < len(pictures)]
-    read = read_pictures(pictures, numbers, workers=options.workers)
+    read = read_pictures(pictures, numbers, workers=options.workers or 0)
     fitted, total = 0, 0.0
     with progress("fitting", "picture", len(numbers)) as bar:
 

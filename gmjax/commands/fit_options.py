@@ -67,8 +67,14 @@ class FitOptions:
     on_error: Literal["skip", "stop"] = "skip"
     """A picture that cannot be used is left out and listed, or ends the run."""
 
-    workers: Annotated[int, arg(metavar="N")] = 0
-    """Processes that read pictures, for machines with many cores; 0 reads on threads, which do for about four."""
+    workers: Annotated[
+        int | None,
+        arg(
+            metavar="N",
+            help_behavior_hint="(default: for the common face of 10,000 pictures and more one a core, else 0)",
+        ),
+    ] = None
+    """Processes that read pictures; 0 reads on threads, which need no start but have to take turns."""
 
     save_every: Annotated[float, arg(metavar="SECONDS")] = SECONDS
     """How often a long run saves what it needs to go on."""
@@ -92,7 +98,7 @@ class FitOptions:
             raise UsageError(f"--size must be from 2 to {math.isqrt(MAX_PIXELS)} pixels; got {self.size}")
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"--seed must be from 0 to 2^32 - 1; got {self.seed}")
-        if self.workers < 0 or not self.save_every >= 0:
+        if (self.workers or 0) < 0 or not self.save_every >= 0:
             raise UsageError("--workers and --save-every must be at least 0")
         start = self.start
         if start is None:

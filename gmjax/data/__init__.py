@@ -17,7 +17,7 @@ from gmjax.data.pictures import (
     read_picture,
     write_picture,
 )
-from gmjax.data.sources import ArrayPictures, Crop, ListedPictures, Pictures, read_pictures
+from gmjax.data.sources import ArrayPictures, Crop, ListedPictures, Pictures, keep_memory, read_pictures, workers_for
 
 __all__ = [
     "COLLECTION_SUFFIXES",
@@ -40,6 +40,7 @@ __all__ = [
     "entries_of",
     "eyes_table",
     "find_eyes",
+    "keep_memory",
     "load_folder",
     "load_picture",
     "orl_faces",
@@ -48,6 +49,7 @@ __all__ = [
     "read_pictures",
     "resize",
     "root_of",
+    "workers_for",
     "write_listing",
     "write_picture",
 ]

@@ -114,7 +114,7 @@ class Listing:
                 found = np.flatnonzero(np.frombuffer(part, np.uint8) == ord("\n")) + at
                 ends.frombytes(found.tobytes())
                 at += len(part)
-            self._ends = np.array(ends, np.int64)
+            self._ends = np.frombuffer(ends, np.int64) if ends else self._ends
             self._file = file
         return self._file
 

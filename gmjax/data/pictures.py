@@ -51,17 +51,17 @@ def read_picture(path: str | Path, *, color: bool = False) -> Picture:
 
 def read_file(path: str | Path) -> bytes:
     """What is in a picture file, which ``decode_picture`` takes."""
-    path = Path(path)
     try:
         # Asked before it is opened: that would wait for whoever writes to a pipe.
-        found = path.stat()
+        found = os.stat(path)
         if stat.S_ISDIR(found.st_mode):
             raise PictureError(f"{path} is a folder, not a picture.")
         if not stat.S_ISREG(found.st_mode):
             raise FileNotFoundError
         if found.st_size > MAX_PICTURE_BYTES:
             raise PictureError(f"{path} has more than {MAX_PICTURE_BYTES} bytes (1 GiB). Make it smaller.")
-        return path.read_bytes()
+        with open(path, "rb") as stream:
+            return stream.read()
     except PictureError:
         raise
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
@@ -72,7 +72,6 @@ def read_file(path: str | Path) -> bytes:
 
 def decode_picture(content: bytes, path: str | Path, *, color: bool = False) -> Picture:
     """``read_picture`` of a file whose ``content`` is here already; ``path`` is what errors call it."""
-    path = Path(path)
     if not content:
         raise PictureError(f"{path} is empty (0 bytes); copy it again from its source.")
     pixels = _as_unit_range(path, _decode(path, content))
@@ -121,7 +120,7 @@ def write_picture(path: str | Path, image: ArrayLike) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _decode(path: Path, content: bytes) -> np.ndarray:
+def _decode(path: str | Path, content: bytes) -> np.ndarray:
     """The first frame: gray as stored, all else of at most 8 bits as RGBA; turned upright."""
     # Not through imageio, which takes three times as long for small files.
     from PIL import ExifTags, Image
@@ -152,14 +151,14 @@ def _decode(path: Path, content: bytes) -> np.ndarray:
     return _upright(pixels, orientation)
 
 
-def _check_size(path: Path, count: int) -> None:
+def _check_size(path: str | Path, count: int) -> None:
     if count > MAX_PIXELS:
         raise PictureError(f"{path} has {count} pixels, more than {MAX_PIXELS}. Make it smaller.")
     if count < 2:
         raise PictureError(f"{path} has only {count} pixel; a picture needs two or more.")
 
 
-def _check_parts(path: Path, file: Any, content: bytes) -> None:
+def _check_parts(path: str | Path, file: Any, content: bytes) -> None:
     """Small pictures in enormous tiles (TIFF), and pictures painted over and over (JPEG)."""
     if file.format == "TIFF":
         width, length = (int(np.max(file.tag_v2.get(tag, 0))) for tag in (322, 323))
@@ -182,7 +181,7 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return pixels
 
 
-def _as_unit_range(path: Path, pixels: np.ndarray) -> Picture:
+def _as_unit_range(path: str | Path, pixels: np.ndarray) -> Picture:
     """Stored gray numbers or RGBA bytes to gray or RGB, float32 in [0, 1]."""
     if pixels.ndim == 3:
         rgb: np.ndarray = pixels[..., :3].astype(np.float32)

@@ -1,9 +1,10 @@
 """Pictures one at a time, by number: what can be read in parallel, in any order, in any amount."""
 
 import contextlib
+import ctypes
 import os
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,8 +18,12 @@ from gmjax.data.pictures import MAX_PICTURE_BYTES, Picture, PictureError, decode
 
 # Of threads, which share one Python: beyond so many they would only wait for each other.
 MOST_THREADS = 16
+MOST_WORKERS = 16
+_WORTH_WORKERS = 10_000
 # Handed on at once: one by one, small pictures cost more to hand on than to read.
 _CHUNK = 8
+# Of <malloc.h>.
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
 class Pictures(Protocol):
@@ -31,6 +36,14 @@ class Pictures(Protocol):
     def read(self, number: int) -> Picture:
         """Raises PictureError."""
         ...
+
+
+class Numbers(Protocol):
+    """Whole numbers, of which a slice can be taken: an array, a list, a range."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, which: slice, /) -> Iterable: ...
 
 
 @dataclass(frozen=True)
@@ -89,7 +102,7 @@ class ListedPictures:
             raise PictureError(entry.wrong)
         if self.eyes is not None and entry.name not in self.eyes:
             raise PictureError("it has no row in the table of eyes.")
-        path = self.root / entry.name
+        path = os.path.join(self.root, entry.name)  # a Path would take longer than the file
         content = read_file(path) if entry.shard is None else self._member(entry)
         return self.crop.of(content, path, None if self.eyes is None else self.eyes[entry.name])
 
@@ -125,7 +138,7 @@ class ArrayPictures:
 
 
 def read_pictures(
-    pictures: Pictures, numbers: Sequence[int] | np.ndarray, *, workers: int = 0
+    pictures: Pictures, numbers: Numbers, *, workers: int = 0
 ) -> Iterator[tuple[int, Picture | PictureError]]:
     """(number, picture or what is wrong with it) of each of ``numbers``, in their order, read ahead in parallel.
 
@@ -141,11 +154,34 @@ def read_pictures(
 
         # grain asks its flags, which only a program that parses them has.
         flags.FLAGS.mark_as_parsed()
-        dataset = dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2))
+        processes = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
+        dataset = dataset.mp_prefetch(processes, worker_init_fn=_begin)
     with contextlib.closing(iter(dataset)) as chunks:
         for chunk in chunks:
             for number, image, wrong in pickle.loads(chunk) if workers else chunk:
                 yield number, image if wrong is None else PictureError(wrong)
+
+
+def workers_for(count: int) -> int:
+    """How many processes are worth their start, about two seconds and 300 MB each, to read ``count`` pictures once."""
+    cores = _cores()
+    return min(cores, MOST_WORKERS) if cores > 1 and count >= _WORTH_WORKERS else 0
+
+
+def keep_memory() -> None:
+    """What pictures were decoded in stays with this process, to be used again.
+
+    The C library of most Linux systems gives it back to the system and asks for it anew with each picture, which was
+    measured to take a seventh of the time. Elsewhere nothing happens.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        change = ctypes.CDLL(None).mallopt
+        for what, size in ((_M_MMAP_THRESHOLD, 2**25), (_M_TRIM_THRESHOLD, 2**28), (_M_TOP_PAD, 2**24)):
+            change(what, size)
+
+
+def _begin(worker: int, count: int) -> None:
+    keep_memory()
 
 
 def _cores() -> int:
@@ -162,7 +198,7 @@ class _Chunks:
     """
 
     pictures: Pictures
-    numbers: Sequence[int] | np.ndarray
+    numbers: Numbers
     packed: bool
 
     def __len__(self) -> int:

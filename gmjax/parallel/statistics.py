@@ -6,6 +6,7 @@ two words of half as many bits, whose sums over 2^20 pictures still fit into an 
 """
 
 import dataclasses
+import operator
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -102,19 +103,24 @@ def merged(sums: Sums) -> Sums:
 def device_sums(images, valid) -> Sums:
     """This device's share of the sums over all devices' ``images`` (n, H, W[, C]), where ``valid`` (n,) is not 0."""
     bits = _bits(images.dtype)
-    real = valid.reshape(valid.shape + (1,) * (images.ndim - 1)) > 0
+    # By arithmetic: with jnp.where XLA was measured to take three times as long on a CPU.
+    real = (valid > 0).astype(images.dtype).reshape(valid.shape + (1,) * (images.ndim - 1))
+    images, beyond = images * real, 2 * (1 - real)
 
     def words(values):
-        whole = jnp.where(real, jnp.round(values * 2.0 ** (2 * bits)), 0.0).astype(int)
-        return jnp.stack([jnp.sum(whole >> bits, axis=0), jnp.sum(whole & (2**bits - 1), axis=0)])
+        whole = jnp.round(values * 2.0 ** (2 * bits)).astype(int)
+        return whole >> bits, whole & (2**bits - 1)
 
-    return Sums(
-        count=jnp.sum(valid > 0, dtype=int),
-        total=words(images),
-        square=words(jnp.square(images)),
-        minimum=jnp.min(jnp.where(real, images, jnp.inf), axis=0),
-        maximum=jnp.max(jnp.where(real, images, -jnp.inf), axis=0),
+    def joined(a, b):
+        return *map(operator.add, a[:4], b[:4]), jnp.minimum(a[4], b[4]), jnp.maximum(a[5], b[5])
+
+    # All in one reduction: as six, which XLA joins badly on a CPU, they were measured to take four times as long.
+    parts = (*words(images), *words(jnp.square(images)), images + beyond, images - beyond)
+    nothing = tuple(
+        np.array(value, part.dtype) for value, part in zip((0, 0, 0, 0, np.inf, -np.inf), parts, strict=True)
     )
+    *sums, minimum, maximum = jax.lax.reduce(parts, nothing, joined, (0,))
+    return Sums(jnp.sum(valid > 0, dtype=int), jnp.stack(sums[:2]), jnp.stack(sums[2:]), minimum, maximum)
 
 
 def over_devices(sums: Sums) -> Sums:

@@ -18,6 +18,7 @@ RUNS = {
     "a common face from minibatches": ("common-model", "--data", "in", *FEW, "--batch-size", 100, "--epochs", 60),
     "many personal faces": ("fit", "in", *FEW, "--steps", 400),
 }
+SHORT = ["a common face from minibatches", "many personal faces"]
 
 
 def undisturbed(tmp_path, run, count):
@@ -31,7 +32,7 @@ def undisturbed(tmp_path, run, count):
     return found, seconds
 
 
-@pytest.mark.parametrize("run", RUNS if SOAK_MINUTES else ["a common face from minibatches", "many personal faces"])
+@pytest.mark.parametrize("run", RUNS if SOAK_MINUTES else SHORT)
 def test_killed_at_random_moments(tmp_path, trials, run):
     """The same command until it has ended; so long as kills are left, none of its starts is undisturbed."""
     rng = np.random.default_rng(0)
@@ -51,7 +52,7 @@ def test_killed_at_random_moments(tmp_path, trials, run):
     trials.cost("nothing: every run ended with the same bits")
 
 
-@pytest.mark.parametrize("run", ["a common face from minibatches", "many personal faces"])
+@pytest.mark.parametrize("run", SHORT if SOAK_MINUTES else ["many personal faces"])
 def test_sigterm_saves_and_leaves(tmp_path, trials, run):
     expected, seconds = undisturbed(tmp_path, run, 60 if run.startswith("many") else 700)
     longest = 0.0

@@ -11,14 +11,14 @@ import pytest
 import gmjax
 from tests.reliability import commands
 from tests.reliability.conftest import SOAK_MINUTES
-from tests.reliability.test_interruptions import RUNS, wait_for
+from tests.reliability.test_interruptions import RUNS, SHORT, wait_for
 
 # In a soak as users have them.
 FEW_SECONDS = {} if SOAK_MINUTES else {"SILENT_SECONDS": 5}
 LONG = (*RUNS["a common face from minibatches"][:-1], 100_000, "--save-every", 0, "--out", "out")
 
 
-@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("run", RUNS if SOAK_MINUTES else SHORT)
 def test_the_same_as_of_one(tmp_path, trials, run):
     for _ in trials(f"{run} on 2 processes of 2 devices", short=1, long=1, share=0):
         require_same_as_of_one(tmp_path, run)
@@ -101,7 +101,7 @@ def test_a_process_that_hangs_is_named(tmp_path, trials):
     trials.cost(f"what was not saved yet; the other ended {longest:.0f} s after the start at most, naming it")
 
 
-@pytest.mark.parametrize("run", ["a common face from minibatches", "many personal faces"])
+@pytest.mark.parametrize("run", SHORT if SOAK_MINUTES else ["many personal faces"])
 def test_sigterm_to_one_stops_all(tmp_path, trials, run):
     """Each saves its own, and the same command goes on."""
     commands.fill(tmp_path / "in", 600 if "minibatches" in run else 100)

@@ -1,0 +1,113 @@
+"""Pictures read from files for a common face, against the decoders alone on as many cores.
+
+Input: 512 generated JPEG files of 300 x 300 in colour, brought to 120 x 120 gray, and 512 PNG files of 20 x 16, brought
+to 16 x 16; each taken many times. Decoders alone: `Crop.of` in a plain loop on contents that are in memory already, in
+one process a core at once. Ours: `read_pictures` from files, listed; and the same with the exact sums that the
+statistics are made of, which is what `gmjax common-model` does. Starting processes is not counted, on either side.
+Expected: for photographs at least nine tenths of the decoders alone; for tiny ones, of which the decoders take a tenth
+of a millisecond, at least half.
+"""
+
+import multiprocessing
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.timing import table
+from gmjax.data import Crop, ListedPictures, keep_memory, read_pictures, write_listing
+from gmjax.data.sources import _cores
+from gmjax.parallel import statistics
+
+KINDS = {"photographs": (2000, Crop(120, aligned=True)), "tiny pictures": (16_000, Crop(16, aligned=True))}
+FILES, ROUNDS, WARM_UP = 512, 5, 512
+
+
+def run() -> str:
+    keep_memory()
+    cores, rows = _cores(), []
+    for kind, (count, crop) in KINDS.items():
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name, "in")
+            _fill(folder, kind)
+            pictures = ListedPictures(write_listing(Path(name, "pictures.txt"), folder), folder, crop)
+            sides = {
+                f"decoders alone, {cores} processes": lambda p=pictures, c=count: _decoders(p, c, cores),
+                "read_pictures, threads": lambda p=pictures, c=count: _ours(p, c, 0),
+                f"read_pictures, {cores} processes": lambda p=pictures, c=count: _ours(p, c, cores),
+                f"and their sums, {cores} processes": lambda p=pictures, c=count: _ours(p, c, cores, sums=True),
+            }
+            speeds: dict[str, list[float]] = {side: [] for side in sides}
+            for _ in range(ROUNDS):
+                for side, measure in sides.items():
+                    speeds[side].append(measure())
+        first = next(iter(speeds.values()))
+        rows += [
+            (kind, side, median(found), median(a / b for a, b in zip(found, first, strict=True)))
+            for side, found in speeds.items()
+        ]
+    return table(("", "side", "pictures a second", "of the decoders alone"), rows)
+
+
+def _fill(folder: Path, kind: str) -> None:
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    for number in range(FILES):
+        if kind == "photographs":
+            # Detail of every size, as photographs have it: files of about 10 kB.
+            layers = [
+                np.asarray(Image.fromarray(rng.standard_normal((side, side)).astype(np.float32)).resize((300, 300)))
+                for side in np.repeat((4, 8, 16, 32, 64, 128), 3)
+            ]
+            weights = np.float32((4, 8, 16, 32, 64, 128)) ** -0.7
+            colours = np.stack(
+                [sum(w * layer for w, layer in zip(weights, layers[c::3], strict=True)) for c in range(3)]
+            )
+            pixels = np.uint8(np.clip(127 + 60 * colours, 0, 255)).transpose(1, 2, 0)
+            Image.fromarray(pixels).save(folder / f"{number}.jpg", quality=85)
+        else:
+            Image.fromarray(rng.integers(0, 255, (20, 16), np.uint8)).save(folder / f"{number}.png")
+
+
+def _decoders(pictures: ListedPictures, count: int, cores: int) -> float:
+    """Pictures a second of all processes together."""
+    context = multiprocessing.get_context("spawn")
+    barrier, seconds = context.Barrier(cores), context.Queue()
+    processes = [
+        context.Process(target=_decode, args=(pictures, count // cores, barrier, seconds)) for _ in range(cores)
+    ]
+    for process in processes:
+        process.start()
+    found = sum(count // cores / seconds.get(timeout=300) for _ in processes)
+    for process in processes:
+        process.join()
+    return found
+
+
+def _decode(pictures: ListedPictures, count: int, barrier, seconds) -> None:
+    keep_memory()
+    names = [str(pictures.root / pictures.name(number)) for number in range(FILES)]
+    contents = [Path(name).read_bytes() for name in names]
+    barrier.wait(300)
+    begun = time.perf_counter()
+    for number in range(count):
+        pictures.crop.of(contents[number % FILES], names[number % FILES], None)
+    seconds.put(time.perf_counter() - begun)
+
+
+def _ours(pictures: ListedPictures, count: int, workers: int, *, sums: bool = False) -> float:
+    numbers, images, begun = np.arange(WARM_UP + count) % FILES, [], 0.0
+    for place, (_, image) in enumerate(read_pictures(pictures, numbers, workers=workers)):
+        if place == WARM_UP:
+            begun = time.perf_counter()
+        images.append(image)
+        if len(images) == statistics.PICTURES_A_PASS or place + 1 == len(numbers):
+            if sums:
+                statistics.sums_of(np.stack(images))
+            images.clear()
+        if place + 1 == len(numbers):
+            return count / (time.perf_counter() - begun)
+    raise AssertionError
