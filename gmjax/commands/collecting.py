@@ -39,7 +39,8 @@ def collected(pictures: Pictures, run: Run, options: FitOptions) -> tuple[ImageS
     processes.together()
     sums, done = (earlier.sums, earlier.done) if processes.is_first() else (None, np.zeros(blocks, bool))
     if done.any():
-        say_going_on(run, int(done.sum()), blocks, f"times {_BLOCK} pictures are read")
+        read = min(_BLOCK * int(done.sum()), len(pictures))
+        say_going_on(run, read, len(pictures), "pictures are read")
     folder = earlier.folder / f"{earlier.generation:06}-{processes.index():06}"
     checkpoints, ledger = Checkpoints(folder, options.save_every), Ledger(run.ledger, processes.index())
 

@@ -2,8 +2,10 @@
 
 import contextlib
 import ctypes
+import multiprocessing
 import os
 import pickle
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,7 +183,14 @@ def keep_memory() -> None:
 
 
 def _begin(worker: int, count: int) -> None:
+    """In a process that reads, which ends with the one that it reads for, however that ends."""
     keep_memory()
+
+    def follow(parent=multiprocessing.parent_process()) -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def _cores() -> int:
