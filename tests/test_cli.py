@@ -204,7 +204,7 @@ def test_fit_of_a_folder(folder, tmp_path, capsys):
 
 
 def test_target_psnr_of_a_picture_and_of_a_folder(folder, capsys):
-    quick = "--aligned", "--solver", "lm", "--steps", "10", "--target-psnr"
+    quick = "--aligned", "--steps", "100", "--target-psnr"
     assert run("fit", folder / "a.png", *quick, "30", "--out", "one") == 0
     (one,) = rows("one/metrics.csv")
     assert float(one["psnr"]) >= 30
