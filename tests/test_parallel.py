@@ -11,6 +11,7 @@ from gmjax import parallel
 from gmjax.common import minibatch_objective
 from gmjax.fitting import free_value_and_grad
 from gmjax.parallel.minibatches import minibatch_value_and_grad
+from gmjax.parallel.statistics import statistics_of, sums_of, sums_on_host
 from gmjax.solvers.unconstrained import to_unconstrained
 from tests.test_common import images  # noqa: F401
 
@@ -55,6 +56,15 @@ def test_statistics(images):  # noqa: F811
         np.testing.assert_allclose(a, b, rtol=1e-6)
     for other in found[1:]:
         same_bits(other, found[0])
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_sums_where_pictures_are_read(images):  # noqa: F811
+    """By NumPy, what the devices make of them: also of the smallest and largest values, and of many at once."""
+    edges = np.float32([0.0, 2.0**-23, 2.0**-24, 0.1, 0.5, 1 - 2.0**-24, 1.0])
+    for some in (images, np.stack([np.stack([edges, edges[::-1]])] * 3), np.ones((300, 3, 2, 3), np.float32)):
+        some = np.asarray(some, np.float32)
+        same_bits(statistics_of(sums_on_host(list(some))), statistics_of(sums_of(some)))
 
 
 def test_statistics_in_several_passes_and_any_order():

@@ -1,6 +1,5 @@
 """The statistics of all pictures of a run, read once, by all of its processes; interrupted, it goes on."""
 
-import dataclasses
 import itertools
 import json
 import math
@@ -11,10 +10,11 @@ import jax
 import numpy as np
 
 from gmjax.checkpoints import Checkpoints
+from gmjax.commands.blocks import PICTURES_A_BLOCK, Blocks, pictures_of
 from gmjax.commands.fit_options import FitOptions
 from gmjax.commands.running import require_going_on
 from gmjax.commands.shared import SHOWN, progress, say_going_on
-from gmjax.data import ArrayPictures, PictureError, Pictures, read_pictures, workers_for
+from gmjax.data import ArrayPictures, PictureError, Pictures, read_ahead, read_pictures, workers_for
 from gmjax.ledger import Ledger, Lines
 from gmjax.losses import ImageStatistics
 from gmjax.parallel import processes, statistics, watch
@@ -22,7 +22,6 @@ from gmjax.runs import Run
 
 # Of pictures read again and again, up to which all are kept in memory.
 KEPT_BYTES = 2**31
-_BLOCK = statistics.PICTURES_A_PASS
 
 
 def collected(pictures: Pictures, run: Run, options: FitOptions) -> tuple[ImageStatistics, np.ndarray]:
@@ -34,12 +33,12 @@ def collected(pictures: Pictures, run: Run, options: FitOptions) -> tuple[ImageS
         PictureError: not one can be used; or one cannot, with ``--on-error stop``.
         Stopped: what has been read is saved.
     """
-    blocks = math.ceil(len(pictures) / _BLOCK)
+    blocks = math.ceil(len(pictures) / PICTURES_A_BLOCK)
     earlier = _Earlier(run.checkpoints / "reading", blocks)
     processes.together()
     sums, done = (earlier.sums, earlier.done) if processes.is_first() else (None, np.zeros(blocks, bool))
     if done.any():
-        read = min(_BLOCK * int(done.sum()), len(pictures))
+        read = min(PICTURES_A_BLOCK * int(done.sum()), len(pictures))
         say_going_on(run, read, len(pictures), "pictures are read")
     folder = earlier.folder / f"{earlier.generation:06}-{processes.index():06}"
     checkpoints, ledger = Checkpoints(folder, options.save_every), Ledger(run.ledger, processes.index())
@@ -50,32 +49,25 @@ def collected(pictures: Pictures, run: Run, options: FitOptions) -> tuple[ImageS
         earlier.remove()
 
     mine = np.flatnonzero(~earlier.done)[processes.index() :: processes.count()]
-    numbers = _InBlocks(mine, len(pictures))
-    workers = workers_for(len(numbers)) if options.workers is None else options.workers
-    images: list[np.ndarray] = []
-    with progress("reading", "picture", len(numbers)) as bar:
-        for number, image in read_pictures(pictures, numbers, workers=workers):
+    count = sum(len(pictures_of(block, len(pictures))) for block in mine.tolist())
+    workers = workers_for(count) if options.workers is None else options.workers
+    with progress("reading", "picture", count) as bar:
+        for block in read_ahead(Blocks(pictures, mine), workers=workers):
             watch.progress()
-            bar.update()
+            bar.update(len(pictures_of(block.number, len(pictures))))
+            for number, reason in block.lost:
+                ledger.add(number, pictures.name(number), reason)
+                if options.on_error == "stop":
+                    raise PictureError(f"{pictures.name(number)}: {reason}")
+            if block.sums is not None:
+                sums = block.sums if sums is None else statistics.added(sums, block.sums)
+            done[block.number] = True
             if watch.stops():
                 save()
                 require_going_on()
-            if isinstance(image, PictureError):
-                ledger.add(number, pictures.name(number), image)
-                if options.on_error == "stop":
-                    raise PictureError(f"{pictures.name(number)}: {image}")
-            else:
-                images.append(image)
-            if (number + 1) % _BLOCK and number + 1 < len(pictures):
-                continue
-            if images:
-                part = statistics.sums_of(np.stack(images))
-                sums = part if sums is None else statistics.added(sums, part)
-                images.clear()
-            done[number // _BLOCK] = True
             if checkpoints.due():
                 save()
-    if len(numbers):
+    if len(mine):
         save()
     ledger.close()
     checkpoints.close()
@@ -117,22 +109,6 @@ class PicturesAgain:
             if isinstance(image, PictureError):
                 raise PictureError(f"{self.pictures.name(number)} could be read before, and now: {image}")
             yield image
-
-
-@dataclasses.dataclass(frozen=True)
-class _InBlocks:
-    """The numbers of the pictures in ``blocks``, of ``count`` in all: made when they are asked for, not kept."""
-
-    blocks: np.ndarray
-    count: int
-
-    def __len__(self) -> int:
-        is_last = len(self.blocks) and (self.blocks[-1] + 1) * _BLOCK > self.count
-        return len(self.blocks) * _BLOCK - (-self.count % _BLOCK if is_last else 0)
-
-    def __getitem__(self, which: slice) -> np.ndarray:
-        places = np.arange(*which.indices(len(self)))
-        return self.blocks[places // _BLOCK] * _BLOCK + places % _BLOCK
 
 
 class _Earlier:

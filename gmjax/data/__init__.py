@@ -17,7 +17,16 @@ from gmjax.data.pictures import (
     read_picture,
     write_picture,
 )
-from gmjax.data.sources import ArrayPictures, Crop, ListedPictures, Pictures, keep_memory, read_pictures, workers_for
+from gmjax.data.sources import (
+    ArrayPictures,
+    Crop,
+    ListedPictures,
+    Pictures,
+    keep_memory,
+    read_ahead,
+    read_pictures,
+    workers_for,
+)
 
 __all__ = [
     "COLLECTION_SUFFIXES",
@@ -44,6 +53,7 @@ __all__ = [
     "load_folder",
     "load_picture",
     "orl_faces",
+    "read_ahead",
     "read_eyes_csv",
     "read_picture",
     "read_pictures",

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -46,6 +46,14 @@ class Numbers(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, which: slice, /) -> Iterable: ...
+
+
+class Items(Protocol):
+    """What ``read_ahead`` makes: each by its place, in any process."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, place: int, /) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -142,15 +150,22 @@ class ArrayPictures:
 def read_pictures(
     pictures: Pictures, numbers: Numbers, *, workers: int = 0
 ) -> Iterator[tuple[int, Picture | PictureError]]:
-    """(number, picture or what is wrong with it) of each of ``numbers``, in their order, read ahead in parallel.
+    """(number, picture or what is wrong with it) of each of ``numbers``, in their order, by ``read_ahead``."""
+    for chunk in read_ahead(_Chunks(pictures, numbers), workers=workers):
+        for number, image, wrong in chunk:
+            yield number, image if wrong is None else PictureError(wrong)
 
-    By grain: on as many threads as there are cores, or with ``workers`` in that many processes. Few are held at once.
+
+def read_ahead(items: Items, *, workers: int = 0) -> Iterator:
+    """``items[0]``, ``items[1]`` ... in order, made ahead in parallel; few are held at once.
+
+    By grain: on as many threads as there are cores, or with ``workers`` in that many processes.
     """
     import grain
 
     threads = 1 if workers else min(MOST_THREADS, _cores())
     ahead = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + 2)
-    dataset = grain.MapDataset.source(_Chunks(pictures, numbers, workers > 0)).to_iter_dataset(ahead)
+    dataset = grain.MapDataset.source(_Packed(items) if workers else items).to_iter_dataset(ahead)
     if workers:
         from absl import flags
 
@@ -158,10 +173,9 @@ def read_pictures(
         flags.FLAGS.mark_as_parsed()
         processes = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
         dataset = dataset.mp_prefetch(processes, worker_init_fn=_begin)
-    with contextlib.closing(iter(dataset)) as chunks:
-        for chunk in chunks:
-            for number, image, wrong in pickle.loads(chunk) if workers else chunk:
-                yield number, image if wrong is None else PictureError(wrong)
+    with contextlib.closing(iter(dataset)) as made:
+        for item in made:
+            yield pickle.loads(item) if workers else item
 
 
 def workers_for(count: int) -> int:
@@ -200,26 +214,36 @@ def _cores() -> int:
 
 @dataclass(frozen=True)
 class _Chunks:
-    """What grain reads from: an error is a result, and costs no other picture.
-
-    packed: as bytes, which go from process to process through a pipe. Arrays would go through shared memory, which
-        stays behind when a run is killed.
-    """
+    """An error is a result, and costs no other picture."""
 
     pictures: Pictures
     numbers: Numbers
-    packed: bool
 
     def __len__(self) -> int:
         return -(-len(self.numbers) // _CHUNK)
 
-    def __getitem__(self, place):
+    def __getitem__(self, place: int) -> list[tuple[int, Picture | None, str | None]]:
         numbers = self.numbers[place * _CHUNK : (place + 1) * _CHUNK]
-        chunk = [(number, *self._read(number)) for number in map(int, numbers)]
-        return pickle.dumps(chunk, pickle.HIGHEST_PROTOCOL) if self.packed else chunk
+        return [(number, *self._read(number)) for number in map(int, numbers)]
 
     def _read(self, number: int) -> tuple[Picture | None, str | None]:
         try:
             return self.pictures.read(number), None
         except PictureError as error:
             return None, str(error)
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """As bytes, which go from process to process through a pipe.
+
+    Arrays would go through shared memory, which stays behind when a run is killed.
+    """
+
+    items: Items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, place: int) -> bytes:
+        return pickle.dumps(self.items[place], pickle.HIGHEST_PROTOCOL)

@@ -1,6 +1,7 @@
 """The same fits on all devices and machines, under ``pmap``: the only room that knows devices and processes.
 
-- statistics: each device takes some of the pictures; merged by psum, pmin and pmax (``statistics.py``);
+- statistics: each device, or each process that reads files, takes some of the pictures; merged by psum, pmin and pmax
+  (``statistics.py``);
 - common face from statistics: costs what one picture costs, so one device does it (``common.py``);
 - common face from minibatches: each device takes some of each batch's pictures (``minibatches.py``);
 - personal faces: each device takes some of the pictures, ``pmap(vmap(fit))`` (``many.py``);
@@ -13,21 +14,18 @@ from gmjax.parallel.common import Course, NonFiniteLossError, course, fit_common
 from gmjax.parallel.many import fit_many, pictures_at_once
 from gmjax.parallel.minibatches import minibatch_epochs, minibatch_start
 from gmjax.parallel.shares import AXIS, shares_of
-from gmjax.parallel.statistics import Sums, image_statistics, merged, sums_of
+from gmjax.parallel.statistics import image_statistics
 
 __all__ = [
     "AXIS",
     "Course",
     "NonFiniteLossError",
-    "Sums",
     "course",
     "fit_common",
     "fit_many",
     "image_statistics",
-    "merged",
     "minibatch_epochs",
     "minibatch_start",
     "pictures_at_once",
     "shares_of",
-    "sums_of",
 ]
