@@ -18,11 +18,10 @@ READY := $(VENV)/ready
 BENCH_READY := $(VENV)/ready-bench
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-COMPONENTS ?= 80
 OUT ?= runs/common-model
 MINUTES ?= 15
 # DATA, EYES, ALIGNED: the user's pictures, where their eyes are, or that they are aligned already.
-ARGUMENTS := --components $(COMPONENTS) --out "$(OUT)" $(if $(OVERWRITE),--overwrite)
+ARGUMENTS := --out "$(OUT)" $(if $(COMPONENTS),--components $(COMPONENTS)) $(if $(OVERWRITE),--overwrite)
 ARGUMENTS += $(if $(DATA),--data "$(DATA)") $(if $(EYES),--eyes "$(EYES)") $(if $(ALIGNED),--aligned)
 
 .PHONY: common-model test soak bench experiments lint types format picture lock

@@ -22,8 +22,7 @@ from PIL import Image
 
 from benchmarks.timing import table
 from gmjax.commands.blocks import PICTURES_A_BLOCK, Blocks
-from gmjax.data import Crop, ListedPictures, keep_memory, read_ahead, read_pictures, write_listing
-from gmjax.data.sources import _cores
+from gmjax.data import Crop, ListedPictures, cores, keep_memory, read_ahead, read_pictures, write_listing
 from gmjax.parallel import statistics
 
 KINDS = {"photographs": (2000, Crop(120, aligned=True)), "tiny pictures": (16_000, Crop(16, aligned=True))}
@@ -32,18 +31,18 @@ FILES, ROUNDS, WARM_UP = 512, 5, 512
 
 def run() -> str:
     keep_memory()
-    cores, rows = _cores(), []
+    processes, rows = cores(), []
     for kind, (count, crop) in KINDS.items():
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name, "in")
             _fill(folder, kind)
             pictures = ListedPictures(write_listing(Path(name, "pictures.txt"), folder), folder, crop)
             sides = {
-                f"decoders alone, {cores} processes": lambda p=pictures, c=count: _decoders(p, c, cores),
+                f"decoders alone, {processes} processes": lambda p=pictures, c=count: _decoders(p, c, processes),
                 "read_pictures, threads": lambda p=pictures, c=count: _ours(p, c, 0),
-                f"read_pictures, {cores} processes": lambda p=pictures, c=count: _ours(p, c, cores),
+                f"read_pictures, {processes} processes": lambda p=pictures, c=count: _ours(p, c, processes),
                 "their sums, threads": lambda p=pictures, c=count: _sums(p, c, 0),
-                f"their sums, {cores} processes": lambda p=pictures, c=count: _sums(p, c, cores),
+                f"their sums, {processes} processes": lambda p=pictures, c=count: _sums(p, c, processes),
             }
             speeds: dict[str, list[float]] = {side: [] for side in sides}
             for _ in range(ROUNDS):

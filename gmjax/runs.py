@@ -24,6 +24,8 @@ LOSS, METRICS, SKIPPED = "loss.csv", "metrics.csv", "skipped.csv"
 FREE_OPTIONS = frozenset(
     {"overwrite", "on_error", "workers", "save_every", "distributed", "coordinator", "processes", "process"}
 )
+# Of options that the command line does not name.
+_OPERANDS = {"path": "the input"}
 FREE_VERSIONS = frozenset({"platform", "devices"})
 _PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy")
 
@@ -57,14 +59,16 @@ class Run(NamedTuple):
 def opened(folder: Path, configuration: Mapping[str, Any], *, overwrite: bool) -> Iterator[Run]:
     """The folder of a run of this ``configuration``: of a new one, of one to go on with, or of a finished one.
 
-    Nobody else runs in it meanwhile. With ``overwrite`` a folder that is not empty begins anew: what an earlier run
-    needed to go on is removed, files of the same names are written over, others stay.
+    Nobody else runs in it meanwhile. With ``overwrite`` the folder of an earlier run begins anew: what that needed to
+    go on is removed, files of the same names are written over, others stay.
 
     Raises FileExistsError for a folder in use, be it for something else, by another run that is still at work, or by
     one of another configuration, which the text names; and OSError for one that cannot be made or written to.
     """
     _make(folder)
     with _locked(folder):
+        if not (folder / CONFIG).is_file() and _names(folder) - {VERSIONS}:
+            raise FileExistsError(f"{folder} is not empty, and no folder of a run: give another one with --out")
         if overwrite:
             (folder / FINISHED).unlink(missing_ok=True)
             for path in (Run(folder).checkpoints, Run(folder).ledger):
@@ -79,11 +83,13 @@ def opened(folder: Path, configuration: Mapping[str, Any], *, overwrite: bool) -
                 _remove_unfinished_files(folder)
             yield Run(folder, outcome)
             return
-        elif any(not path.name.startswith(".") for path in folder.iterdir()):
-            raise FileExistsError(f"{folder} is not empty; give another folder with --out, or --overwrite")
         write_versions(folder)
         write_json(folder / CONFIG, configuration)
-        yield Run(folder)
+        try:
+            yield Run(folder)
+        except BaseException:
+            _remove_unused(folder)
+            raise
 
 
 def configuration_of(command: str, options: Any, config: FitConfig, **resolved: Any) -> dict[str, Any]:
@@ -120,6 +126,17 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+def _remove_unused(folder: Path) -> None:
+    """Of a run that ended before it began: nobody shall have to clear it away."""
+    if _names(folder) == {CONFIG, VERSIONS}:
+        for name in (CONFIG, VERSIONS):
+            (folder / name).unlink()
+
+
 def _remove_unfinished_files(folder: Path) -> None:
     """What a killed process had begun to write."""
     for place, _, names in os.walk(folder):
@@ -139,36 +156,46 @@ def _require_same(folder: Path, configuration: Mapping[str, Any]) -> None:
     try:
         there = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         made_with = json.loads((folder / VERSIONS).read_text(encoding="utf-8"))
-        differences = _differences(there, json.loads(json.dumps(configuration, default=_name_of)))
+        different = differences(there, json.loads(as_json(configuration)))
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise OSError(f"{folder} holds a run whose {CONFIG} cannot be read ({error}); give --overwrite") from error
-    if not differences and not (folder / FINISHED).is_file():
+    if not different and not (folder / FINISHED).is_file():
         # A run that goes on under other versions would end elsewhere than it set out to.
         now = json.loads(json.dumps(versions()))
-        differences = [
-            f"{name} was {made_with.get(name)}, is {now[name]}"
+        different = [
+            (name, made_with.get(name), now[name])
             for name in now
             if name not in FREE_VERSIONS and made_with.get(name) != now[name]
         ]
-    if differences:
+    if different:
+        said = "; ".join(f"{name} was {then}, is {now}" for name, then, now in different)
         raise FileExistsError(
-            f"{folder} holds a run of another configuration ({'; '.join(differences)}): go on with that one, give "
-            "another folder with --out, or begin anew with --overwrite"
+            f"{folder} holds a run of another configuration ({said}): go on with that one, give another folder with "
+            "--out, or begin anew with --overwrite"
         )
 
 
-def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    """What of two configurations differs: as the command line says it, or else as it was resolved."""
+def as_json(configuration: Mapping[str, Any]) -> str:
+    return json.dumps(configuration, indent=2, default=_name_of)
 
-    def of(a: Mapping[str, Any], b: Mapping[str, Any], free: frozenset[str], form: str) -> list[str]:
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(name, there, here) of what differs in two configurations that were JSON.
+
+    Named as the command line names it, or else as it was resolved.
+    """
+
+    def of(a: Mapping[str, Any], b: Mapping[str, Any], free: frozenset[str], prefix: str) -> list[tuple[str, Any, Any]]:
         names = [name for name in {**a, **b} if name not in free and a.get(name) != b.get(name)]
-        return [f"{form.format(name.replace('_', '-'))} was {a.get(name)}, is {b.get(name)}" for name in names]
+        return [(_OPERANDS.get(name, prefix + name.replace("_", "-")), a.get(name), b.get(name)) for name in names]
 
+    if there["command"] != here["command"]:
+        return [("the command", there["command"], here["command"])]
     nested = frozenset({"options", "fit"})
     return (
-        of(there["options"], here["options"], FREE_OPTIONS, "--{}")
-        or of(there, here, nested, "{}")
-        or of(there["fit"], here["fit"], frozenset(), "{}")
+        of(there["options"], here["options"], FREE_OPTIONS, "--")
+        or of(there, here, nested, "")
+        or of(there["fit"], here["fit"], frozenset(), "")
     )
 
 
@@ -192,7 +219,7 @@ def versions() -> dict[str, Any]:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Whole or not at all."""
     temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(json.dumps(content, indent=2, default=_name_of) + "\n", encoding="utf-8")
+    temporary.write_text(as_json(content) + "\n", encoding="utf-8")
     os.replace(temporary, path)
 
 

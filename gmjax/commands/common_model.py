@@ -20,6 +20,7 @@ from gmjax.commands.shared import (
     listed,
     model_metadata,
     progress,
+    require_apart,
     say_skipped,
     write_loss,
     write_metrics,
@@ -48,7 +49,7 @@ class CommonModel(FitOptions):
     """The pictures in --data are aligned to the paper's crop already."""
 
     batch_size: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: all faces in every step)")] = None
-    """Faces a step, the paper's way (256)."""
+    """Faces a step, the paper's way (there 256)."""
 
     epochs: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: --steps counts)")] = None
     """With --batch-size: passes over the faces, in place of --steps (the paper: 2000)."""
@@ -64,7 +65,7 @@ class CommonModel(FitOptions):
             configuration = runs.configuration_of("common-model", self, config, start=start, seed=self.seed)
             with running.opened(self.out, configuration, overwrite=self.overwrite) as run:
                 if run.outcome is not None:
-                    return running.say_again(run)
+                    return running.say_again(run, self.data)
                 pictures = self._pictures(run)
                 statistics, usable = collected(pictures, run, self)
                 images = None
@@ -84,6 +85,8 @@ class CommonModel(FitOptions):
             raise UsageError("--aligned, --eyes and --color go with --data: the others are gray, with known eyes")
         if self.data is not None and not self.data.exists():
             raise UsageError(f"--data {self.data}: no such folder")
+        if self.data is not None:
+            require_apart(self.out, self.data)
 
     def _pictures(self, run: runs.Run) -> Pictures:
         if self.data is not None:

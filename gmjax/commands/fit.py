@@ -26,6 +26,7 @@ from gmjax.commands.shared import (
     model_metadata,
     progress,
     refusals,
+    require_apart,
     write_loss,
     write_metrics,
 )
@@ -52,12 +53,13 @@ class Fit(FitOptions):
     """Choose the number of Gaussians: the fewest, to 10 %, that come this near, in decibels (30 is a good likeness).
     Each number tried is a fit of its own, compiled for it: about a minute the first time."""
 
-    out: Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="(default: runs/NAME)")] = None
+    out: Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="(default: runs/NAME, of the input)")] = None
     """Run folder for the models, pictures, metrics and configuration."""
 
     def run(self) -> int:
         if not self.path.exists():
             raise UsageError(f"{self.path}: no such picture or folder")
+        require_apart(self._folder(), self.path)
         self._check_target()
         with running.joined(self):
             config, init, start = self.plan(in_crop=not self.aligned)
@@ -66,7 +68,7 @@ class Fit(FitOptions):
             configuration = runs.configuration_of("fit", self, config, start=start, seed=self.seed)
             with running.opened(self._folder(), configuration, overwrite=self.overwrite) as run:
                 if run.outcome is not None:
-                    return running.say_again(run)
+                    return running.say_again(run, self.path)
                 if self.path.is_dir() or self.path.suffix.lower() in COLLECTION_SUFFIXES:
                     return fit_folder(self, run, config, init, start)
                 if processes.count() > 1:

@@ -11,11 +11,12 @@ from gmjax import io
 from gmjax.checkpoints import SECONDS
 from gmjax.commands.shared import UsageError, refusals
 from gmjax.config import FitConfig
-from gmjax.data import MAX_PIXELS
+from gmjax.data import MAX_PIXELS, cores
 from gmjax.gmface import GmFace
 from gmjax.published import published_common_face
 
 PUBLISHED_COMPONENTS = 80
+WORKERS_A_CORE = 4
 
 Flag = Annotated[bool, arg(help_behavior_hint="")]
 
@@ -77,7 +78,7 @@ class FitOptions:
     """Processes that read pictures; 0 reads on threads, which need no start but have to take turns."""
 
     save_every: Annotated[float, arg(metavar="SECONDS")] = SECONDS
-    """How often a long run saves what it needs to go on."""
+    """How often a long fit saves what it needs to go on. Of a folder each picture is kept as soon as it is fitted."""
 
     distributed: Flag = False
     """One of several processes that share the work, each started with the same command. On Cloud TPU, Slurm, Open MPI
@@ -98,8 +99,12 @@ class FitOptions:
             raise UsageError(f"--size must be from 2 to {math.isqrt(MAX_PIXELS)} pixels; got {self.size}")
         if not 0 <= self.seed < 2**32:
             raise UsageError(f"--seed must be from 0 to 2^32 - 1; got {self.seed}")
-        if (self.workers or 0) < 0 or not self.save_every >= 0:
-            raise UsageError("--workers and --save-every must be at least 0")
+        if not self.save_every >= 0:
+            raise UsageError(f"--save-every must be at least 0 seconds; got {self.save_every}")
+        if not 0 <= (self.workers or 0) <= WORKERS_A_CORE * cores():
+            raise UsageError(
+                f"--workers must be from 0 to {WORKERS_A_CORE * cores()}, of {cores()} cores here; got {self.workers}"
+            )
         start = self.start
         if start is None:
             is_published = in_crop and self.components in (None, PUBLISHED_COMPONENTS)

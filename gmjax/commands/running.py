@@ -11,7 +11,7 @@ from typing import Any
 
 from gmjax import runs
 from gmjax.commands.fit_options import FitOptions
-from gmjax.commands.shared import refusals
+from gmjax.commands.shared import UsageError, refusals, require_same_pictures
 from gmjax.parallel import processes, watch
 from gmjax.parallel.processes import Stopped
 
@@ -19,9 +19,12 @@ from gmjax.parallel.processes import Stopped
 @contextlib.contextmanager
 def joined(options: FitOptions) -> Iterator[None]:
     """Around a whole run, before anything touches a device: with ``--distributed`` the other processes join it."""
+    given = (options.coordinator, options.processes, options.process)
     if options.distributed:
         with refusals():
-            processes.start(options.coordinator, options.processes, options.process)
+            processes.start(*given)
+    elif given != (None, None, None):
+        raise UsageError("--coordinator, --processes and --process go with --distributed")
     stopped = None
     with _stopping_at_sigterm(), processes.ending_together():
         try:
@@ -34,7 +37,8 @@ def joined(options: FitOptions) -> Iterator[None]:
 
 @contextlib.contextmanager
 def opened(folder: Path, configuration: Mapping[str, Any], *, overwrite: bool) -> Iterator[runs.Run]:
-    """``runs.opened`` by process 0, for all of them."""
+    """``runs.opened`` by process 0, for all of them, which must have the same ``configuration``."""
+    _require_alike(configuration)
     with contextlib.ExitStack() as stack:
         run = runs.Run(folder)
         if processes.is_first():
@@ -42,6 +46,7 @@ def opened(folder: Path, configuration: Mapping[str, Any], *, overwrite: bool) -
         outcome = json.loads(processes.from_first(json.dumps(run.outcome)))
         if not (folder / runs.CONFIG).is_file():
             raise OSError(f"{folder} of process 0 is not to be seen here: give an --out that all processes share")
+        processes.together()
         try:
             yield runs.Run(folder, None if outcome is None else tuple(outcome))
         except Stopped as error:
@@ -66,13 +71,26 @@ def finish(run: runs.Run, said: str, status: int = 0) -> int:
     return status
 
 
-def say_again(run: runs.Run) -> int:
-    """A finished run started again."""
+def say_again(run: runs.Run, source: Path | None) -> int:
+    """A finished run started again, of the pictures of ``source``.
+
+    Raises FileExistsError if these are no longer those of the run.
+    """
     assert run.outcome is not None
     said, status = run.outcome
     if processes.is_first():
+        if source is not None and run.pictures.is_file():
+            require_same_pictures(run, source)
         print(f"{run.folder} is finished, nothing was done; --overwrite does it again. It had said:\n{said}")
     return status
+
+
+def _require_alike(configuration: Mapping[str, Any]) -> None:
+    first, *others = (json.loads(text) for text in processes.from_each(runs.as_json(configuration)))
+    for process, other in enumerate(others, 1):
+        if different := runs.differences(first, other):
+            said = "; ".join(f"{name} is {a} there, and {b} here" for name, a, b in different)
+            raise UsageError(f"process 0 and process {process} were not started with the same command: {said}")
 
 
 @contextlib.contextmanager

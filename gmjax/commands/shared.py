@@ -52,7 +52,7 @@ def listed(run: runs.Run, source: Path, crop: Crop, eyes: Path | None) -> Listed
     """
     if processes.is_first():
         if run.pictures.is_file():
-            _require_same_pictures(run, source)
+            require_same_pictures(run, source)
         else:
             write_listing(run.pictures, source)
     processes.together()
@@ -61,7 +61,17 @@ def listed(run: runs.Run, source: Path, crop: Crop, eyes: Path | None) -> Listed
     return ListedPictures(listing, root, crop, table)
 
 
-def _require_same_pictures(run: runs.Run, source: Path) -> None:
+def require_apart(out: Path, source: Path) -> None:
+    """What is written must not be read: as pictures of the collection, by the next run."""
+    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        raise UsageError(
+            f"{out} lies in {source}, and what is written there would be taken for pictures of the collection: give "
+            "another folder with --out"
+        )
+
+
+def require_same_pictures(run: runs.Run, source: Path) -> None:
+    """Raises FileExistsError if the pictures of ``source`` have other names, or places in shards, than the run's."""
     now = run.folder / ".pictures.now"
     try:
         write_listing(now, source)

@@ -163,7 +163,8 @@ def read_ahead(items: Items, *, workers: int = 0) -> Iterator:
     """
     import grain
 
-    threads = 1 if workers else min(MOST_THREADS, _cores())
+    workers = min(workers, len(items))
+    threads = 1 if workers else min(MOST_THREADS, cores())
     ahead = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + 2)
     dataset = grain.MapDataset.source(_Packed(items) if workers else items).to_iter_dataset(ahead)
     if workers:
@@ -180,8 +181,7 @@ def read_ahead(items: Items, *, workers: int = 0) -> Iterator:
 
 def workers_for(count: int) -> int:
     """How many processes are worth their start, about two seconds and 300 MB each, to read ``count`` pictures once."""
-    cores = _cores()
-    return min(cores, MOST_WORKERS) if cores > 1 and count >= _WORTH_WORKERS else 0
+    return min(cores(), MOST_WORKERS) if cores() > 1 and count >= _WORTH_WORKERS else 0
 
 
 def keep_memory() -> None:
@@ -207,7 +207,7 @@ def _begin(worker: int, count: int) -> None:
     threading.Thread(target=follow, daemon=True).start()
 
 
-def _cores() -> int:
+def cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

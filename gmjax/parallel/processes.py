@@ -8,7 +8,9 @@ import itertools
 import os
 import socket
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -20,7 +22,9 @@ from gmjax.parallel import watch
 
 # JAX's own: longer than the watch's patience, for the watch says which process it was.
 _HEARTBEAT_SECONDS = 100
-_START_SECONDS = 300
+START_SECONDS = 300
+NOTICE_SECONDS = 15
+_THREE = "--coordinator, --processes and --process"
 # All come to the end together; who leaves by an error must not wait long for the others.
 _SHUTDOWN_SECONDS = 10
 _WAIT_MS = 1000
@@ -40,34 +44,74 @@ def start(coordinator: str | None = None, count: int | None = None, index: int |
     ``host:port`` of process 0, ``count`` how many processes there are, and ``index`` which one this is.
 
     Raises:
-        ValueError: some of the three are missing, or nothing here tells JAX of the others.
+        ValueError: some of the three are missing or cannot be, or nothing here tells JAX of the others.
         ConnectionError: the others did not come within five minutes.
     """
     given = (coordinator, count, index)
     if any(value is None for value in given) and any(value is not None for value in given):
-        raise ValueError("coordinator, processes and process go together: give all three, or none where JAX knows them")
+        raise ValueError(f"{_THREE} go together: give all three, or none where JAX knows them")
     if count is not None and index is not None and not 0 <= index < count:
-        raise ValueError(f"process must be from 0 to {count - 1}, of {count} processes; got {index}")
+        raise ValueError(f"--process must be from 0 to {count - 1}, of {count} processes; got {index}")
+    if coordinator is not None and not _is_address(coordinator):
+        raise ValueError(f"--coordinator must be HOST:PORT of process 0, the port at most 65535; got {coordinator}")
     method = None if coordinator is None else "deactivate"
     jax.config.update("jax_enable_preemption_service", False)  # SIGTERM is for the run to answer
+    where = "" if coordinator is None else f", process {index} of {count}, with process 0 at {coordinator}"
     try:
-        jax.distributed.initialize(
-            coordinator,
-            count,
-            index,
-            cluster_detection_method=method,
-            initialization_timeout=_START_SECONDS,
-            heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
-            shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
+        _in_patience(
+            lambda: jax.distributed.initialize(
+                coordinator,
+                count,
+                index,
+                cluster_detection_method=method,
+                initialization_timeout=2 * START_SECONDS,  # ours is over before, and without a crash
+                heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+                shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
+            ),
+            f"the other processes of this run{where}",
         )
     except ValueError as error:
-        raise ValueError(
-            f"nothing here tells JAX of other processes ({error}): give coordinator, processes and process"
-        ) from error
+        raise ValueError(f"nothing here tells JAX of other processes ({error}): give {_THREE}") from error
     except RuntimeError as error:
-        raise ConnectionError(f"the processes of this run did not come together: {error}") from error
+        raise ConnectionError(f"the processes of this run did not come together{where}: {error}") from error
     address = str(distributed.global_state.coordinator_address)
     watch.begin(_client(), address, jax.process_index(), jax.process_count(), socket.gethostname())
+
+
+def _in_patience(join: Callable[[], None], whom: str) -> None:
+    """``join()``, on a thread, so that this one can say what it waits for, and be interrupted.
+
+    Raises ConnectionError when it takes too long, and what ``join`` raises.
+    """
+    failed: list[Exception] = []
+
+    def try_to_join() -> None:
+        try:
+            join()
+        except Exception as error:
+            failed.append(error)
+
+    joining = threading.Thread(target=try_to_join, daemon=True)
+    joining.start()
+    begun, said = time.monotonic(), 0.0
+    while joining.is_alive():
+        joining.join(0.2)
+        waited = time.monotonic() - begun
+        if waited > START_SECONDS:
+            raise ConnectionError(
+                f"{waited:.0f} s were not enough for {whom}: start all of them within that time, each with its own "
+                "number, and see that the address can be reached from all of them"
+            )
+        if waited - said > NOTICE_SECONDS:
+            said = waited
+            print(f"gmjax: waiting for {whom}; {START_SECONDS - waited:.0f} s at most", file=sys.stderr, flush=True)
+    if failed:
+        raise failed[0]
+
+
+def _is_address(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isdecimal() and 0 < int(port) < 2**16
 
 
 def index() -> int:

@@ -28,6 +28,7 @@ EXIT = 4
 _PERIOD = 1.0
 _LINGER_SECONDS = 4.0
 _FOLDER = "gmjax/watch/"
+_GO_ON = "What was saved is kept: when all processes can run again, the same command goes on from there."
 
 _watch: "_Watch | None" = None
 _stops = False
@@ -40,8 +41,9 @@ def begin(client: Any, address: str, index: int, count: int, host: str) -> None:
 
 
 def progress() -> None:
-    """The work goes on."""
+    """The work goes on; not if this process is about to end for another one."""
     if _watch is not None:
+        _watch.hold()
         _watch.done += 1
 
 
@@ -51,6 +53,7 @@ def waiting() -> Iterator[None]:
     if _watch is None:
         yield
         return
+    _watch.hold()
     _watch.waits += 1
     try:
         yield
@@ -103,7 +106,7 @@ class _Watch:
     def __init__(self, client: Any, address: str, index: int, count: int, host: str):
         self.client, self.index, self.count, self.host = client, index, count, host
         self.done = self.waits = self.tick = 0
-        self.stops = False
+        self.stops = self.leaves = False
         self.last: str | None = None
         self.ended = threading.Event()
         self.main = threading.main_thread().ident or 0
@@ -125,6 +128,10 @@ class _Watch:
                 self.witness.stdin.write(b"over\n")
                 self.witness.stdin.close()
 
+    def hold(self) -> None:
+        if self.leaves:
+            threading.Event().wait()
+
     def say_last(self, reason: str) -> None:
         self.last = reason
         with contextlib.suppress(Exception):  # whoever leads may be gone already
@@ -137,7 +144,7 @@ class _Watch:
                 said = dict(self.client.key_value_dir_get(_FOLDER))
             except Exception:
                 if not self.ended.is_set():
-                    self._leave("process 0, which leads the run, cannot be reached")
+                    self._leave(f"process 0, which leads the run, cannot be reached. {_GO_ON}")
                 return
             blamed = self._blamed(said, time.monotonic())
             if blamed is not None and not self.ended.is_set():
@@ -182,23 +189,19 @@ class _Watch:
                     return f"{name} ended: {report['last']}"
                 self.stops |= report["stop"]
             if is_silent:
-                return f"{name} has said nothing for {SILENT_SECONDS} s: it died, or was stopped"
+                return f"{name} has said nothing for {SILENT_SECONDS} s: it died, or was stopped. {_GO_ON}"
             if report is None:
                 continue
             done, cpu, since = self.worked.get(process, (-1, 0.0, now))
             if report["done"] != done or report["waits"] or report["cpu"] - cpu > _IDLE_SECONDS:
                 self.worked[process] = report["done"], report["cpu"], now
             elif now - since > STUCK_SECONDS:
-                return f"{name} has done nothing for {STUCK_SECONDS} s: it hangs at {report['where']}"
+                return f"{name} has done nothing for {STUCK_SECONDS} s: it hangs at {report['where']}. {_GO_ON}"
         return None
 
     def _leave(self, blamed: str) -> None:
-        print(
-            f"gmjax: process {self.index} of {self.count} ends, for {blamed}. What was saved is kept: when all "
-            "processes can run again, the same command goes on from there.",
-            file=sys.stderr,
-            flush=True,
-        )
+        self.leaves = True
+        print(f"gmjax: process {self.index} of {self.count} ends, for {blamed}", file=sys.stderr, flush=True)
         self.stop_witness()
         self.linger()
         os._exit(EXIT)

@@ -41,7 +41,8 @@ def start(
     hangs: bool = False,
     **patience: float,
 ) -> Command:
-    """``gmjax ARGUMENTS`` begun in ``folder``; ``patience``: other values of gmjax.parallel.watch's constants.
+    """``gmjax ARGUMENTS`` begun in ``folder``; ``patience``: other values of the constants of gmjax.parallel.watch
+    and processes.
 
     ``program``: the module of an experiment, in place of gmjax.
     """
@@ -62,16 +63,12 @@ def start_together(
     **patience: float,
 ) -> list[Command]:
     """``count`` processes of one distributed run; number ``hang`` waits for its first picture for ever."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    together = ("--distributed", "--coordinator", f"127.0.0.1:{port}", "--processes", count)
+    together = of_several(count)
     return [
         start(
             folder,
             *arguments,
             *together,
-            "--process",
             i,
             program=program,
             name=f"log{i}",
@@ -81,6 +78,14 @@ def start_together(
         )
         for i in range(count)
     ]
+
+
+def of_several(count: int) -> tuple[object, ...]:
+    """The options of a run of ``count`` processes; the number of the one is to follow."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return "--distributed", "--coordinator", f"127.0.0.1:{port}", "--processes", count, "--process"
 
 
 def finish(folder: Path, *arguments: object) -> Command:
@@ -133,10 +138,10 @@ def _run(
     import jax
 
     from gmjax import cli, data
-    from gmjax.parallel import watch
+    from gmjax.parallel import processes, watch
 
     for name, value in patience.items():
-        setattr(watch, name, value)
+        setattr(processes if hasattr(processes, name) else watch, name, value)
     if hangs:
         data.ListedPictures.read = lambda *_: threading.Event().wait()
     jax.config.update("jax_num_cpu_devices", devices)

@@ -108,6 +108,17 @@ def test_other_pictures_are_refused(tmp_path):
     assert "0/new.png is new, and 1 more" in other.said()
 
 
+def test_a_finished_run_of_other_pictures_is_refused(tmp_path):
+    """Or a new one would be taken for fitted."""
+    commands.fill(tmp_path / "in", 3)
+    arguments = ("fit", "in", *FEW, "--steps", 5, "--out", "out")
+    commands.finish(tmp_path, *arguments)
+    os.rename(tmp_path / "in" / "0" / "1.png", tmp_path / "in" / "0" / "new.png")
+    other = commands.start(tmp_path, *arguments)
+    assert other.status() == 2
+    assert "0/new.png is new, and 1 more" in other.said()
+
+
 def test_two_at_once_in_one_folder(tmp_path):
     commands.fill(tmp_path / "in", 60)
     arguments = ("fit", "in", *FEW, "--steps", 3000, "--out", "out")

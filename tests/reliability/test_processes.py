@@ -122,3 +122,32 @@ def test_an_error_of_one_ends_all(tmp_path):
     together = commands.start_together(tmp_path, 2, *run)
     assert 0 not in [command.status(60) for command in together]
     assert all("broken.png" in command.said() for command in together), together[0].said() + together[1].said()
+
+
+def test_another_command_is_refused(tmp_path):
+    """Or half of the faces would be those of other steps."""
+    commands.fill(tmp_path / "in", 4)
+    together, run = commands.of_several(2), RUNS["many personal faces"][:-1]
+    both = [
+        commands.start(tmp_path, *run, 400 + i, "--out", "out", *together, i, name=f"log{i}", devices=2) for i in (0, 1)
+    ]
+    assert 0 not in [command.status(60) for command in both]
+    assert all("--steps is 400 there, and 401 here" in command.said() for command in both), both[0].said()
+    assert not list((tmp_path / "out").glob("*"))
+
+
+@pytest.mark.parametrize("process", [0, 1])
+def test_a_process_alone_says_whom_it_waits_for(tmp_path, process):
+    alone = commands.start(
+        tmp_path, "common-model", *commands.of_several(2), process, START_SECONDS=2, NOTICE_SECONDS=0.5
+    )
+    assert alone.status(60) == 2
+    assert f"gmjax: waiting for the other processes of this run, process {process} of 2" in alone.said()
+    assert "were not enough" in alone.said()
+
+
+def test_waiting_for_others_can_be_interrupted(tmp_path):
+    alone = commands.start(tmp_path, "common-model", *commands.of_several(2), 0, NOTICE_SECONDS=0.5)
+    wait_for(lambda: "waiting for" in alone.said(), alone)
+    os.kill(alone.process.pid, signal.SIGINT)
+    assert alone.status(10) == 128 + signal.SIGINT
