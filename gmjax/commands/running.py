@@ -20,17 +20,18 @@ from gmjax.parallel.processes import Stopped
 def joined(options: FitOptions) -> Iterator[None]:
     """Around a whole run, before anything touches a device: with ``--distributed`` the other processes join it."""
     given = (options.coordinator, options.processes, options.process)
-    if options.distributed:
-        with refusals():
-            processes.start(*given)
-    elif given != (None, None, None):
+    if not options.distributed and given != (None, None, None):
         raise UsageError("--coordinator, --processes and --process go with --distributed")
     stopped = None
-    with _stopping_at_sigterm(), processes.ending_together():
-        try:
-            yield
-        except Stopped as error:  # all have: it is no one's fault
-            stopped = error
+    with _stopping_at_sigterm():
+        if options.distributed:
+            with refusals():
+                processes.start(*given)
+        with processes.ending_together():
+            try:
+                yield
+            except Stopped as error:  # all have: it is no one's fault
+                stopped = error
     if stopped is not None:
         raise stopped
 

@@ -81,7 +81,7 @@ def start(coordinator: str | None = None, count: int | None = None, index: int |
 def _in_patience(join: Callable[[], None], whom: str) -> None:
     """``join()``, on a thread, so that this one can say what it waits for, and be interrupted.
 
-    Raises ConnectionError when it takes too long, and what ``join`` raises.
+    Raises ConnectionError when it takes too long, Stopped when asked to stop, and what ``join`` raises.
     """
     failed: list[Exception] = []
 
@@ -97,6 +97,8 @@ def _in_patience(join: Callable[[], None], whom: str) -> None:
     while joining.is_alive():
         joining.join(0.2)
         waited = time.monotonic() - begun
+        if watch.stops():
+            raise Stopped
         if waited > START_SECONDS:
             raise ConnectionError(
                 f"{waited:.0f} s were not enough for {whom}: start all of them within that time, each with its own "

@@ -20,6 +20,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gmjax.parallel import witness
+
 SILENT_SECONDS = 20
 STUCK_SECONDS = 45
 # Of processor time; below this a process has done nothing in STUCK_SECONDS, its watch not counted.
@@ -28,7 +30,6 @@ EXIT = 4
 _PERIOD = 1.0
 _LINGER_SECONDS = 4.0
 _FOLDER = "gmjax/watch/"
-_GO_ON = "What was saved is kept: when all processes can run again, the same command goes on from there."
 
 _watch: "_Watch | None" = None
 _stops = False
@@ -38,6 +39,7 @@ def begin(client: Any, address: str, index: int, count: int, host: str) -> None:
     """From now on this process watches the others, and is watched."""
     global _watch
     _watch = _Watch(client, address, index, count, host)
+    _watch.stops = _stops
 
 
 def progress() -> None:
@@ -104,7 +106,7 @@ def end() -> None:
 
 class _Watch:
     def __init__(self, client: Any, address: str, index: int, count: int, host: str):
-        self.client, self.index, self.count, self.host = client, index, count, host
+        self.client, self.address, self.index, self.count, self.host = client, address, index, count, host
         self.done = self.waits = self.tick = 0
         self.stops = self.leaves = False
         self.last: str | None = None
@@ -115,7 +117,7 @@ class _Watch:
         self.worked: dict[int, tuple[int, float, float]] = {}
         self.witness: subprocess.Popen | None = None
         if index:
-            command = [sys.executable, "-SE", str(Path(__file__).with_name("witness.py")), address, str(index)]
+            command = [sys.executable, "-SE", str(Path(witness.__file__)), address, str(index)]
             self.witness = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
         self.thread = threading.Thread(target=self._run, name="gmjax-watch", daemon=True)
         self.thread.start()
@@ -144,7 +146,7 @@ class _Watch:
                 said = dict(self.client.key_value_dir_get(_FOLDER))
             except Exception:
                 if not self.ended.is_set():
-                    self._leave(f"process 0, which leads the run, cannot be reached. {_GO_ON}")
+                    self._leave(f"{witness.of_the_first(self.address)}. {witness.GO_ON}")
                 return
             blamed = self._blamed(said, time.monotonic())
             if blamed is not None and not self.ended.is_set():
@@ -189,14 +191,14 @@ class _Watch:
                     return f"{name} ended: {report['last']}"
                 self.stops |= report["stop"]
             if is_silent:
-                return f"{name} has said nothing for {SILENT_SECONDS} s: it died, or was stopped. {_GO_ON}"
+                return f"{name} has said nothing for {SILENT_SECONDS} s: it died, or was stopped. {witness.GO_ON}"
             if report is None:
                 continue
             done, cpu, since = self.worked.get(process, (-1, 0.0, now))
             if report["done"] != done or report["waits"] or report["cpu"] - cpu > _IDLE_SECONDS:
                 self.worked[process] = report["done"], report["cpu"], now
             elif now - since > STUCK_SECONDS:
-                return f"{name} has done nothing for {STUCK_SECONDS} s: it hangs at {report['where']}. {_GO_ON}"
+                return f"{name} has done nothing for {STUCK_SECONDS} s: it hangs at {report['where']}. {witness.GO_ON}"
         return None
 
     def _leave(self, blamed: str) -> None:

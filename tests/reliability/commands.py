@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import multiprocessing
 import os
+import signal
 import socket
 import sys
 import threading
@@ -135,6 +136,7 @@ def _run(
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.chdir(folder)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what runs in a shell's background
     import jax
 
     from gmjax import cli, data

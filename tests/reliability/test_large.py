@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -105,6 +106,7 @@ def test_the_same_pictures_in_another_form_give_the_same_model(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/shm").exists(), reason="shared memory is to be seen on Linux")
+@pytest.mark.usefixtures("heard_interrupts")
 @pytest.mark.parametrize("number", [2, 9, 15])
 def test_processes_that_read_end_with_the_run(tmp_path, number):
     """Interrupted, killed, or asked to stop."""
@@ -123,6 +125,14 @@ def test_processes_that_read_end_with_the_run(tmp_path, number):
     assert shared_memory() <= before
     if number != 9:
         assert not re.search("Traceback|Warning|leaked", said), said
+
+
+@pytest.fixture
+def heard_interrupts():
+    """They are ignored by what runs in a shell's background, and by what that starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def children(pid: int) -> list[int]:
