@@ -67,7 +67,7 @@ def test_a_script_from_the_command_line(tmp_path):
         ("surface", ["--data", "nowhere"], "nowhere: no such folder"),
         ("surface", ["--data", "caspeal"], "--data caspeal needs --root"),
         ("surface", ["--process", "0"], "--coordinator, --processes and --process go with --distributed"),
-        ("surface", ["--distributed", "--processes", "2"], "coordinator, processes and process go together"),
+        ("surface", ["--distributed", "--processes", "2"], "--coordinator, --processes and --process go together"),
     ],
 )
 def test_refusals_are_sentences(script, options, said, tmp_path, monkeypatch):

@@ -16,6 +16,12 @@ from tests.reliability.test_interruptions import RUNS, SHORT, wait_for
 # In a soak as users have them.
 FEW_SECONDS = {} if SOAK_MINUTES else {"SILENT_SECONDS": 5}
 LONG = (*RUNS["a common face from minibatches"][:-1], 100_000, "--save-every", 0)
+# Whom it befalls, and what the other says.
+FAULTS = {
+    "kill -9 of process 1": (1, r"process 1 of 2 \(.*\) has said nothing for"),
+    "a stopped process 1": (1, r"process 1 of 2 \(.*\) has said nothing for"),
+    "kill -9 of process 0": (0, "process 0, which leads the run at .* cannot be reached"),
+}
 
 
 @pytest.mark.parametrize("run", RUNS if SOAK_MINUTES else SHORT)
@@ -59,15 +65,9 @@ def test_a_killed_run_of_two_goes_on(tmp_path):
     assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("fault", "victim", "said"),
-    [
-        ("kill -9 of process 1", 1, r"process 1 of 2 \(.*\) has said nothing for"),
-        ("a stopped process 1", 1, r"process 1 of 2 \(.*\) has said nothing for"),
-        ("kill -9 of process 0", 0, "process 0, which leads the run at .* cannot be reached"),
-    ],
-)
-def test_the_others_end_and_say_who_is_missing(tmp_path, trials, fault, victim, said):
+@pytest.mark.parametrize("fault", FAULTS if SOAK_MINUTES else [fault for fault in FAULTS if "kill" in fault])
+def test_the_others_end_and_say_who_is_missing(tmp_path, trials, fault):
+    victim, said = FAULTS[fault]
     commands.fill(tmp_path / "in", 200)
     longest = 0.0
     for number in trials(f"{fault} of 2", short=1, long=5, share=0.05):
