@@ -161,7 +161,7 @@ def _require_same(folder: Path, configuration: Mapping[str, Any]) -> None:
         raise OSError(f"{folder} holds a run whose {CONFIG} cannot be read ({error}); give --overwrite") from error
     if not different and not (folder / FINISHED).is_file():
         # A run that goes on under other versions would end elsewhere than it set out to.
-        now = json.loads(json.dumps(versions()))
+        now = versions()
         different = [
             (name, made_with.get(name), now[name])
             for name in now

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gmjax.data import Picture, PictureError, Pictures
+from gmjax.data import Pictures, tried
 from gmjax.parallel.statistics import Sums, sums_on_host
 
 # Whose sums are as large as ten of them.
@@ -32,13 +32,9 @@ class Blocks:
 
     def __getitem__(self, place: int) -> Block:
         block = int(self.numbers[place])
-        images: list[Picture] = []
-        lost = []
-        for number in pictures_of(block, len(self.pictures)):
-            try:
-                images.append(self.pictures.read(number))
-            except PictureError as error:
-                lost.append((number, str(error)))
+        found = [(number, tried(self.pictures, number)) for number in pictures_of(block, len(self.pictures))]
+        lost = [(number, reason) for number, reason in found if isinstance(reason, str)]
+        images = [image for _, image in found if not isinstance(image, str)]
         return Block(block, sums_on_host(images) if images else None, lost)
 
 

@@ -17,17 +17,8 @@ from gmjax.data.pictures import (
     read_picture,
     write_picture,
 )
-from gmjax.data.sources import (
-    ArrayPictures,
-    Crop,
-    ListedPictures,
-    Pictures,
-    cores,
-    keep_memory,
-    read_ahead,
-    read_pictures,
-    workers_for,
-)
+from gmjax.data.reading import cores, keep_memory, read_ahead, read_pictures, workers_for
+from gmjax.data.sources import ArrayPictures, Crop, ListedPictures, Pictures, tried
 
 __all__ = [
     "COLLECTION_SUFFIXES",
@@ -61,6 +52,7 @@ __all__ = [
     "read_pictures",
     "resize",
     "root_of",
+    "tried",
     "workers_for",
     "write_listing",
     "write_picture",
