@@ -15,8 +15,8 @@ import gmjax
 from benchmarks.timing import table
 from gmjax import parallel
 from gmjax.data import orl_faces
-from gmjax.fitting import free_value_and_grad, statistics_objective
 from gmjax.losses import one_image
+from gmjax.solvers.fitting import free_value_and_grad, statistics_objective
 from gmjax.solvers.unconstrained import to_unconstrained
 
 FACES, CONFIG = 1040, gmjax.FitConfig(steps=2000, pae_weight=1e-3)

@@ -15,8 +15,8 @@ import numpy as np
 
 import gmjax
 from benchmarks.timing import table
-from gmjax.config import SOLVERS
 from gmjax.data import load_folder, orl_faces
+from gmjax.solvers.config import SOLVERS
 
 PICTURE = Path(__file__).with_name("mse_against_time.png")
 STEPS = {"adam": (100, 250, 500, 1000, 2000), "lm": (16, 32, 64, 128, 176, 352)}

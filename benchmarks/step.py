@@ -15,9 +15,9 @@ import gmjax
 from benchmarks import dense, peers
 from benchmarks.faces import one_face
 from benchmarks.timing import against_first, alternately
-from gmjax.fitting import free_value_and_grad, optimizer_of, statistics_objective
 from gmjax.losses import one_image
 from gmjax.solvers import adam
+from gmjax.solvers.fitting import free_value_and_grad, optimizer_of, statistics_objective
 from gmjax.solvers.unconstrained import to_unconstrained
 
 STEPS = 100

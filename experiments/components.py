@@ -21,7 +21,8 @@ from experiments.figures import plain_axes
 from experiments.kept import Kept
 from experiments.models import common_face
 from experiments.report import Report
-from gmjax import analysis, initialize, plotting
+from gmjax import analysis, plotting
+from gmjax.solvers import starts
 
 AS_THEY_ARE, SOLVED, BETTER = "largest weights, as they are", "largest weights, solved again", "by error, solved again"
 
@@ -80,7 +81,7 @@ def nested(face: gmjax.GmFace, whole, way: str, counts) -> dict[int, gmjax.GmFac
     parts = {k: analysis.take(face, order[:k]) for k in counts}
     if way == AS_THEY_ARE:
         return parts
-    return {k: initialize.solve_weights(part.means, part.precision_chol, whole) for k, part in parts.items()}
+    return {k: starts.solve_weights(part.means, part.precision_chol, whole) for k, part in parts.items()}
 
 
 def draw(config: Config, models, shape) -> Figure:

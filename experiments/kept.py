@@ -15,7 +15,7 @@ import joblib
 
 import benchmarks
 import gmjax
-from gmjax import runs
+from gmjax.commands import run_folder
 from gmjax.parallel import processes
 
 SHARED = "collection.py", "models.py", "codecs.py"
@@ -87,7 +87,7 @@ def _store(path: Path, content: bytes) -> None:
 
 
 def _code_and_device() -> str:
-    versions = {name: value for name, value in runs.versions().items() if name not in runs.FREE_VERSIONS}
+    versions = {name: value for name, value in run_folder.versions().items() if name not in run_folder.FREE_VERSIONS}
     digest = hashlib.sha256(json.dumps(versions, sort_keys=True).encode())
     here = Path(__file__).parent
     peers = Path(benchmarks.__file__).with_name("peers.py")

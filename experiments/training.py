@@ -26,9 +26,10 @@ from experiments.following import following, heard
 from experiments.kept import Kept
 from experiments.models import on_host
 from experiments.report import Report
-from gmjax import initialize, parallel
-from gmjax.fitting import LAST_STEPS
+from gmjax import parallel
 from gmjax.losses import ImageStatistics, statistics_mse, statistics_pae
+from gmjax.solvers import starts
+from gmjax.solvers.fitting import LAST_STEPS
 from gmjax.solvers.unconstrained import to_gmface
 
 PAPER_EPOCHS = 100, 200, 500, 1000, 2000
@@ -91,7 +92,7 @@ def run(config: Config, kept: Kept) -> Report:
     images = collection.main_faces(config).images
     statistics = on_host(parallel.image_statistics(images))
     key = jax.random.key(config.seed)
-    starts = {m: on_host(initialize.at_random(key, statistics.mean, m)) for m in config.components}
+    starts = {m: on_host(starts.at_random(key, statistics.mean, m)) for m in config.components}
     trained = {
         (m, reading): train(kept, images, statistics, starts[m], config, PAE_WEIGHTS[reading])
         for reading in PAE_WEIGHTS

@@ -2,14 +2,14 @@
 
 from gmjax._version import __version__
 from gmjax.common import fit_common
-from gmjax.config import FitConfig
-from gmjax.fitting import FitInfo, FitResult
+from gmjax.files.models import load, save
 from gmjax.gmface import GmFace, from_precision, gmface, pixel_grid, precision, render
 from gmjax.gmnet import GmNet
-from gmjax.io import load, save
 from gmjax.losses import ImageStatistics, image_statistics, mse, pae, psnr
 from gmjax.personal import fit
 from gmjax.published import published_common_face
+from gmjax.solvers.config import FitConfig
+from gmjax.solvers.fitting import FitInfo, FitResult
 from gmjax.transforms import affine, rotate, scale, translate
 
 __all__ = [

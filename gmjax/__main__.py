@@ -2,7 +2,7 @@
 
 import sys
 
-from gmjax.cli import main
+from gmjax.commands.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,8 +8,11 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from gmjax.checks import checked_images
-from gmjax.config import FitConfig
-from gmjax.fitting import (
+from gmjax.gmface import GmFace, on_axes, pixel_axes
+from gmjax.losses import ImageStatistics, image_statistics, images_loss
+from gmjax.solvers import adam
+from gmjax.solvers.config import FitConfig
+from gmjax.solvers.fitting import (
     FitResult,
     finish,
     fit_statistics,
@@ -18,12 +21,9 @@ from gmjax.fitting import (
     starting_model,
     statistics_objective,
 )
-from gmjax.gmface import GmFace, on_axes, pixel_axes
-from gmjax.losses import ImageStatistics, image_statistics, images_loss
-from gmjax.solvers import adam
 from gmjax.solvers.unconstrained import to_gmface, to_unconstrained
+from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import Pictures, Scalar
-from gmjax.varying import vary_like
 
 
 def fit_common(

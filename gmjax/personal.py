@@ -9,11 +9,11 @@ import jax
 from jaxtyping import Array
 
 from gmjax.checks import checked_image, checked_mask
-from gmjax.config import FitConfig
-from gmjax.fitting import FitResult, fit_statistics, starting_model
 from gmjax.gmface import GmFace
 from gmjax.losses import one_image
-from gmjax.target import fewest_components
+from gmjax.solvers.choose_components import fewest_components
+from gmjax.solvers.config import FitConfig
+from gmjax.solvers.fitting import FitResult, fit_statistics, starting_model
 from gmjax.types import Mask, Picture
 
 Report = Callable[[int, float], None]

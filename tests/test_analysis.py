@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import gmjax
-from gmjax import analysis, initialize
+from gmjax import analysis
+from gmjax.solvers import starts
 
 
 def growth_without(params, picture, left, j):
@@ -43,7 +44,7 @@ def test_order_by_error_is_nearer_than_by_weight_on_a_face(published):
     for order in (analysis.order_by_error(published, (60, 60)), analysis.order_by_weight(published)):
         assert sorted(order) == list(range(80))
         part = analysis.take(published, order[:40])
-        solved = initialize.solve_weights(part.means, part.precision_chol, whole)
+        solved = starts.solve_weights(part.means, part.precision_chol, whole)
         errors.append(float(gmjax.mse(gmjax.render(solved, whole.shape), whole)))
     assert errors[0] < 0.8 * errors[1]
 

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import gmjax
-from gmjax.fitting import fit_statistics
+from gmjax.solvers.fitting import fit_statistics
 
 QUICK = gmjax.FitConfig(num_components=6, steps=60)
 

@@ -9,9 +9,9 @@ import pytest
 import gmjax
 from gmjax import parallel
 from gmjax.common import minibatch_objective
-from gmjax.fitting import free_value_and_grad
 from gmjax.parallel.minibatches import minibatch_value_and_grad
 from gmjax.parallel.statistics import statistics_of, sums_of, sums_on_host
+from gmjax.solvers.fitting import free_value_and_grad
 from gmjax.solvers.unconstrained import to_unconstrained
 from tests.test_common import images  # noqa: F401
 
@@ -35,7 +35,7 @@ def test_gradient_from_minibatches(images, count):  # noqa: F811
     """With a PAE weight at which the peak's gradient cannot hide: to 1e-5 of the largest entry of each kind."""
     statistics = gmjax.image_statistics(images)
     config = gmjax.FitConfig(num_components=6, pae_weight=0.5)
-    free = to_unconstrained(gmjax.initialize.grid(statistics.mean, 6))
+    free = to_unconstrained(starts.grid(statistics.mean, 6))
     batch = jnp.asarray(images), jnp.ones(len(images))
     expected = free_value_and_grad(minibatch_objective(statistics, config))(free, batch)
 
@@ -112,7 +112,7 @@ def test_minibatches_go_on_from_any_epoch(images):  # noqa: F811
     """Bit for bit, from a state that has been through the host."""
     config, key = MINIBATCHES.settled(MINIBATCHES.num_components, collection=True), jax.random.key(1)
     statistics = gmjax.image_statistics(images)
-    start = parallel.minibatch_start(gmjax.initialize.grid(statistics.mean, config.num_components), len(images), config)
+    start = parallel.minibatch_start(starts.grid(statistics.mean, config.num_components), len(images), config)
 
     def epochs(state, first, last):
         return list(parallel.minibatch_epochs(images, statistics, state, config, key=key, first=first, last=last))

@@ -9,16 +9,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from gmjax.checkpoints import Checkpoints
 from gmjax.commands.blocks import PICTURES_A_BLOCK, Blocks, pictures_of
-from gmjax.commands.fit_options import FitOptions
+from gmjax.commands.checkpoints import Checkpoints
+from gmjax.commands.ledger import Ledger, Lines
+from gmjax.commands.options import FitOptions
+from gmjax.commands.run_folder import Run
 from gmjax.commands.running import require_going_on
 from gmjax.commands.shared import SHOWN, progress, say_going_on
 from gmjax.data import ArrayPictures, PictureError, Pictures, read_ahead, read_pictures, workers_for
-from gmjax.ledger import Ledger, Lines
 from gmjax.losses import ImageStatistics
 from gmjax.parallel import processes, statistics, watch
-from gmjax.runs import Run
 
 # Of pictures read again and again, up to which all are kept in memory.
 KEPT_BYTES = 2**31

@@ -8,11 +8,12 @@ import jax
 import numpy as np
 from tyro.conf import arg
 
-from gmjax import io, parallel, runs
-from gmjax.commands import running
+from gmjax import parallel
+from gmjax.commands import run_folder, running
 from gmjax.commands.collecting import PicturesAgain, collected
-from gmjax.commands.fit_options import FitOptions, Flag
 from gmjax.commands.following import followed
+from gmjax.commands.ledger import Lines
+from gmjax.commands.options import FitOptions, Flag
 from gmjax.commands.shared import (
     UsageError,
     figures_of,
@@ -26,13 +27,13 @@ from gmjax.commands.shared import (
     write_metrics,
     write_skipped,
 )
-from gmjax.config import FitConfig
 from gmjax.data import ArrayPictures, Crop, Pictures, caspeal_faces, orl_faces, write_picture
-from gmjax.fitting import FitResult
+from gmjax.files import models
 from gmjax.gmface import render
-from gmjax.ledger import Lines
 from gmjax.losses import ImageStatistics, mse
 from gmjax.parallel import processes
+from gmjax.solvers.config import FitConfig
+from gmjax.solvers.fitting import FitResult
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -62,7 +63,7 @@ class CommonModel(FitOptions):
         with running.joined(self):
             config, init, start = self.plan(in_crop=True, batch_size=self.batch_size, epochs=self.epochs)
             config = config.settled(config.num_components, collection=True)
-            configuration = runs.configuration_of("common-model", self, config, start=start, seed=self.seed)
+            configuration = run_folder.configuration_of("common-model", self, config, start=start, seed=self.seed)
             with running.opened(self.out, configuration, overwrite=self.overwrite) as run:
                 if run.outcome is not None:
                     return running.say_again(run, self.data)
@@ -88,7 +89,7 @@ class CommonModel(FitOptions):
         if self.data is not None:
             require_apart(self.out, self.data)
 
-    def _pictures(self, run: runs.Run) -> Pictures:
+    def _pictures(self, run: run_folder.Run) -> Pictures:
         if self.data is not None:
             crop = Crop(self.size, self.color, self.aligned)
             return listed(run, self.data, crop, None if self.aligned else self.eyes)
@@ -106,7 +107,7 @@ class CommonModel(FitOptions):
 
     def _write(
         self,
-        run: runs.Run,
+        run: run_folder.Run,
         pictures: Pictures,
         statistics: ImageStatistics,
         result: FitResult,
@@ -120,7 +121,7 @@ class CommonModel(FitOptions):
         drawn = render(result.params, average.shape[:2], offset=config.offset)
         to_average = float(mse(drawn, average))
         metadata = model_metadata(config, average.shape, f"common face of {count} faces")
-        io.save(folder / runs.MODEL, result.params, metadata)
+        models.save(folder / run_folder.MODEL, result.params, metadata)
         write_picture(folder / "common_face.png", np.asarray(drawn))
         write_picture(folder / "average_face.png", np.asarray(average))
         write_loss(folder, result, config)
@@ -132,7 +133,7 @@ class CommonModel(FitOptions):
         say_skipped(lost, len(pictures), folder)
         return (
             f"Common face of {count} faces from {start}, seed {self.seed}, {seconds:.1f} s.\n"
-            f"The model is {folder / runs.MODEL}; "
+            f"The model is {folder / run_folder.MODEL}; "
             "beside it common_face.png, comparison.png, loss.png and metrics.csv.\n"
             f"{line_of_figures(result)}  MSE to the average face {to_average:.3g}"
         )

@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from tyro.conf import Positional, arg
 
-from gmjax import io, parallel, personal, runs
-from gmjax.commands import running
+from gmjax import parallel, personal
+from gmjax.commands import run_folder, running
 from gmjax.commands.fit_folder import fit_folder
-from gmjax.commands.fit_options import FitOptions, Flag
 from gmjax.commands.following import followed
+from gmjax.commands.options import FitOptions, Flag
 from gmjax.commands.shared import (
     DIVERGED,
     UsageError,
@@ -30,12 +30,13 @@ from gmjax.commands.shared import (
     write_loss,
     write_metrics,
 )
-from gmjax.config import FitConfig
 from gmjax.data import COLLECTION_SUFFIXES, load_picture, read_eyes_csv, write_picture
-from gmjax.fitting import FitResult
+from gmjax.files import models
 from gmjax.gmface import GmFace, render
 from gmjax.losses import one_image
 from gmjax.parallel import processes
+from gmjax.solvers.config import FitConfig
+from gmjax.solvers.fitting import FitResult
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -65,7 +66,7 @@ class Fit(FitOptions):
             config, init, start = self.plan(in_crop=not self.aligned)
             if self.target_psnr is None:
                 config = config.settled(config.num_components)
-            configuration = runs.configuration_of("fit", self, config, start=start, seed=self.seed)
+            configuration = run_folder.configuration_of("fit", self, config, start=start, seed=self.seed)
             with running.opened(self._folder(), configuration, overwrite=self.overwrite) as run:
                 if run.outcome is not None:
                     return running.say_again(run, self.path)
@@ -93,7 +94,7 @@ class Fit(FitOptions):
             )
         self.start = self.start or "grid"
 
-    def _fit_picture(self, run: runs.Run, config: FitConfig, init: GmFace | None, start: str) -> int:
+    def _fit_picture(self, run: run_folder.Run, config: FitConfig, init: GmFace | None, start: str) -> int:
         eyes = None
         if self.eyes is not None and not self.aligned:
             eyes = read_eyes_csv(self.eyes).get(self.path.name)
@@ -115,7 +116,9 @@ class Fit(FitOptions):
             print(f"gmjax: {self.path}: {DIVERGED}", file=sys.stderr)
             return 1
         folder = run.folder
-        io.save(folder / runs.MODEL, result.params, model_metadata(config, image.shape, as_text(self.path.name)))
+        models.save(
+            folder / run_folder.MODEL, result.params, model_metadata(config, image.shape, as_text(self.path.name))
+        )
         write_picture(folder / "picture.png", image)
         write_picture(folder / "render.png", np.asarray(render(result.params, image.shape[:2], offset=config.offset)))
         write_loss(folder, result, config)
@@ -126,7 +129,7 @@ class Fit(FitOptions):
         plotting.fit_figure(image, result.params, config.offset).savefig(folder / "fit.png", dpi=150)
         said = (
             f"{as_text(self.path)} ({height} x {width}) from {start}, seed {self.seed}, {seconds:.1f} s.\n"
-            f"The model is {folder / runs.MODEL}; beside it render.png, fit.png, loss.png and metrics.csv.\n"
+            f"The model is {folder / run_folder.MODEL}; beside it render.png, fit.png, loss.png and metrics.csv.\n"
             f"{line_of_figures(result)}"
         )
         return running.finish(run, said)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
-from gmjax import io, parallel, personal, runs
-from gmjax.commands import running
+from gmjax import parallel, personal
+from gmjax.commands import run_folder, running
+from gmjax.commands.ledger import Ledger, Lines
+from gmjax.commands.run_folder import Run
 from gmjax.commands.shared import (
     DIVERGED,
     UsageError,
@@ -25,14 +27,13 @@ from gmjax.commands.shared import (
     say_skipped,
     write_skipped,
 )
-from gmjax.config import FitConfig
 from gmjax.data import Crop, Picture, PictureError, Pictures, read_pictures, write_picture
-from gmjax.fitting import FitResult
+from gmjax.files import models
+from gmjax.files.models import ModelFileError
 from gmjax.gmface import GmFace, render
-from gmjax.io import ModelFileError
-from gmjax.ledger import Ledger, Lines
 from gmjax.parallel import processes, watch
-from gmjax.runs import Run
+from gmjax.solvers.config import FitConfig
+from gmjax.solvers.fitting import FitResult
 
 if TYPE_CHECKING:
     from gmjax.commands.fit import Fit
@@ -81,7 +82,7 @@ def fit_folder(options: "Fit", run: Run, config: FitConfig, init: GmFace | None,
         f"The models are in {run.folder / 'models'}; beside them renders and metrics.csv.",
     ]
     if lost:
-        said.append(f"{lost} of {len(pictures)} skipped, all in {run.folder / runs.SKIPPED}:")
+        said.append(f"{lost} of {len(pictures)} skipped, all in {run.folder / run_folder.SKIPPED}:")
         said += [f"  {name}: {reason}" for name, reason in first] + ["  ..."] * (lost > len(first))
     if len(errors):
         said.append(f"mean MSE {errors.mean():.3g}  lowest {errors.min():.3g}  highest {errors.max():.3g}")
@@ -157,7 +158,7 @@ def _write(run: Run, name: str, shape: Sequence[int], result: FitResult, config:
     model, picture = result_paths(run.folder, name)
     for path in (model, picture):
         path.parent.mkdir(parents=True, exist_ok=True)
-    io.save(model, result.params, model_metadata(config, shape, as_text(name)))
+    models.save(model, result.params, model_metadata(config, shape, as_text(name)))
     write_picture(picture, np.asarray(render(result.params, tuple(shape[:2]), offset=config.offset)))
 
 
@@ -177,7 +178,7 @@ def _write_tables(run: Run, count: int) -> tuple[np.ndarray, int, list[tuple[str
     Returns the MSEs, how many pictures are lost, and the (name, reason) of the first few of these.
     """
     lines, errors = Lines(run.ledger, count), array("d")
-    with runs.table(run.folder / runs.METRICS, COLUMNS) as (writer, _):
+    with run_folder.table(run.folder / run_folder.METRICS, COLUMNS) as (writer, _):
         for _, (*row, reason) in lines:
             if not reason:
                 writer.writerow(row)

@@ -6,12 +6,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from gmjax.checkpoints import Checkpoints
+from gmjax.commands.checkpoints import Checkpoints
+from gmjax.commands.run_folder import Run
 from gmjax.commands.shared import progress, say_going_on
-from gmjax.fitting import FitResult
 from gmjax.parallel import Course, processes, watch
 from gmjax.parallel.processes import Stopped
-from gmjax.runs import Run
+from gmjax.solvers.fitting import FitResult
 
 
 def followed(course: Course, run: Run, *, save_every: float, shared: bool) -> tuple[FitResult | None, float]:

@@ -8,9 +8,10 @@ from typing import Annotated, Literal
 import numpy as np
 from tyro.conf import Positional, arg
 
-from gmjax import io, transforms
+from gmjax import transforms
 from gmjax.commands.shared import UsageError, refusals
 from gmjax.data import MAX_PIXELS, read_picture, write_picture
+from gmjax.files import models
 from gmjax.gmface import GmFace, precision, render
 
 DEFAULT_SIZE = 120
@@ -36,7 +37,7 @@ class Render:
     """Height and width in pixels; or one number, the longer side."""
 
     def run(self) -> int:
-        params, metadata = io.load(self.model), io.load_metadata(self.model)
+        params, metadata = models.load(self.model), models.load_metadata(self.model)
         _require_drawable(self.model, params)
         shape = self._shape(_fitted_shape(metadata))
         _write_render(self.out, params, shape, metadata)
@@ -88,7 +89,7 @@ class Transform:
     """Also draw the moved model into this picture."""
 
     def run(self) -> int:
-        params, metadata = io.load(self.model), io.load_metadata(self.model)
+        params, metadata = models.load(self.model), models.load_metadata(self.model)
         if self.picture is not None:
             _require_drawable(self.model, params)
         shape = _fitted_shape(metadata)
@@ -99,7 +100,7 @@ class Transform:
             params = transforms.scale(params, self.scale, self.center)
             params = transforms.rotate(params, math.radians(self.rotate), self.center, aspect)
             params = transforms.translate(params, self.translate)
-            io.save(self.out, params, metadata)
+            models.save(self.out, params, metadata)
         print(f"{self.out}: scaled by {self.scale:g}, rotated by {self.rotate:g} degrees, moved by {self.translate}")
         if self.picture is not None:
             _write_render(self.picture, params, shape, metadata)
@@ -128,7 +129,7 @@ class Plot:
 
         if (self.kind == "fit") != (self.image is not None):
             raise UsageError("--kind fit and --image go together")
-        params, metadata = io.load(self.model), io.load_metadata(self.model)
+        params, metadata = models.load(self.model), models.load_metadata(self.model)
         _require_drawable(self.model, params, (None, 3) if self.image else (None, 1, 3))
         shape, offset = _for_a_figure(_fitted_shape(metadata)), float(metadata["offset"])
         if self.image is not None:
@@ -156,10 +157,10 @@ class Info:
     """Model file."""
 
     def run(self) -> int:
-        params, metadata = io.load(self.model), io.load_metadata(self.model)
+        params, metadata = models.load(self.model), models.load_metadata(self.model)
         kind = "gray" if params.channels is None else f"{params.channels} channels"
         print(f"{self.model}: {params.num_components} components, {kind}, {params.num_parameters} parameters")
-        for name, text in sorted(metadata.items(), key=lambda item: (item[0] not in io.HEADER, item[0])):
+        for name, text in sorted(metadata.items(), key=lambda item: (item[0] not in models.HEADER, item[0])):
             print(f"  {_printable(name)}: {_printable(text)}")
         weights = np.asarray(params.weights).reshape(params.num_components, -1)
         largest = np.argsort(-np.abs(weights).max(axis=1), kind="stable")[:10]

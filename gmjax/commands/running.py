@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gmjax import runs
-from gmjax.commands.fit_options import FitOptions
+from gmjax.commands import run_folder
+from gmjax.commands.options import FitOptions
 from gmjax.commands.shared import UsageError, refusals, require_same_pictures
 from gmjax.parallel import processes, watch
 from gmjax.parallel.processes import Stopped
@@ -37,19 +37,19 @@ def joined(options: FitOptions) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def opened(folder: Path, configuration: Mapping[str, Any], *, overwrite: bool) -> Iterator[runs.Run]:
-    """``runs.opened`` by process 0, for all of them, which must have the same ``configuration``."""
+def opened(folder: Path, configuration: Mapping[str, Any], *, overwrite: bool) -> Iterator[run_folder.Run]:
+    """``run_folder.opened`` by process 0, for all of them, which must have the same ``configuration``."""
     _require_alike(configuration)
     with contextlib.ExitStack() as stack:
-        run = runs.Run(folder)
+        run = run_folder.Run(folder)
         if processes.is_first():
-            run = stack.enter_context(runs.opened(folder, configuration, overwrite=overwrite))
+            run = stack.enter_context(run_folder.opened(folder, configuration, overwrite=overwrite))
         outcome = json.loads(processes.from_first(json.dumps(run.outcome)))
-        if not (folder / runs.CONFIG).is_file():
+        if not (folder / run_folder.CONFIG).is_file():
             raise OSError(f"{folder} of process 0 is not to be seen here: give an --out that all processes share")
         processes.together()
         try:
-            yield runs.Run(folder, None if outcome is None else tuple(outcome))
+            yield run_folder.Run(folder, None if outcome is None else tuple(outcome))
         except Stopped as error:
             if not error.together:
                 # The others have been asked too: each saves its own.
@@ -63,7 +63,7 @@ def require_going_on() -> None:
         raise Stopped
 
 
-def finish(run: runs.Run, said: str, status: int = 0) -> int:
+def finish(run: run_folder.Run, said: str, status: int = 0) -> int:
     """The run's last words (process 0's), kept for whoever starts it again; the exit status (process 0's)."""
     status = int(processes.from_first(str(status)))
     if processes.is_first():
@@ -72,7 +72,7 @@ def finish(run: runs.Run, said: str, status: int = 0) -> int:
     return status
 
 
-def say_again(run: runs.Run, source: Path | None) -> int:
+def say_again(run: run_folder.Run, source: Path | None) -> int:
     """A finished run started again, of the pictures of ``source``.
 
     Raises FileExistsError if these are no longer those of the run.
@@ -87,9 +87,9 @@ def say_again(run: runs.Run, source: Path | None) -> int:
 
 
 def _require_alike(configuration: Mapping[str, Any]) -> None:
-    first, *others = (json.loads(text) for text in processes.from_each(runs.as_json(configuration)))
+    first, *others = (json.loads(text) for text in processes.from_each(run_folder.as_json(configuration)))
     for process, other in enumerate(others, 1):
-        if different := runs.differences(first, other):
+        if different := run_folder.differences(first, other):
             said = "; ".join(f"{name} is {a} there, and {b} here" for name, a, b in different)
             raise UsageError(f"process 0 and process {process} were not started with the same command: {said}")
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from gmjax import runs
-from gmjax.config import FitConfig
+from gmjax.commands import run_folder
 from gmjax.data import Crop, ListedPictures, Listing, eyes_table, root_of, write_listing
-from gmjax.fitting import LAST_STEPS, FitResult
 from gmjax.parallel import processes
+from gmjax.solvers.config import FitConfig
+from gmjax.solvers.fitting import LAST_STEPS, FitResult
 
 DIVERGED = "the fit came to numbers that are NaN or infinite; try another --start or the default recipe"
 
@@ -43,7 +43,7 @@ def progress(what: str, unit: str, total: int | None = None) -> tqdm:
     return tqdm(desc=what, unit=unit, total=total, disable=None, dynamic_ncols=True, leave=False)
 
 
-def listed(run: runs.Run, source: Path, crop: Crop, eyes: Path | None) -> ListedPictures:
+def listed(run: run_folder.Run, source: Path, crop: Crop, eyes: Path | None) -> ListedPictures:
     """The pictures of ``source``, as the run's own list names them; process 0 writes it, and the others read it.
 
     Raises:
@@ -70,7 +70,7 @@ def require_apart(out: Path, source: Path) -> None:
         )
 
 
-def require_same_pictures(run: runs.Run, source: Path) -> None:
+def require_same_pictures(run: run_folder.Run, source: Path) -> None:
     """Raises FileExistsError if the pictures of ``source`` have other names, or places in shards, than the run's."""
     now = run.folder / ".pictures.now"
     try:
@@ -110,13 +110,13 @@ def line_of_figures(result: FitResult) -> str:
 
 
 def write_metrics(folder: Path, metrics: dict[str, float]) -> None:
-    runs.write_table(folder / runs.METRICS, tuple(metrics), [tuple(metrics.values())])
+    run_folder.write_table(folder / run_folder.METRICS, tuple(metrics), [tuple(metrics.values())])
 
 
 def write_loss(folder: Path, result: FitResult, config: FitConfig) -> None:
     from gmjax import plotting
 
-    runs.write_table(folder / runs.LOSS, ("step", "loss"), enumerate(np.asarray(result.info.loss).tolist()))
+    run_folder.write_table(folder / run_folder.LOSS, ("step", "loss"), enumerate(np.asarray(result.info.loss).tolist()))
     first_stage = len(result.info.loss) - LAST_STEPS if config.solver == "lm" else 0
     plotting.loss_figure(result.info.loss, first_stage).savefig(folder / "loss.png", dpi=150)
 
@@ -128,15 +128,16 @@ def model_metadata(config: FitConfig, shape: Sequence[int], source: str) -> dict
 def say_skipped(count: int, total: int, folder: Path) -> None:
     if count:
         print(
-            f"gmjax: {count} of {total} pictures left out, for the reasons in {folder / runs.SKIPPED}", file=sys.stderr
+            f"gmjax: {count} of {total} pictures left out, for the reasons in {folder / run_folder.SKIPPED}",
+            file=sys.stderr,
         )
 
 
-def write_skipped(run: runs.Run, lost: Iterable[tuple[str, str]]) -> tuple[int, list[tuple[str, str]]]:
+def write_skipped(run: run_folder.Run, lost: Iterable[tuple[str, str]]) -> tuple[int, list[tuple[str, str]]]:
     """The (name, reason) of ``lost`` into ``skipped.csv``, if there are any; how many there are, and the first few."""
     count, first = 0, []
-    path = run.folder / runs.SKIPPED
-    with runs.table(path, ("picture", "reason")) as (writer, _):
+    path = run.folder / run_folder.SKIPPED
+    with run_folder.table(path, ("picture", "reason")) as (writer, _):
         for row in lost:
             writer.writerow(row)
             count += 1
@@ -147,7 +148,7 @@ def write_skipped(run: runs.Run, lost: Iterable[tuple[str, str]]) -> tuple[int, 
     return count, first
 
 
-def say_going_on(run: runs.Run, done: int, total: int, what: str) -> None:
+def say_going_on(run: run_folder.Run, done: int, total: int, what: str) -> None:
     print(f"gmjax: {run.folder} goes on: {done} of {total} {what}", file=sys.stderr)
 
 

@@ -10,15 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from gmjax import common, fitting
-from gmjax.config import FitConfig
-from gmjax.fitting import FitResult, starting_model
+from gmjax import common
 from gmjax.gmface import GmFace
 from gmjax.losses import ImageStatistics
 from gmjax.parallel.minibatches import minibatch_part, minibatch_start, parts_of_epoch, steps_of
 from gmjax.parallel.shares import local
 from gmjax.parallel.statistics import image_statistics
-from gmjax.solvers import adam, levenberg_marquardt
+from gmjax.solvers import adam, fitting, levenberg_marquardt
+from gmjax.solvers.config import FitConfig
+from gmjax.solvers.fitting import FitResult, starting_model
 from gmjax.solvers.unconstrained import to_gmface, to_unconstrained
 from gmjax.types import Pictures
 

@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Array
 
 from gmjax.checks import checked_image, checked_start
-from gmjax.config import FitConfig
-from gmjax.fitting import FitResult
 from gmjax.gmface import GmFace
 from gmjax.parallel.shares import AXIS, local
 from gmjax.personal import fit
+from gmjax.solvers.config import FitConfig
+from gmjax.solvers.fitting import FitResult
 from gmjax.types import Picture
 
 _BYTES_A_DEVICE = 2**31

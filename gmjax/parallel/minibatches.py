@@ -13,14 +13,14 @@ import numpy as np
 from jaxtyping import Array
 
 from gmjax import common
-from gmjax.config import FitConfig
-from gmjax.fitting import free_value_and_grad, optimizer_of, statistics_objective
 from gmjax.gmface import GmFace
 from gmjax.losses import ImageStatistics
 from gmjax.parallel import watch
 from gmjax.parallel.shares import AXIS, shares_of
 from gmjax.parallel.statistics import device_statistics, device_sums, over_devices
 from gmjax.solvers import adam
+from gmjax.solvers.config import FitConfig
+from gmjax.solvers.fitting import free_value_and_grad, optimizer_of, statistics_objective
 from gmjax.solvers.unconstrained import to_gmface, to_unconstrained
 from gmjax.types import Pictures
 

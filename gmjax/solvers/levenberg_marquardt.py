@@ -25,8 +25,8 @@ from gmjax.gmface import on_axes
 from gmjax.solvers import cholesky, relocation
 from gmjax.solvers.problem import RIDGE, Problem, inverse_factor
 from gmjax.solvers.unconstrained import to_gmface
+from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import AnyArray, Leaf
-from gmjax.varying import vary_like
 
 STEPS_A_ROUND = 8
 # How the damping starts, follows a step that was better or was not, and where it ends; measured on real faces

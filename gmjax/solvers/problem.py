@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gmjax.solvers import cholesky
+from gmjax.solvers.exact_weights import normal_equations
 from gmjax.solvers.unconstrained import to_gmface
 from gmjax.types import AnyArray, Leaf
-from gmjax.weights import normal_equations
 
 # Of the squared weights, beside the mean square error.
 RIDGE = 1e-6

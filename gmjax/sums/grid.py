@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gmjax.sums import linear, points
-from gmjax.varying import vary_like
+from gmjax.sums.shard_map_types import vary_like
 
 _ROWS = 8
 MOST = 1.25

@@ -18,8 +18,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from gmjax.sums import linear
+from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import AnyArray
-from gmjax.varying import vary_like
 
 _SIDE = 32
 _GROUPS = 16

@@ -14,7 +14,7 @@ import numpy as np
 
 CONTEXT = multiprocessing.get_context("forkserver")
 # Imported once: each command then starts in no time.
-CONTEXT.set_forkserver_preload(["gmjax.cli"])
+CONTEXT.set_forkserver_preload(["gmjax.commands.main"])
 
 
 @dataclasses.dataclass
@@ -139,7 +139,8 @@ def _run(
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what runs in a shell's background
     import jax
 
-    from gmjax import cli, data
+    from gmjax import data
+    from gmjax.commands import main
     from gmjax.parallel import processes, watch
 
     for name, value in patience.items():
@@ -148,7 +149,7 @@ def _run(
         data.ListedPictures.read = lambda *_: threading.Event().wait()
     jax.config.update("jax_num_cpu_devices", devices)
     if program == "gmjax":
-        sys.exit(cli.main(arguments))
+        sys.exit(main.main(arguments))
     sys.argv = [program, *arguments]
     from experiments import script
 

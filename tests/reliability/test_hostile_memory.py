@@ -11,7 +11,7 @@ import pytest
 import safetensors.numpy
 from PIL import Image
 
-from gmjax.io import HEADER, MAX_BYTES, MAX_COMPONENTS
+from gmjax.files.models import HEADER, MAX_BYTES, MAX_COMPONENTS
 from tests.reliability.mutations import claim, png_file
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is Linux's to tell")
@@ -20,12 +20,12 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="
 # would include this process, which started it. The address space is not limited: JAX asks for more than it uses.
 CHILD = """
 import json, sys
-from gmjax import cli
+from gmjax.commands import main
 from gmjax.data import PictureError, read_picture
 
 def ended(what):
     if isinstance(what, list):
-        return cli.main(what)
+        return main.main(what)
     try:
         read_picture(what, color=True)
         return 0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gmjax import GmFace, render
-from gmjax.io import ModelFileError, load, load_metadata, save
+from gmjax.files.models import ModelFileError, load, load_metadata, save
 from tests.reliability.mutations import mutated, says_clearly, within
 
 SECONDS_A_TRIAL = 10

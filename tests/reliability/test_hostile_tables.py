@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gmjax.commands.fit_folder import result_paths
 from gmjax.data import PictureError, entries_of, eyes_table, read_eyes_csv, write_listing
-from gmjax.io import HEADER, load, load_metadata, save
+from gmjax.files.models import HEADER, load, load_metadata, save
 from tests.test_io import assert_same_bits, models
 
 # Any text that UTF-8 can write; and what stands in for it in a table or a name.

@@ -25,8 +25,8 @@ FEW = ("--aligned", "--size", 8, "--components", 2)
 # Says the peak of this process alone; what getrusage says would include the one that started it.
 CHILD = """
 import json, sys
-from gmjax import cli
-status = cli.main(json.loads(sys.argv[1]))
+from gmjax.commands import main
+status = main.main(json.loads(sys.argv[1]))
 peak = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(json.dumps([status, peak / 1024]))
 """

@@ -9,10 +9,9 @@ import optax
 import pytest
 
 import gmjax
-from gmjax import initialize
-from gmjax.fitting import starting_model
 from gmjax.gmface import as_wide_as_pixels, pixel_axes
-from gmjax.solvers import adam
+from gmjax.solvers import adam, starts
+from gmjax.solvers.fitting import starting_model
 from gmjax.solvers.unconstrained import Unconstrained, to_unconstrained
 
 SHAPE = 9, 8
@@ -103,11 +102,11 @@ def errors_of(params: gmjax.GmFace, image):
     return gmjax.mse(picture, image), gmjax.pae(picture, image)
 
 
-def starts(image, number: int, from_published: bool):
+def starting_models(image, number: int, from_published: bool):
     if from_published:
         return [gmjax.published_common_face()]
     key = jax.random.fold_in(jax.random.key(0), number)
-    return [initialize.grid(image, 5), initialize.at_random(key, image, 5)]
+    return [starts.grid(image, 5), starts.at_random(key, image, 5)]
 
 
 def test_pictures_without_structure(trials, tmp_path):
@@ -115,7 +114,7 @@ def test_pictures_without_structure(trials, tmp_path):
     for number in trials(fault, short=SHORT_CASES, long=len(CASES), share=0.05):
         solver, shape, channels, from_published = CASES[number]
         for name, image in pictures(shape, channels).items():
-            for start in starts(jnp.asarray(image), number, from_published):
+            for start in starting_models(jnp.asarray(image), number, from_published):
                 result = gmjax.fit(image, start, config=CONFIGS[solver])
                 require_valid(result)
                 require_saved(tmp_path / "model.safetensors", result.params)
@@ -148,13 +147,13 @@ def test_random_starts_of_many_components(trials):
     images = list(pictures(SHAPE).values())
     for number in trials("a random start of 60 components for 72 pixels", short=100, long=10_000, share=0.01):
         image = jnp.asarray(images[number % len(images)])
-        require_valid_model(initialize.at_random(jax.random.key(number), image, 60))
+        require_valid_model(starts.at_random(jax.random.key(number), image, 60))
     trials.cost("nothing: finite, valid models")
 
 
 def degenerate_starts() -> dict[str, gmjax.GmFace]:
     """Valid models that no fit would make, by name."""
-    usual = initialize.grid(jnp.asarray(pictures(SHAPE)["noise"]), 5)
+    usual = starts.grid(jnp.asarray(pictures(SHAPE)["noise"]), 5)
 
     def with_first(field: str, place, value) -> gmjax.GmFace:
         return usual.replace(**{field: getattr(usual, field).at[(0, *place)].set(value)})
@@ -197,7 +196,7 @@ def test_degenerate_starts(solver, trials, tmp_path):
         result = gmjax.fit(image, start, config=CONFIGS[solver])
         require_valid(result)
         require_saved(tmp_path / "model.safetensors", result.params)
-        assert result.info.mse <= 1.001 * errors_of(initialize.in_range(start), image)[0] + 1e-5, name
+        assert result.info.mse <= 1.001 * errors_of(starts.in_range(start), image)[0] + 1e-5, name
         if solver == "lm":
             assert result.info.mse < np.var(image), name
     trials.cost("nothing: finite, valid models")
@@ -215,7 +214,7 @@ def test_degenerate_gray_starts_for_a_colour_picture(trials):
 def test_neighbours_of_a_degenerate_start(trials):
     """Under ``jit`` and ``vmap`` even a start of NaN, which cannot be refused there, spoils only its own fit."""
     made, image = degenerate_starts(), pictures(SHAPE)["noise"]
-    usual = [initialize.grid(jnp.asarray(image), 5), initialize.at_random(jax.random.key(0), jnp.asarray(image), 5)]
+    usual = [starts.grid(jnp.asarray(image), 5), starts.at_random(jax.random.key(0), jnp.asarray(image), 5)]
     spoiled = jax.tree.map(lambda leaf: leaf * np.nan, usual[0])
     together = [usual[0], spoiled, made["all weights 1e+20"], made["one mean 1e+25"], usual[1]]
     batch = jax.tree.map(lambda *leaves: jnp.stack(leaves), *together)

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
-from gmjax import io
-from gmjax.checkpoints import SECONDS
+from gmjax.commands.checkpoints import SECONDS
 from gmjax.commands.shared import UsageError, refusals
-from gmjax.config import FitConfig
 from gmjax.data import MAX_PIXELS, cores
+from gmjax.files import models
 from gmjax.gmface import GmFace
 from gmjax.published import published_common_face
+from gmjax.solvers.config import FitConfig
 
 PUBLISHED_COMPONENTS = 80
 WORKERS_A_CORE = 4
@@ -111,7 +111,7 @@ class FitOptions:
             start = "published" if is_published else "grid"
         init = None
         if start not in ("grid", "random"):
-            init = published_common_face() if start == "published" else io.load(start)
+            init = published_common_face() if start == "published" else models.load(start)
             if self.components not in (None, init.num_components):
                 raise UsageError(
                     f"--start {start} has {init.num_components} components, not {self.components}: leave --components "

@@ -7,17 +7,16 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
-from gmjax import initialize
-from gmjax.batching import in_turn_on_cpu
 from gmjax.checks import checked_start
-from gmjax.config import FitConfig
 from gmjax.gmface import GmFace, as_wide_as_pixels, on_axes, pixel_axes
 from gmjax.losses import ImageStatistics, psnr_of_mse, statistics_loss, statistics_mse, statistics_pae
-from gmjax.solvers import adam, levenberg_marquardt
+from gmjax.solvers import adam, levenberg_marquardt, starts
+from gmjax.solvers.config import FitConfig
 from gmjax.solvers.problem import Problem
+from gmjax.solvers.sequential_vmap import in_turn_on_cpu
 from gmjax.solvers.unconstrained import to_gmface, to_unconstrained
+from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import Leaf, Mask, Picture, Scalar
-from gmjax.varying import vary_like
 
 # Of the last stage of solver="lm", Adam on MSE + lambda PAE (docs/choices.md).
 LAST_STEPS, LAST_RATE = 400, 0.4
@@ -53,15 +52,15 @@ def starting_model(init: GmFace | None, picture: Picture, config: FitConfig, key
     if init is not None:
         if not isinstance(init, GmFace):
             raise TypeError(f"init must be a GmFace, not {type(init).__name__}; a FitConfig goes in as config=")
-        init = initialize.in_range(checked_start(init, picture))
+        init = starts.in_range(checked_start(init, picture))
         if init.weights.ndim < picture.ndim - 1:
-            return initialize.solve_weights(init.means, init.precision_chol, picture, offset=config.offset)
+            return starts.solve_weights(init.means, init.precision_chol, picture, offset=config.offset)
         return init
     if config.start == "grid":
-        return initialize.grid(picture, config.num_components, offset=config.offset)
+        return starts.grid(picture, config.num_components, offset=config.offset)
     if key is None:
         raise ValueError('FitConfig(start="random") needs key=, for example key=jax.random.key(0)')
-    return initialize.at_random(key, picture, config.num_components, offset=config.offset)
+    return starts.at_random(key, picture, config.num_components, offset=config.offset)
 
 
 @partial(jax.jit, static_argnames="config")

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gmjax.sums.points import gaussians
+from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import AnyArray
-from gmjax.varying import vary_like
 
 # Gaussians times pixels held at once.
 _TERMS = 2**22

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gmjax.gmface import GmFace, pixel_axes
+from gmjax.solvers.exact_weights import normal_equations
 from gmjax.types import AnyArray, Picture
-from gmjax.weights import normal_equations
 
 # The exponent is a product of four of a model's numbers, which float32 must hold.
 _MOST = 1e9

@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 import gmjax
-from gmjax import cli, io, parallel, transforms
-from gmjax.cli import _keep_compiled_programs as keep_compiled_programs
+from gmjax import parallel, transforms
+from gmjax.commands import main
+from gmjax.commands.main import _keep_compiled_programs as keep_compiled_programs
 from gmjax.data import read_picture, write_picture
+from gmjax.files import models
 from gmjax.parallel import fit_many as real_fit_many
 
 FEW = ["--components", "6", "--steps", "20"]
@@ -27,7 +29,7 @@ ALIGNED = ["--aligned", "--size", "24", *FEW]
 def in_an_empty_folder(tmp_path, monkeypatch):
     """Run folders go to ``tmp_path``; the suite's own process keeps its settings."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "_keep_compiled_programs", lambda: None)
+    monkeypatch.setattr(main, "_keep_compiled_programs", lambda: None)
 
 
 def face(seed: int = 0, shape=(24, 20), color: bool = False) -> np.ndarray:
@@ -44,7 +46,7 @@ def rows(path) -> list[dict[str, str]]:
 
 
 def run(*arguments) -> int:
-    return cli.main([str(argument) for argument in arguments])
+    return main.main([str(argument) for argument in arguments])
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def model(tmp_path):
     path = tmp_path / "m.safetensors"
     params = gmjax.published_common_face()
     params = jax.tree.map(lambda leaf: leaf[:6], params)
-    io.save(path, params, {"height": "24", "width": "20", "source": "a \x1b[31mface"})
+    models.save(path, params, {"height": "24", "width": "20", "source": "a \x1b[31mface"})
     return path
 
 
@@ -77,7 +79,7 @@ def test_fit_of_one_picture(tmp_path, capsys):
         "picture.png", "render.png", "versions.json",
     ]  # fmt: skip
 
-    params, image = io.load(out / "model.safetensors"), read_picture("a.png")
+    params, image = models.load(out / "model.safetensors"), read_picture("a.png")
     drawn = gmjax.render(params, image.shape)
     (metrics,) = rows(out / "metrics.csv")
     assert float(metrics["mse"]) == pytest.approx(float(gmjax.mse(drawn, image)), rel=1e-4)
@@ -113,7 +115,7 @@ def asked(monkeypatch, model):
 
     def course(statistics, init, *, config, key, images=None):
         calls.append({"statistics": statistics, "images": images, "init": init, "config": config, "key": key})
-        params = io.load(model)
+        params = models.load(model)
         if statistics.mean.ndim == 3:
             params = params.replace(weights=params.weights[:, None].repeat(3, axis=1))
         info = gmjax.FitInfo(*(np.float32(value) for value in (0.01, 0.1, 20.0)), np.float32([0.5]))
@@ -137,7 +139,7 @@ def test_options_become_the_librarys_arguments(asked, model):
     assert paper["init"] is None
     assert paper["key"] == jax.random.key(3)
     np.testing.assert_array_equal(paper["statistics"].mean, read_picture("a.png"))
-    for one, other in zip(jax.tree.leaves(from_model["init"]), jax.tree.leaves(io.load(model)), strict=True):
+    for one, other in zip(jax.tree.leaves(from_model["init"]), jax.tree.leaves(models.load(model)), strict=True):
         np.testing.assert_array_equal(one, other)
     assert from_model["statistics"].shape == (24, 20, 3)
     assert plain["config"] == gmjax.FitConfig(steps=2000, pae_weight=1e-3)
@@ -180,13 +182,13 @@ def test_fit_of_a_folder(folder, tmp_path, capsys):
     assert sorted(metrics) == names
     assert {row["parameters"] for row in metrics.values()} == {"48"}
     for name in names:
-        drawn = gmjax.render(io.load(f"out/models/{name}.safetensors"), (24, 20))
+        drawn = gmjax.render(models.load(f"out/models/{name}.safetensors"), (24, 20))
         image = read_picture(folder / name, color=True)
         assert float(metrics[name]["mse"]) == pytest.approx(float(gmjax.mse(drawn, image)), rel=1e-3)
         np.testing.assert_allclose(
             read_picture(f"out/renders/{name}.png", color=True), np.clip(drawn, 0, 1), atol=0.003
         )
-        assert io.load_metadata(f"out/models/{name}.safetensors")["source"] == name
+        assert models.load_metadata(f"out/models/{name}.safetensors")["source"] == name
     (lost,) = rows("out/skipped.csv")
     assert lost["picture"] == "broken.png"
     assert "cannot be read as a picture" in lost["reason"]
@@ -250,7 +252,7 @@ def test_an_interrupted_run_keeps_what_is_done(folder, monkeypatch, capsys):
     monkeypatch.setattr(parallel, "fit_many", fit_many)
     assert run("fit", folder, *ALIGNED, "--color", "--out", "out") == 130
     (row,) = rows("out/metrics.csv")
-    io.load(f"out/models/{row['picture']}.safetensors")
+    models.load(f"out/models/{row['picture']}.safetensors")
     assert rows("out/skipped.csv")
     assert "the same command goes on" in capsys.readouterr().err
 
@@ -274,7 +276,7 @@ def test_common_model_of_a_folder(folder, capsys):
         "metrics.csv", "config.json", "versions.json", "skipped.csv", "finished.json", "pictures.txt",
     } == set(os.listdir("out"))  # fmt: skip
     images = gmjax.data.load_folder(folder, aligned=True, size=20).images
-    drawn = np.asarray(gmjax.render(io.load("out/model.safetensors"), (20, 20)))
+    drawn = np.asarray(gmjax.render(models.load("out/model.safetensors"), (20, 20)))
     (metrics,) = rows("out/metrics.csv")
     assert metrics["faces"] == "3"
     assert float(metrics["mse"]) == pytest.approx(np.mean((images - drawn) ** 2), rel=1e-3)
@@ -312,13 +314,13 @@ def test_render_draws_any_size(model):
     sizes = {(): (24, 20), (48,): (48, 40), (7, 31): (7, 31)}
     for size, shape in sizes.items():
         assert run("render", model, "out.png", *(("--size", *size) if size else ())) == 0
-        expected = np.clip(gmjax.render(io.load(model), shape), 0, 1)
+        expected = np.clip(gmjax.render(models.load(model), shape), 0, 1)
         np.testing.assert_allclose(read_picture("out.png"), expected, atol=0.5 / 255 + 1e-6)
 
 
 def test_render_believes_no_shape_that_cannot_be(model):
     for number, (height, width) in enumerate([("99999999", "99999999"), ("0", "5"), ("x", "5"), ("", "²")]):
-        io.save(f"{number}.safetensors", io.load(model), {"height": height, "width": width})
+        models.save(f"{number}.safetensors", models.load(model), {"height": height, "width": width})
         assert run("render", f"{number}.safetensors", "out.png") == 0
         assert read_picture("out.png").shape == (120, 120)
 
@@ -326,13 +328,13 @@ def test_render_believes_no_shape_that_cannot_be(model):
 def test_transform_scales_then_rotates_then_translates(model):
     options = ["--scale", 1.5, "--rotate", 30, "--translate", -0.2, 0.1, "--center", 0.4, 0.6, "--picture", "moved.png"]
     assert run("transform", model, "moved.safetensors", *options) == 0
-    expected = transforms.scale(io.load(model), 1.5, (0.4, 0.6))
+    expected = transforms.scale(models.load(model), 1.5, (0.4, 0.6))
     expected = transforms.rotate(expected, math.radians(30), (0.4, 0.6), aspect=20 / 24)
     expected = transforms.translate(expected, (-0.2, 0.1))
-    found = io.load("moved.safetensors")
+    found = models.load("moved.safetensors")
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
-    assert io.load_metadata("moved.safetensors") == io.load_metadata(model)
+    assert models.load_metadata("moved.safetensors") == models.load_metadata(model)
     drawn = np.clip(gmjax.render(found, (24, 20)), 0, 1)
     np.testing.assert_allclose(read_picture("moved.png"), drawn, atol=0.5 / 255 + 1e-6)
 
@@ -351,7 +353,7 @@ def test_info_says_what_is_in_a_file(model, capsys):
     assert "no factor 1/2" in said
     assert "\x1b" not in said  # a file must not steer the terminal
     first = said.splitlines()[-6].split()
-    params = io.load(model)
+    params = models.load(model)
     i = int(np.argmax(np.abs(params.weights)))
     expected = [params.weights[i], *params.means[i], *gmjax.precision(params)[i].ravel()[np.array([0, 2, 3])]]
     np.testing.assert_allclose(np.float64(first), expected, rtol=1e-3, atol=1e-4)
@@ -400,7 +402,7 @@ def test_info_says_what_is_in_a_file(model, capsys):
     ],
 )
 def test_what_cannot_be_done_is_one_clear_line(folder, model, color_model, capsys, arguments, words):
-    io.save("color.safetensors", color_model)
+    models.save("color.safetensors", color_model)
     before = {name: os.stat(name).st_mtime_ns for name in os.listdir()}
     assert run(*arguments) == 2
     said = capsys.readouterr()

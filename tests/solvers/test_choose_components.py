@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import gmjax
-from gmjax.target import fewest_components
+from gmjax.solvers.choose_components import fewest_components
 
 
 def fits(psnr_of, tried):

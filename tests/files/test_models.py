@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gmjax import GmFace, published_common_face, render
-from gmjax.io import HEADER, MAX_BYTES, MAX_CHANNELS, MAX_COMPONENTS, ModelFileError, load, load_metadata, save
+from gmjax.files.models import (
+    HEADER,
+    MAX_BYTES,
+    MAX_CHANNELS,
+    MAX_COMPONENTS,
+    ModelFileError,
+    load,
+    load_metadata,
+    save,
+)
 
 FINITE = st.floats(-(2.0**100), 2.0**100, width=32)
 POSITIVE = st.floats(2.0**-100, 2.0**100, width=32)

@@ -17,7 +17,7 @@ from gmjax.commands.fit import Fit
 from gmjax.commands.models import Info, Plot, Render, Transform
 from gmjax.commands.shared import UsageError
 from gmjax.data import PictureError, keep_memory
-from gmjax.io import ModelFileError
+from gmjax.files.models import ModelFileError
 from gmjax.parallel import NonFiniteLossError, processes
 from gmjax.parallel.processes import Stopped
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from gmjax.fitting import FitResult
+from gmjax.solvers.fitting import FitResult
 
 # Decibels gained by twice the components, about.
 _DECIBELS = 4.0

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TextIO
 import jax
 
 from gmjax._version import __version__
-from gmjax.config import FitConfig
+from gmjax.solvers.config import FitConfig
 
 MODEL, CONFIG, VERSIONS, FINISHED = "model.safetensors", "config.json", "versions.json", "finished.json"
 LOSS, METRICS, SKIPPED = "loss.csv", "metrics.csv", "skipped.csv"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gmjax
-from gmjax.batching import in_turn_on_cpu
+from gmjax.solvers.sequential_vmap import in_turn_on_cpu
 
 CONFIG = gmjax.FitConfig(num_components=9, steps=5)
 

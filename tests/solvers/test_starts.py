@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gmjax
-from gmjax import initialize
+from gmjax.solvers import starts
 from tests import reference
 
 
@@ -14,8 +14,8 @@ from tests import reference
 def test_starts_are_valid_and_of_the_size_asked_for(num_components, shape):
     picture = np.random.default_rng(0).uniform(size=shape).astype(np.float32)
     for start in (
-        initialize.grid(picture, num_components),
-        initialize.at_random(jax.random.key(0), picture, num_components),
+        starts.grid(picture, num_components),
+        starts.at_random(jax.random.key(0), picture, num_components),
     ):
         assert start.num_components == num_components
         assert start.weights.shape == (num_components, *shape[2:])
@@ -25,14 +25,14 @@ def test_starts_are_valid_and_of_the_size_asked_for(num_components, shape):
 
 
 def test_grid_covers_the_picture_evenly(picture):
-    means = np.asarray(initialize.grid(picture, 80).means)
+    means = np.asarray(starts.grid(picture, 80).means)
     distances = np.linalg.norm(means[:, None] - means[None], axis=-1) + 9 * np.eye(80)
     assert distances.min(axis=1).max() < 1.5 / np.sqrt(80)
     assert distances.min() > 0.5 / np.sqrt(80)
 
 
 def test_solved_weights_are_those_of_least_squares(model, picture):
-    solved = initialize.solve_weights(model.means, model.precision_chol, picture)
+    solved = starts.solve_weights(model.means, model.precision_chol, picture)
     x = np.stack(np.meshgrid(np.arange(1, 25) / 24, np.arange(1, 21) / 20, indexing="ij"), -1).reshape(-1, 2)
     g = reference.differences(model, x)[1]
     expected = np.linalg.lstsq(g.T, np.float64(picture).reshape(-1), rcond=None)[0]
@@ -42,12 +42,12 @@ def test_solved_weights_are_those_of_least_squares(model, picture):
 
 
 def test_grid_start_is_near_a_smooth_picture(picture):
-    start = initialize.grid(picture, 30)
+    start = starts.grid(picture, 30)
     assert gmjax.mse(gmjax.render(start, picture.shape), picture) < 0.05 * np.var(picture)
 
 
 def test_random_starts_follow_their_key(picture):
-    starts = [initialize.at_random(jax.random.key(seed), picture, 8) for seed in (0, 0, 1)]
+    starts = [starts.at_random(jax.random.key(seed), picture, 8) for seed in (0, 0, 1)]
     np.testing.assert_array_equal(starts[0].means, starts[1].means)
     assert not np.array_equal(starts[0].means, starts[2].means)
 
@@ -56,7 +56,7 @@ def test_random_starts_follow_their_key(picture):
 def test_weights_of_the_published_face_are_finite_in_colour(published, size):
     """Its broad Gaussians nearly coincide: without a ridge the equations are not positive definite in float32."""
     picture = np.random.default_rng(0).uniform(size=(size, size, 3)).astype(np.float32)
-    solved = initialize.solve_weights(published.means, published.precision_chol, picture)
+    solved = starts.solve_weights(published.means, published.precision_chol, picture)
     assert np.abs(solved.weights).max() < 10
     assert gmjax.mse(gmjax.render(solved, (size, size)), picture) < 1.01 * np.var(picture)
 
@@ -64,5 +64,5 @@ def test_weights_of_the_published_face_are_finite_in_colour(published, size):
 def test_gaussians_that_coincide_or_miss_every_pixel_have_finite_weights(picture):
     means = jnp.asarray([[0.5, 0.5], [0.5, 0.5], [0.51, 0.52]])
     chol = jnp.asarray([[2.0, 0, 2.0], [2.0, 0, 2.0], [1e4, 0, 1e4]])
-    weights = np.asarray(initialize.solve_weights(means, chol, picture).weights)
+    weights = np.asarray(starts.solve_weights(means, chol, picture).weights)
     assert np.isfinite(weights).all()

@@ -1,0 +1,27 @@
+"""The errors that gmjax raises on purpose; ``GmjaxError`` is the base class of all."""
+
+
+class GmjaxError(Exception):
+    """Base class of gmjax's errors. The text names the file or argument, says what is wrong and what to do."""
+
+
+class ArgumentError(GmjaxError, ValueError):
+    """An argument that cannot be right.
+
+    argument: its name as the caller wrote it, for example ``"FitConfig.steps"``; ``problem``: the rest of the text.
+    """
+
+    def __init__(self, argument: str, problem: str):
+        super().__init__(argument, problem)
+        self.argument, self.problem = argument, problem
+
+    def __str__(self) -> str:
+        return f"{self.argument} {self.problem}"
+
+
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument of the wrong type."""
+
+
+class DivergedError(GmjaxError, ArithmeticError):
+    """A fit whose loss is no longer a finite number; the text says at which step, and why."""

@@ -1,0 +1,1 @@
+"""Files that gmjax writes and reads: models, whole or not at all."""
