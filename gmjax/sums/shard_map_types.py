@@ -1,15 +1,15 @@
-"""What ``shard_map`` asks of a loop: a carry must have its final type from the start."""
+"""Types inside ``shard_map``: a loop carry must have its final type before the loop starts."""
 
 import jax
 import jax.numpy as jnp
 
 
 def vary_like(tree, *others):
-    """``tree``, number for number, but for ``shard_map`` made of ``others`` too.
+    """``tree`` with the same values, but typed in ``shard_map`` as if it depended on ``others``.
 
-    Inside ``shard_map`` the type of an array says whether it is the same on all devices. A state that starts the same
-    and then meets data that are not would change its type in the middle of a loop. A 0 drawn from the data, whatever
-    they hold, gives it their type at the start; the compiler removes it.
+    Inside ``shard_map`` the type of an array tells over which mesh axes it varies. A loop carry that starts equal on
+    all devices, and then meets data that differ between them, would change its type inside the loop, which JAX refuses.
+    Adding a 0 computed from ``others`` gives it the final type at the start; the compiler removes the addition.
     """
     zero = jnp.zeros((), jnp.int32)
     for leaf in jax.tree.leaves(others):

@@ -143,8 +143,8 @@ def test_render_takes_tiles_for_much_and_compiles_once():
     """In memory that does not grow with components times pixels: of that size one array would be 134 MB."""
     weights, means, chol = many(num_components=512)
     params = gmjax.GmFace(weights[:, 0], means, chol)
-    assert tiles.pay(512, 256, 256, fewest_terms=grid.FEWEST_TERMS)
-    assert not tiles.pay(80, 120, 120, fewest_terms=points.FEWEST_TERMS)
+    assert tiles.worthwhile(512, 256, 256, min_terms=grid.MIN_TERMS_FOR_TILES)
+    assert not tiles.worthwhile(80, 120, 120, min_terms=points.MIN_TERMS_FOR_TILES)
     step = jax.jit(jax.value_and_grad(lambda p: jnp.mean(jnp.square(gmjax.render(p, (256, 256))))))
     compiled = step.lower(params).compile()
     assert compiled.memory_analysis().temp_size_in_bytes < 10e6
