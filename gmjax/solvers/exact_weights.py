@@ -48,3 +48,17 @@ def normal_equations(
     zeros = jnp.zeros((m, k), picture.dtype), jnp.zeros((m, *picture.shape[2:]), picture.dtype)
     zeros = vary_like(zeros, means, precision_chol, picture, pixel_weights, against)
     return jax.lax.scan(add_band, zeros, (banded(rows), banded(picture), banded(pixel_weights)))[0]
+
+
+def growth_without(inverse, weights):
+    """By how much the squared error grows where each component is left out and the other weights are solved for again.
+
+    ``inverse`` (m, m): of the matrix A of the weights' equations; ``weights`` (m, C): their solution. NumPy or JAX.
+    """
+    return (weights * weights).sum(axis=1) / inverse.diagonal()
+
+
+def without(inverse, weights, i):
+    """``inverse`` and ``weights`` after component ``i`` is left out, by an update of rank one: its own are then 0."""
+    column = inverse[:, i] / inverse[i, i]
+    return inverse - column[:, None] * inverse[i][None], weights - column[:, None] * weights[i][None]

@@ -8,8 +8,9 @@ from jaxtyping import Array, Float
 
 from gmjax.gmface import on_axes
 from gmjax.solvers import cholesky
-from gmjax.solvers.problem import Problem, inverse_factor, weight_equations
-from gmjax.solvers.unconstrained import to_gmface
+from gmjax.solvers.exact_weights import growth_without, without
+from gmjax.solvers.problem import Problem, inverse_factor, join, weight_equations
+from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import AnyArray
 
 # Candidate widths, and candidate centres along the longer axis.
@@ -26,7 +27,7 @@ def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, t
     matrix, right = weight_equations(problem, shapes)
     indices, weights = least_useful(matrix, weights, count, most)
     # vjp, though only the value is used: on_axes is faster where a derivative is taken.
-    drawn, _ = jax.vjp(lambda weights: on_axes(to_gmface(weights, shapes), problem.rows, problem.columns), weights)
+    drawn, _ = jax.vjp(lambda weights: on_axes(join(weights, shapes), problem.rows, problem.columns), weights)
     error = problem.picture - drawn
     moved = jnp.arange(most)[None] < count
     places = most_useful(problem, error, min(max(most, _MIN_PLACES), problem.pixel_weights.size))
@@ -51,20 +52,14 @@ def least_useful(matrix: Float[AnyArray, "m m"], weights: Float[AnyArray, "m C"]
 
     def take_out(carry, number):
         inverse, weights, stays = carry
-        diagonal = jnp.where(stays, jnp.diag(inverse), 1.0)
-        cost = jnp.where(stays, jnp.sum(jnp.square(weights), axis=1) / diagonal, jnp.inf)
+        cost = jnp.where(stays, growth_without(inverse, weights), jnp.inf)
         i = jnp.argmin(cost)
-        column = inverse[:, i] / inverse[i, i]
-        after = (
-            inverse - column[:, None] * inverse[i][None],
-            jnp.where(
-                (stays & (jnp.arange(len(stays)) != i))[:, None], weights - column[:, None] * weights[i][None], 0.0
-            ),
-            stays.at[i].set(False),
-        )
+        left = stays.at[i].set(False)
+        inverse_left, weights_left = without(inverse, weights, i)
+        after = inverse_left, jnp.where(left[:, None], weights_left, 0.0), left
         return jax.tree.map(lambda a, b: jnp.where(number < count, a, b), after, carry), i
 
-    carry = inverse, weights, jnp.ones(len(weights), bool)
+    carry = vary_like((inverse, weights, jnp.ones(len(weights), bool)), inverse, weights, count)
     (_, weights, _), indices = jax.lax.scan(take_out, carry, jnp.arange(most))
     return indices, weights
 

@@ -1,5 +1,6 @@
 """Where a fit starts when no model is given."""
 
+import dataclasses
 import math
 from functools import partial
 
@@ -13,7 +14,7 @@ from gmjax.solvers.exact_weights import normal_equations
 from gmjax.types import AnyArray, Picture
 
 # The exponent is a product of four of a model's numbers, which float32 must hold.
-_MOST = 1e9
+_LARGEST = 1e9
 
 
 @jax.jit
@@ -22,8 +23,9 @@ def in_range(params: GmFace) -> GmFace:
 
     A component beyond is constant over the picture, narrower than any pixel, or far away, and stays so.
     """
-    weights, means, chol = (jnp.clip(leaf, -_MOST, _MOST) for leaf in jax.tree.leaves(params))
-    return GmFace(weights, means, chol.at[..., ::2].max(1 / _MOST))
+    params = jax.tree.map(lambda leaf: jnp.clip(leaf, -_LARGEST, _LARGEST), params)
+    chol = jnp.asarray(params.precision_chol).at[..., ::2].max(1 / _LARGEST)
+    return dataclasses.replace(params, precision_chol=chol)
 
 
 @partial(jax.jit, static_argnames=("num_components", "offset"))
@@ -73,4 +75,4 @@ def solve_weights(
     weights = jax.scipy.linalg.solve(
         gram + ridge * jnp.eye(len(means), dtype=picture.dtype), projections, assume_a="pos"
     )
-    return GmFace(weights, means, precision_chol)
+    return GmFace(weights, means, precision_chol, offset)

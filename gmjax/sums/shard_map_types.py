@@ -1,17 +1,26 @@
-"""Types inside ``shard_map``: a loop carry must have its final type before the loop starts."""
+"""The types that ``shard_map`` asks of a loop: a carry must vary over the same mesh axes before and after."""
 
 import jax
 import jax.numpy as jnp
 
 
 def vary_like(tree, *others):
-    """``tree`` with the same values, but typed in ``shard_map`` as if it depended on ``others``.
+    """``tree`` with the same values, which for ``shard_map`` vary over all mesh axes that ``others`` vary over.
 
-    Inside ``shard_map`` the type of an array tells over which mesh axes it varies. A loop carry that starts equal on
-    all devices, and then meets data that differ between them, would change its type inside the loop, which JAX refuses.
-    Adding a 0 computed from ``others`` gives it the final type at the start; the compiler removes the addition.
+    Inside ``shard_map`` the type of an array tells over which mesh axes it varies. A loop state that is the same on
+    all devices and then meets data that are not would change its type inside the loop. Adding a 0 that is made of the
+    data gives the state its final type at the start; the compiler removes the addition.
     """
     zero = jnp.zeros((), jnp.int32)
     for leaf in jax.tree.leaves(others):
-        zero = zero + jnp.where(False, jnp.ravel(leaf)[0], 0).astype(jnp.int32)
-    return jax.tree.map(lambda leaf: leaf + zero.astype(leaf.dtype), tree)
+        if not jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key):
+            zero = zero + jnp.where(False, jnp.ravel(leaf)[0], jnp.zeros((), leaf.dtype)).astype(jnp.int32)
+
+    def add_zero(leaf):
+        leaf = jnp.asarray(leaf)
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            data = jax.random.key_data(leaf)
+            return jax.random.wrap_key_data(data + zero.astype(data.dtype), impl=jax.random.key_impl(leaf))
+        return leaf ^ zero.astype(bool) if leaf.dtype == bool else leaf + zero.astype(leaf.dtype)
+
+    return jax.tree.map(add_zero, tree)
