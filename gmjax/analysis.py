@@ -1,4 +1,4 @@
-"""Which components of a model matter most (paper, IV: Fig. 9, and a better order)."""
+"""Which components of a model matter most: the paper's order (Fig. 9), and one by the error without them."""
 
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -6,22 +6,23 @@ from jaxtyping import Array, Float, Int
 from gmjax.gmface import GmFace, pixel_axes
 from gmjax.sums.points import gaussians
 
-# Of the equations' mean diagonal: far below what a component adds, far above the rounding of float64.
+# Relative to the mean diagonal of the Gram matrix: far below what a component contributes, far above float64 rounding.
 _RIDGE = 1e-10
+# Number of Gaussians times pixels that are stored at once.
 _TERMS = 2**24
 
 
 def order_by_weight(params: GmFace) -> Int[np.ndarray, " m"]:
-    """The components from the largest |weight| to the smallest, the paper's order; colours by their norm."""
+    """Indices of the components by decreasing |weight|, the paper's order; for colour by the norm over channels."""
     return np.argsort(-_size_of_weights(np.asarray(params.weights, np.float64)), kind="stable")
 
 
 def order_by_error(params: GmFace, shape: tuple[int, int], *, offset: float = 1.0) -> Int[np.ndarray, " m"]:
-    """The components from the one missed most to the one missed least, on the pixels of ``shape`` (H, W).
+    """Indices of the components from the most important to the least, judged on the pixels of ``shape`` (H, W).
 
-    From all of them, the one is left out without which the mean square error to the whole model grows least when the
-    weights of the others are solved for again; and so on until one is left. Of m components with weights w and Gram
-    matrix G, leaving out j costs w_j^2 / (G^-1)_jj. Computed on the host in float64.
+    Backward elimination: starting from all components, remove the one whose removal increases the mean squared error to
+    the whole model least, after the weights of the others are solved for again; repeat until one is left. With weights
+    w and Gram matrix G, removing component j costs w_j^2 / (G^-1)_jj. Computed on the host in float64.
     """
     gram = _gram(params, shape, offset)
     inverse = np.linalg.inv(gram + _RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram)))
@@ -40,7 +41,10 @@ def order_by_error(params: GmFace, shape: tuple[int, int], *, offset: float = 1.
 
 
 def take(params: GmFace, which: Int[Array, " k"] | Int[np.ndarray, " k"]) -> GmFace:
-    """The model of the components ``which``, their weights as they are; ``solve_weights`` finds the best ones."""
+    """The model with only the components ``which`` (k,), their weights unchanged.
+
+    ``gmjax.solvers.starts.solve_weights`` finds the weights that are best without the other components.
+    """
     return GmFace(params.weights[which], params.means[which], params.precision_chol[which])
 
 
@@ -49,7 +53,7 @@ def _size_of_weights(weights: Float[np.ndarray, "m *c"]) -> Float[np.ndarray, " 
 
 
 def _gram(params: GmFace, shape: tuple[int, int], offset: float) -> Float[np.ndarray, "m m"]:
-    """The mean over the pixels of the products of every two Gaussians."""
+    """The Gram matrix: the mean over pixels of the product of each pair of Gaussians."""
     rows, columns = pixel_axes(shape, offset, params.means.dtype)
     m, gram = params.num_components, np.zeros((params.num_components,) * 2)
     band = max(1, _TERMS // (m * shape[1]))

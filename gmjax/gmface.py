@@ -146,7 +146,7 @@ def _render(params: GmFace, shape: tuple[int, int]) -> Float[Array, "..."]:
     if params.means.ndim > 2:
         return jax.vmap(partial(_render, shape=shape))(params)
     rows, columns = pixel_axes(shape, params.offset, params.means.dtype)
-    if tiles.pay(params.num_components, *shape, fewest_terms=points.FEWEST_TERMS):
+    if tiles.worthwhile(params.num_components, *shape, min_terms=points.MIN_TERMS_FOR_TILES):
         return _formula(tiles.sum_of_gaussians, params, rows, columns)
     return _formula(points.sum_of_gaussians, params, rows[:, None], columns[None])
 
@@ -167,7 +167,7 @@ def on_axes(params: GmFace, rows: Float[AnyArray, " h"], columns: Float[AnyArray
     Any part of the pixel grid, a constant to derivatives. Where there is much to sum, each tile of pixels takes only
     the components that reach it (``sums/tiles.py``); elsewhere the derivative goes by bands (``sums/grid.py``).
     """
-    in_tiles = tiles.pay(params.num_components, len(rows), len(columns), fewest_terms=grid.FEWEST_TERMS)
+    in_tiles = tiles.worthwhile(params.num_components, len(rows), len(columns), min_terms=grid.MIN_TERMS_FOR_TILES)
     sums = tiles if in_tiles else grid
     rows, columns = jax.lax.stop_gradient((rows, columns))
     picture = _formula(sums.sum_of_gaussians, as_wide_as_pixels(params, rows, columns), rows, columns)
@@ -180,7 +180,7 @@ def as_wide_as_pixels(params: GmFace, rows: Float[AnyArray, " h"], columns: Floa
 
     Narrower components slip between the pixels, and no fit can hold them.
     """
-    most = (grid.MOST / grid.spacing(axis) for axis in (rows, columns))
+    most = (grid.MAX_L11_TIMES_SPACING / grid.spacing(axis) for axis in (rows, columns))
     first, second = (x / jnp.maximum(x, y) for x, y in zip(most, params.precision_chol.T[::2], strict=True))
     chol = params.precision_chol * jnp.stack([first, first, second], axis=-1)
     return dataclasses.replace(params, precision_chol=chol)

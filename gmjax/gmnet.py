@@ -1,6 +1,7 @@
-"""GmNet (paper, III-B): the formula as a network, a layer of Gaussian neurons and a linear output.
+"""GmNet (paper, III-B): the formula as a neural network, a layer of Gaussian neurons and a linear output.
 
-Its parameters are the formula's own: training it solves the formula, and ``to_gmface`` draws the solution out.
+Its parameters are those of the formula: ``to_gmface`` turns a trained network into a model, ``to_variables`` does the
+reverse, and neither changes a number.
 """
 
 import flax.linen as nn
@@ -12,10 +13,10 @@ from gmjax.sums.points import gaussians
 
 
 class GaussianLayer(nn.Module):
-    """Positions ``(..., 2)`` in, the ``m`` Gaussians of height 1 there out, ``(..., m)``.
+    """The ``m`` Gaussians with height 1: positions ``(..., 2)`` give ``(..., m)``.
 
-    ``means`` (m, 2) begin anywhere in the picture; ``precision_chol`` (m, 3), the factors L that the paper trains, as
-    round and as wide as m centres spread evenly would be apart.
+    Parameters: ``means`` (m, 2), initially uniform over the picture; ``precision_chol`` (m, 3), the factors L that the
+    paper trains, initially round, with the width of an even grid's spacing.
     """
 
     num_components: int
@@ -28,7 +29,7 @@ class GaussianLayer(nn.Module):
 
 
 class GmNet(nn.Module):
-    """Positions ``(..., 2)`` in, intensities ``(...)`` out, or ``(..., C)`` with ``channels`` C."""
+    """The formula as a Flax module: positions ``(..., 2)`` give ``(...)``, or ``(..., C)`` with ``channels=C``."""
 
     num_components: int = 80
     channels: int | None = None
@@ -41,14 +42,14 @@ class GmNet(nn.Module):
 
 
 def to_gmface(variables) -> GmFace:
-    """The model that the ``variables`` of a ``GmNet`` are, number for number; one channel is taken as gray."""
+    """The model with the parameters of a ``GmNet``; a network with one channel gives a gray model."""
     layers = variables["params"]
     kernel = layers["output"]["kernel"]
     return GmFace(kernel[:, 0] if kernel.shape[1] == 1 else kernel, **layers["gaussians"])
 
 
 def to_variables(params: GmFace) -> dict[str, dict]:
-    """The ``variables`` of the ``GmNet`` (of as many components and channels) that is ``params``, number for number."""
+    """The variables of ``GmNet(params.num_components, params.channels)`` that make it equal to the model ``params``."""
     kernel = params.weights if params.channels else params.weights[:, None]
     layer = {"means": params.means, "precision_chol": params.precision_chol}
     return {"params": {"gaussians": layer, "output": {"kernel": kernel}}}

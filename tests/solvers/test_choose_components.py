@@ -41,7 +41,7 @@ def test_a_step_of_the_curve_is_found():
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("psnr", [20.0, math.nan])
 def test_out_of_reach(psnr):
-    with pytest.raises(ValueError, match=r"target_psnr=30 dB is out of reach: 50 components"):
+    with pytest.raises(ValueError, match=r"target_psnr of 30 dB is out of reach: 50 components"):
         fewest_components(fits(lambda m: psnr, []), 30.0, 8, most=50)
 
 
