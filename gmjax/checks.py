@@ -4,9 +4,10 @@ Shapes and types are always checked. Values are checked where they are known: an
 caller's ``jit``, ``vmap`` or ``grad``) has no values yet, and passes.
 """
 
+import contextlib
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -122,6 +123,21 @@ def checked_start(init, picture: Picture, name: str = "init"):
         )
     weights, means, precision_chol = (leaf.astype(picture.dtype) for leaf in leaves)
     return dataclasses.replace(init, weights=weights, means=means, precision_chol=precision_chol)
+
+
+@contextlib.contextmanager
+def explained_shardings(name: str) -> Iterator[None]:
+    """Around a fit: says what to do with a batch that ``vmap`` cannot split over a mesh with Explicit axes."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__name__ != "ShardingTypeError":  # it has no public name
+            raise
+        raise ArgumentError(
+            name,
+            "is sharded over an Explicit mesh axis that jax.vmap maps over: call the fit under jax.shard_map, or make "
+            "the mesh with axis_types=(jax.sharding.AxisType.Auto,)",
+        ) from error
 
 
 def _checked(array, name: str, axes: Sequence[str]):

@@ -1,14 +1,16 @@
 """GmNet (paper, III-B): the formula as a neural network, a layer of Gaussian neurons and a linear output.
 
 Its parameters are those of the formula: ``to_gmface`` turns a trained network into a model, ``to_variables`` does the
-reverse, and neither changes a number.
+reverse, and neither changes a number. (A factor with a negative diagonal, which training may reach, is the exception:
+the sign of that column of L is changed, which keeps A.)
 """
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gmjax.gmface import GmFace
+from gmjax.errors import ArgumentError
+from gmjax.gmface import GmFace, with_positive_diagonal
 from gmjax.sums.points import gaussians
 
 
@@ -36,16 +38,22 @@ class GmNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "*points 2"]) -> Float[Array, "..."]:
+        if x.ndim < 1 or x.shape[-1] != 2:
+            raise ArgumentError("x", f"must hold positions (row, column), with the shape (..., 2); got {x.shape}")
         neurons = GaussianLayer(self.num_components, name="gaussians")(x)
         output = nn.Dense(self.channels or 1, use_bias=False, name="output")(neurons)
         return output if self.channels else output[..., 0]
 
 
-def to_gmface(variables) -> GmFace:
-    """The model with the parameters of a ``GmNet``; a network with one channel gives a gray model."""
+def to_gmface(variables, *, offset: float = 1.0) -> GmFace:
+    """The model with the parameters of a ``GmNet``; a network with one channel gives a gray model.
+
+    ``offset``: the pixel grid that the network was trained on, which it does not know.
+    """
     layers = variables["params"]
     kernel = layers["output"]["kernel"]
-    return GmFace(kernel[:, 0] if kernel.shape[1] == 1 else kernel, **layers["gaussians"])
+    weights = kernel[:, 0] if kernel.shape[1] == 1 else kernel
+    return with_positive_diagonal(GmFace(weights, **layers["gaussians"], offset=offset))
 
 
 def to_variables(params: GmFace) -> dict[str, dict]:

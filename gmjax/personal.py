@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from jaxtyping import Array
 
-from gmjax.checks import checked_image, checked_key, checked_mask
+from gmjax.checks import checked_image, checked_key, checked_mask, explained_shardings
 from gmjax.errors import ArgumentError, ArgumentTypeError
 from gmjax.gmface import GmFace
 from gmjax.solvers.adam import Loss
@@ -53,8 +53,9 @@ def fit(
         if init is not None or loss is not None:
             raise ArgumentError("target_psnr", "chooses the number of components itself: leave init and loss out")
         return fit_to_psnr(target_psnr, image, config=config, key=key, mask=mask)
-    image, init, mask, config = _checked(image, init, config, key, mask, loss)
-    return fit_statistics(one_image(image), init, mask, config, loss)
+    with explained_shardings("image"):
+        image, init, mask, config = _checked(image, init, config, key, mask, loss)
+        return fit_statistics(one_image(image), init, mask, config, loss)
 
 
 def prepare(

@@ -11,7 +11,7 @@ ANGLES = [0.3, np.pi / 2]
 
 
 def render(params, shape=(21, 21)):
-    return np.asarray(gmjax.render(params, shape, offset=0.5))
+    return np.asarray(gmjax.render(params.replace(offset=0.5), shape))
 
 
 def same(a, b, atol=2e-5):
@@ -75,7 +75,7 @@ def test_a_quarter_turn_of_a_picture_that_is_not_square(model):
     row = 0.5 + (np.arange(width) + 0.5 - width / 2) / height
     column = 0.5 + (np.arange(height) + 0.5 - height / 2) / width
     x = np.stack(np.meshgrid(row, column, indexing="ij"), -1)
-    expected = np.rot90(np.asarray(gmjax.render(model, (height, width), offset=0.5)))
+    expected = np.rot90(np.asarray(gmjax.render(model.replace(offset=0.5), (height, width))))
     np.testing.assert_allclose(gmjax.gmface(turned, jnp.float32(x)), expected, atol=5e-5)
 
 

@@ -71,9 +71,11 @@ class Adam(Solver):
         if keeps_best:
             state = _with_best(state, loss)
         optimizer = optax.with_extra_args_support(self._optimizer())
-        updates, optimizer_state = optimizer.update(
-            gradient, state.optimizer, state.free, value=loss, grad=gradient, value_fn=objective
-        )
+        # Optax's own Adam does not run under the caller's jax_numpy_dtype_promotion="strict".
+        with jax.numpy_dtype_promotion("standard"):
+            updates, optimizer_state = optimizer.update(
+                gradient, state.optimizer, state.free, value=loss, grad=gradient, value_fn=objective
+            )
         free = optax.apply_updates(state.free, updates)
         return dataclasses.replace(state, free=free, optimizer=optimizer_state), loss
 

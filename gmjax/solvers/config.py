@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Literal
 
 import jax
-import numpy as np
 import optax
 
 from gmjax.errors import ArgumentError, ArgumentTypeError

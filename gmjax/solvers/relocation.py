@@ -29,7 +29,7 @@ def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, t
     # vjp, though only the value is used: on_axes is faster where a derivative is taken.
     drawn, _ = jax.vjp(lambda weights: on_axes(join(weights, shapes), problem.rows, problem.columns), weights)
     error = problem.picture - drawn
-    moved = jnp.arange(most)[None] < count
+    moved = jnp.arange(most, dtype=shapes.dtype)[None] < count
     places = most_useful(problem, error, min(max(most, _MIN_PLACES), problem.pixel_weights.size))
     new = jnp.roll(places, -jnp.asarray(tried, int), axis=1)[:, :most]
     new = jnp.where(moved, new, shapes[:, indices])
@@ -60,7 +60,7 @@ def least_useful(matrix: Float[AnyArray, "m m"], weights: Float[AnyArray, "m C"]
         return jax.tree.map(lambda a, b: jnp.where(number < count, a, b), after, carry), i
 
     carry = vary_like((inverse, weights, jnp.ones(len(weights), bool)), inverse, weights, count)
-    (_, weights, _), indices = jax.lax.scan(take_out, carry, jnp.arange(most))
+    (_, weights, _), indices = jax.lax.scan(take_out, carry, jnp.arange(most, dtype=weights.dtype))
     return indices, weights
 
 
