@@ -1,6 +1,6 @@
 """gmjax: a face, or any picture, as one explicit formula, a sum of two-dimensional Gaussians."""
 
-from gmjax import analysis, data, parallel
+from gmjax import analysis, parallel
 from gmjax._version import __version__
 from gmjax.common import fit_common
 from gmjax.errors import ArgumentError, DivergedError, GmjaxError
@@ -30,7 +30,6 @@ __all__ = [
     "__version__",
     "affine",
     "analysis",
-    "data",
     "fit",
     "fit_common",
     "from_precision",

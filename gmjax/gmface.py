@@ -10,6 +10,7 @@ import dataclasses
 import numbers
 from collections.abc import Sequence
 from functools import partial
+from typing import SupportsIndex
 
 import jax
 import jax.numpy as jnp
@@ -127,7 +128,7 @@ def _gmface(params: GmFace, x) -> Float[Array, "..."]:
     return values.reshape(*x.shape[:-1], *values.shape[1:])
 
 
-def render(params: GmFace, shape: Sequence[int]) -> Float[Array, "..."]:
+def render(params: GmFace, shape: Sequence[SupportsIndex] | np.ndarray) -> Float[Array, "..."]:
     """The picture of ``shape`` (H, W), any size, on the grid that the model was fitted on.
 
     Gives ``(H, W)`` or ``(H, W, C)``, intensities as the formula gives them; a batch of models has its leading axes

@@ -19,4 +19,5 @@ def published_common_face() -> GmFace:
     l21 = a21 / l11
     l22 = np.sqrt(a22 - l21**2)
     parts = weights, np.stack([row, column], -1), np.stack([l11, l21, l22], -1)
-    return GmFace(*(jnp.asarray(part, jnp.result_type(float)) for part in parts))
+    weights, means, chol = (jnp.asarray(part, jnp.result_type(float)) for part in parts)
+    return GmFace(weights, means, chol)

@@ -18,9 +18,9 @@ def test_fit_writes_the_picture_as_a_formula(picture):
     assert result.info.mse == pytest.approx(float(gmjax.mse(rendered, picture)), rel=1e-3)
     assert result.info.pae == pytest.approx(float(gmjax.pae(rendered, picture)), rel=1e-3)
     assert result.info.psnr == pytest.approx(-10 * np.log10(float(result.info.mse)), rel=1e-4)
-    assert result.info.loss.shape == (60,)
-    start = gmjax.fit(picture, config=gmjax.FitConfig(num_components=6, steps=1)).info.loss[0]
-    assert result.info.loss[0] == start
+    assert result.info.loss["adam"].shape == (60,)
+    start = gmjax.fit(picture, config=gmjax.FitConfig(num_components=6, steps=1)).info.loss["adam"][0]
+    assert result.info.loss["adam"][0] == start
     assert result.info.mse < 0.2 * start
 
 
@@ -48,21 +48,21 @@ def test_best_step_is_kept(picture):
     config = gmjax.FitConfig(num_components=6, steps=40, learning_rate=0.5)
     result = gmjax.fit(picture, config=config)
     loss = result.info.mse + 1e-3 * result.info.pae
-    assert loss == pytest.approx(float(result.info.loss.min()), rel=1e-4)
-    assert loss < result.info.loss[-1]
+    assert loss == pytest.approx(float(result.info.loss["adam"].min()), rel=1e-4)
+    assert loss < result.info.loss["adam"][-1]
 
 
 def test_lambda_has_a_default_for_one_picture_and_one_for_a_collection(picture):
     for fit, data, weight in ((gmjax.fit, picture, 1e-3), (gmjax.fit_common, picture[None], 1e-4)):
-        found = fit(data, config=gmjax.FitConfig(num_components=6, steps=5)).info.loss
-        expected = fit(data, config=gmjax.FitConfig(num_components=6, steps=5, pae_weight=weight)).info.loss
+        found = fit(data, config=gmjax.FitConfig(num_components=6, steps=5)).info.loss["adam"]
+        expected = fit(data, config=gmjax.FitConfig(num_components=6, steps=5, pae_weight=weight)).info.loss["adam"]
         np.testing.assert_array_equal(found, expected)
 
 
 def test_the_last_step_counts_too(picture):
     """With one step, the model after it is better than the start, and it is the one returned."""
     result = gmjax.fit(picture, config=gmjax.FitConfig(num_components=6, steps=1, learning_rate=1e-4))
-    assert result.info.mse + 1e-3 * result.info.pae < result.info.loss[0]
+    assert result.info.mse + 1e-3 * result.info.pae < result.info.loss["adam"][0]
 
 
 def test_mask(picture):
@@ -89,7 +89,7 @@ def test_any_optimizer_and_schedule(picture):
     by_optimizer = gmjax.FitConfig(num_components=6, steps=60, optimizer=optax.rmsprop(1e-2))
     for config in (by_schedule, by_optimizer, gmjax.FitConfig.paper(num_components=6, steps=60)):
         result = gmjax.fit(picture, config=config)
-        assert result.info.loss[-1] < result.info.loss[1]
+        assert result.info.loss["adam"][-1] < result.info.loss["adam"][1]
 
 
 def test_paper_recipe_is_adam_with_its_published_defaults():

@@ -138,11 +138,10 @@ def _number(name: str, value, least: float | None) -> float:
         raise ArgumentTypeError(f"FitConfig.{name}", "must be a known number, not one that is traced: it is static")
     wanted = "above 0" if least is None else f"of at least {least:g}" if math.isfinite(least) else ""
     problem = f"must be a finite number {wanted}".rstrip() + f"; got {value!r}"
-    if isinstance(value, bool) or not isinstance(value, numbers.Real | np.ndarray | jax.Array):
-        raise ArgumentTypeError(f"FitConfig.{name}", problem)
-    if np.size(value) != 1:
-        raise ArgumentTypeError(f"FitConfig.{name}", problem)
-    number = float(value)
+    try:
+        number = math.nan if isinstance(value, bool | str) else float(value)
+    except (TypeError, ValueError):
+        number = math.nan
     if not math.isfinite(number) or (number <= 0 if least is None else number < least):
         raise _wrong(name, problem)
     return number

@@ -12,8 +12,8 @@ def vary_like(tree, *others):
     data gives the state its final type at the start; the compiler removes the addition.
     """
     zero = jnp.zeros((), jnp.int32)
-    for leaf in jax.tree.leaves(others):
-        if not jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key):
+    for leaf in map(jnp.asarray, jax.tree.leaves(others)):
+        if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             zero = zero + jnp.where(False, jnp.ravel(leaf)[0], jnp.zeros((), leaf.dtype)).astype(jnp.int32)
 
     def add_zero(leaf):

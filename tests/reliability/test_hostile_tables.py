@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmjax.commands.fit_folder import result_paths
-from gmjax.data import PictureError, entries_of, eyes_table, read_eyes_csv, write_listing
+from gmjax.data import PictureError, eyes_table, list_pictures, read_eyes_csv
 from gmjax.files.models import HEADER, load, load_metadata, save
-from tests.test_io import assert_same_bits, models
+from tests.files.test_models import assert_same_bits, models
 
 # Any text that UTF-8 can write; and what stands in for it in a table or a name.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -113,14 +113,13 @@ def test_no_names_of_files_crash(tmp_path_factory, names):
             made.add(os.fsdecode(name))
     visible = {name for name in made if not name.startswith(".")}
     plain = {name for name in visible if min(map(ord, name)) >= 32}
-    assert {entry.name for entry in entries_of(folder) if entry.wrong is None} == plain
-    assert sum(entry.wrong is not None for entry in entries_of(folder)) == len(visible - plain)
-    listing = folder / "pictures.list"
     if visible:
-        assert list(write_listing(listing, folder)) == list(entries_of(folder))
+        found = list_pictures(folder)
+        assert {entry.name for entry in found if entry.wrong is None} == plain
+        assert sum(entry.wrong is not None for entry in found) == len(visible - plain)
     else:
         with pytest.raises(PictureError, match=re.escape(str(folder))):
-            write_listing(listing, folder)
+            list_pictures(folder)
 
 
 @QUICK
@@ -137,7 +136,7 @@ def test_no_listed_name_leads_out_of_the_run(tmp_path_factory, parts):
     with tarfile.open(folder / "shard.tar", "w") as tar:
         tar.addfile(tarfile.TarInfo(name))
     for source in ("list.txt", "shard.tar"):
-        for entry in entries_of(folder / source):
+        for entry in list_pictures(folder / source):
             if entry.wrong is not None:
                 assert ".." in parts
                 continue
