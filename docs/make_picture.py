@@ -1,4 +1,4 @@
-"""Makes the README's picture, of nothing but the project's own renders.
+"""Make the picture in the README from the project's own renders.
 
 Command: make picture   (after make common-model; a few seconds)
 """

@@ -51,14 +51,15 @@ def normal_equations(
 
 
 def growth_without(inverse, weights):
-    """By how much the squared error grows where each component is left out and the other weights are solved for again.
+    """The growth (m,) of the squared error when each component is left out and the other weights are solved for again.
 
-    ``inverse`` (m, m): of the matrix A of the weights' equations; ``weights`` (m, C): their solution. NumPy or JAX.
+    w_i^2 / (A^-1)_ii, summed over channels. ``inverse`` (m, m): A^-1 of the normal equations; ``weights`` (m, C): their
+    solution. NumPy or JAX arrays.
     """
     return (weights * weights).sum(axis=1) / inverse.diagonal()
 
 
 def without(inverse, weights, i):
-    """``inverse`` and ``weights`` after component ``i`` is left out, by an update of rank one: its own are then 0."""
+    """``inverse`` and ``weights`` without component ``i``, by a rank-one update that sets its own entries to 0."""
     column = inverse[:, i] / inverse[i, i]
     return inverse - column[:, None] * inverse[i][None], weights - column[:, None] * weights[i][None]
