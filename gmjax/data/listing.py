@@ -40,7 +40,7 @@ class Entry(NamedTuple):
 
 
 def list_pictures(source: str | Path) -> list[Entry]:
-    """Every picture of ``source``, in order. A million plain names take about 0.2 GB of memory.
+    """Every picture of ``source``, in order. A million plain names take about 0.25 GB of memory.
 
     - A folder: its pictures and those of its subfolders, sorted by name, numbers by value. Hidden files are left out,
       and links to folders are not followed. A ``.tar`` file in it counts as a shard.

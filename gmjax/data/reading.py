@@ -109,7 +109,7 @@ def _start_worker(worker: int, count: int) -> None:
 
 @dataclass(frozen=True)
 class _Chunks:
-    """Chunks of pictures. What is wrong with a picture is a result: it stops no other one."""
+    """Chunks of pictures. An unusable picture gives its reason as a result, and does not stop the others."""
 
     pictures: Pictures
     numbers: Sequence[int] | np.ndarray

@@ -52,7 +52,7 @@ class Crop:
         check_size(self.size)
 
     def of(self, content: bytes, name: str | Path, eyes: Eyes | None) -> Picture:
-        """The crop of the picture file ``content``, called ``name`` in errors; with ``eyes`` None they are found.
+        """The crop of the picture file ``content``, called ``name`` in errors. ``eyes``: None to find them.
 
         Raises PictureError where the picture cannot be used or no face is found, and ImportError where eyes have to be
         found and the extra ``align`` is not installed.
@@ -72,7 +72,7 @@ class Crop:
 
 @dataclass(frozen=True)
 class ListedPictures:
-    """The pictures ``entries`` below ``root``, cropped. ``eyes``: positions by name; None: they are found."""
+    """The pictures ``entries`` below ``root``, cropped. ``eyes``: positions by name, or None to find them."""
 
     entries: Sequence[Entry]
     root: Path

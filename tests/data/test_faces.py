@@ -1,4 +1,4 @@
-"""Folders of pictures: order, tables of eyes, and nothing left out without a word."""
+"""Folders of pictures: order, tables of eyes, and a reason for everything left out."""
 
 import dataclasses
 import os
@@ -89,7 +89,7 @@ def test_a_row_without_its_picture(tmp_path):
 
 
 def test_a_picture_of_a_format_that_is_not_read(tmp_path):
-    """Its row in the table of eyes is no mistake."""
+    """Its row in the table of eyes is no error."""
     fill(tmp_path, "a.png")
     (tmp_path / "b.heic").write_bytes(b"a picture")
     (tmp_path / "eyes.csv").write_text(f"{HEADER}a.png,{ROW}\nb.heic,{ROW}\n")

@@ -63,7 +63,7 @@ def test_a_compressed_shard_is_named_with_a_reason(tmp_path, mode):
     assert "cannot be read as an uncompressed tar file" in entry.wrong
 
 
-def test_of_a_shard_cut_short_the_beginning_counts(tmp_path):
+def test_the_beginning_of_a_truncated_shard_is_listed(tmp_path):
     path = shard(tmp_path / "a.tar", {f"{i}.png": b"x" * 2000 for i in range(5)})
     path.write_bytes(path.read_bytes()[: 3 * 2560 + 700])
     found = list_pictures(tmp_path)
@@ -118,7 +118,7 @@ def test_pictures_of_formats_that_are_not_read_are_listed_with_the_remedy(tmp_pa
 
 
 def test_a_picture_that_changed_under_its_name(tmp_path):
-    """Its size and time tell, also through a link; of a member of a shard, the time of the shard."""
+    """Its size or time differs, also through a link; for a member of a shard, the time of the shard."""
     elsewhere = touch(tmp_path / "elsewhere", "1.png") / "1.png"
     folder = touch(tmp_path / "in", "a.png")
     (folder / "b.png").symlink_to(elsewhere)
@@ -142,7 +142,7 @@ def test_a_picture_that_changed_under_its_name(tmp_path):
 
 
 def test_memory_for_a_name(tmp_path):
-    """A million names are to take about 0.2 GB."""
+    """A million names should take about 0.25 GB."""
     touch(tmp_path, *(f"{i // 100}/picture_{i}.png" for i in range(2000)))
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""Picture files: every kind comes out right, and what cannot be used says why."""
+"""Picture files: every kind is read correctly, and errors say what is wrong."""
 
 import errno
 import struct
@@ -18,7 +18,7 @@ LUMA = np.array([0.299, 0.587, 0.114])
 
 
 def png(size, color_type, depth, rows):
-    """A PNG file written by hand, for the kinds that Pillow does not write."""
+    """A PNG file of a kind that Pillow does not write."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -123,7 +123,7 @@ def test_cmyk_jpeg(tmp_path):
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("name", ["gray.png", "palette.png", "colour.png", "deep.png", "gray.tif"])
 def test_orientation(tmp_path, name, orientation):
-    """As Pillow has it, for pictures with one plane and with several, which differ inside imageio."""
+    """As Pillow applies it, for pictures with one plane and with several."""
     picture = {
         "gray": Image.fromarray(BYTES),
         "palette": Image.fromarray(RGB).quantize(16),

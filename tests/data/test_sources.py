@@ -1,4 +1,4 @@
-"""Pictures read by number, on threads and in processes: the same ones, in the order asked for."""
+"""Pictures read by number, on threads and in processes: the same ones, in the requested order."""
 
 import os
 import sys

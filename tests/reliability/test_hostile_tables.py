@@ -1,4 +1,4 @@
-"""Model files come back as they were, and tables of eyes and file names never crash, whatever they are."""
+"""Any model is saved and loaded unchanged; no table of eyes and no file name causes a crash."""
 
 import os
 import re
@@ -58,7 +58,7 @@ def test_models_and_notes_come_back(tmp_path_factory, model, notes):
 @QUICK
 @given(rows=st.lists(st.lists(FIELDS, max_size=6), max_size=4), ending=st.sampled_from(["\n", "\r\n", "\r"]))
 def test_no_table_of_eyes_crashes(tmp_path_factory, rows, ending):
-    """A table is read, with names inside the folder and finite numbers, or refused by name."""
+    """A table is read, with names inside the folder and finite numbers, or refused by an error that names it."""
     folder = tmp_path_factory.getbasetemp()
     path = folder / "hostile_eyes.csv"
     lines = ["file,left_x,left_y,right_x,right_y", *(",".join(row) for row in rows)]
@@ -129,7 +129,7 @@ def test_no_names_of_files_crash(tmp_path_factory, names):
     )
 )
 def test_no_listed_name_leads_out_of_the_run(tmp_path_factory, parts):
-    """Of a list, and of the members of a shard."""
+    """Names in a list, and of members of a shard."""
     folder = tmp_path_factory.mktemp("names")
     name = "/".join([*parts, "x.png"])
     (folder / "list.txt").write_text(name + "\n")
