@@ -136,7 +136,7 @@ def render(params: GmFace, shape: Sequence[SupportsIndex] | np.ndarray) -> Float
     """
     _require_model(params)
     sides = tuple(shape) if isinstance(shape, Sequence | np.ndarray) else ()
-    if len(sides) != 2 or not all(isinstance(side, numbers.Integral) and side > 0 for side in sides):
+    if len(sides) != 2 or not all(isinstance(side, numbers.Integral) and int(side) > 0 for side in sides):
         raise ArgumentError("shape", f"must be (H, W), two whole numbers of at least 1; got {shape!r}")
     return _render(params, (int(sides[0]), int(sides[1])))
 

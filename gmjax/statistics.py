@@ -67,6 +67,7 @@ def image_statistics(images: Pictures) -> ImageStatistics:
     return statistics_of(total(host(_sums(checked_images(part))) for part in parts))
 
 
+@jax.jit
 def one_image(image: Picture) -> ImageStatistics:
     """The statistics of a single picture: with them the shared loss is exactly MSE + lambda PAE of that picture."""
     return ImageStatistics(image, jnp.square(image), image, image, jnp.ones((), int))

@@ -40,27 +40,31 @@ class ProcessesError(GmjaxError, ConnectionError):
 
 @contextlib.contextmanager
 def joined(
-    coordinator: str | None = None, count: int | None = None, index: int | None = None, *, distributed: bool = False
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+    *,
+    distributed: bool = False,
 ) -> Iterator[None]:
     """Around a whole run, before anything touches a device; with ``distributed`` the other processes join it.
 
     JAX finds the others itself on Cloud TPU, Slurm, Open MPI and Kubernetes. Elsewhere ``coordinator`` is the address
-    ``host:port`` of process 0, ``count`` the number of processes, and ``index`` the number of this one.
+    ``host:port`` of process 0, ``num_processes`` the number of processes, and ``process_id`` the number of this one.
 
     Raises ArgumentError for arguments that cannot be right, ProcessesError if the others do not come in five minutes.
     """
-    if not distributed and (coordinator, count, index) != (None, None, None):
+    if not distributed and (coordinator, num_processes, process_id) != (None, None, None):
         raise ArgumentError("distributed", "is needed with --coordinator, --processes and --process")
     with _stopping_at_sigterm():
         if distributed:
-            _start(coordinator, count, index)
+            _start(coordinator, num_processes, process_id)
         stopped = None
         try:
             yield
         except Stopped as error:
             stopped = error
         except jax.errors.JaxRuntimeError:
-            if process_count() > 1:
+            if count() > 1:
                 # Most likely another process is lost: the runtime will say which, and end this one.
                 time.sleep(2 * HEARTBEAT_SECONDS)
             raise
@@ -83,17 +87,17 @@ def leave(status: int) -> int:
     return status
 
 
-def process_index() -> int:
+def index() -> int:
     return jax.process_index()
 
 
-def process_count() -> int:
+def count() -> int:
     return jax.process_count()
 
 
 def is_first() -> bool:
     """Whether this is the process that writes what all have in common."""
-    return process_index() == 0
+    return index() == 0
 
 
 def stop_requested() -> bool:
@@ -102,7 +106,7 @@ def stop_requested() -> bool:
     With several processes all must call this equally often, for example once for each step of a loop that has the same
     number of steps everywhere: then it is True on all of them at the same call, no matter which of them got the signal.
     """
-    if process_count() == 1:
+    if count() == 1:
         return _stop.is_set()
     return bool(multihost_utils.reached_preemption_sync_point(next(_calls)))
 
@@ -115,7 +119,7 @@ def require_running() -> None:
 
 def barrier(name: str) -> None:
     """No process continues before all have come here."""
-    if process_count() > 1:
+    if count() > 1:
         multihost_utils.sync_global_devices(name)
 
 
@@ -126,12 +130,12 @@ def broadcast(text: str) -> str:
 
 def allgather(text: str) -> list[str]:
     """The ``text`` of each process, on all of them."""
-    if process_count() == 1:
+    if count() == 1:
         return [text]
     content = np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8)
     lengths = multihost_utils.process_allgather(np.array([len(content)], np.int32)).reshape(-1)
     padded = np.pad(content, (0, int(lengths.max()) + 1 - len(content)))
-    rows = np.asarray(multihost_utils.process_allgather(padded)).reshape(process_count(), -1)
+    rows = np.asarray(multihost_utils.process_allgather(padded)).reshape(count(), -1)
     return [
         row[:length].astype(np.uint8).tobytes().decode("utf-8", "surrogateescape")
         for row, length in zip(rows, lengths, strict=True)
@@ -140,8 +144,8 @@ def allgather(text: str) -> list[str]:
 
 def share_of(total: int) -> np.ndarray:
     """The numbers below ``total`` that are this process's work; the last one repeats where the shares are uneven."""
-    rows = -(-total // process_count())
-    return np.minimum(np.arange(rows) * process_count() + process_index(), total - 1)
+    rows = -(-total // count())
+    return np.minimum(np.arange(rows) * count() + index(), total - 1)
 
 
 def gathered(share: Any, total: int) -> Any:
@@ -150,26 +154,28 @@ def gathered(share: Any, total: int) -> Any:
     ``share``: a pytree of arrays (n, ...), of the same shapes on every process. All have as many devices.
     """
     every = multihost_utils.process_allgather(share)
-    if process_count() == 1:
+    if count() == 1:
         every = jax.tree.map(lambda leaf: np.asarray(leaf)[None], share)
     return jax.tree.map(lambda leaf: np.swapaxes(leaf, 0, 1).reshape(-1, *leaf.shape[2:])[:total], every)
 
 
-def _start(coordinator: str | None, count: int | None, index: int | None) -> None:
-    given = (coordinator, count, index)
+def _start(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
+    given = (coordinator, num_processes, process_id)
     if any(value is None for value in given) and given != (None, None, None):
         raise ArgumentError("coordinator", "goes with --processes and --process: give all three, or none")
-    if count is not None and index is not None and not 0 <= index < count:
-        raise ArgumentError("process", f"must be from 0 to {count - 1}, of {count} processes; got {index}")
+    if num_processes is not None and process_id is not None and not 0 <= process_id < num_processes:
+        raise ArgumentError(
+            "process", f"must be from 0 to {num_processes - 1}, of {num_processes} processes; got {process_id}"
+        )
     if coordinator is not None and not _is_address(coordinator):
         raise ArgumentError("coordinator", f"must be HOST:PORT of process 0, a port up to 65535; got {coordinator}")
-    where = "" if coordinator is None else f", process {index} of {count}, with process 0 at {coordinator}"
+    where = "" if coordinator is None else f", process {process_id} of {num_processes}, with process 0 at {coordinator}"
 
     def connect() -> None:
         jax.distributed.initialize(
             coordinator,
-            count,
-            index,
+            num_processes,
+            process_id,
             cluster_detection_method=None if coordinator is None else "deactivate",
             initialization_timeout=2 * START_SECONDS,  # ours ends earlier, and without a crash
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,

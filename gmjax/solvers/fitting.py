@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from gmjax.checks import checked_key, checked_start, is_known
 from gmjax.errors import ArgumentTypeError
-from gmjax.gmface import GmFace, pixel_axes, with_positive_diagonal
+from gmjax.gmface import GmFace, pixel_axes
 from gmjax.solvers import starts
 from gmjax.solvers.adam import Adam, Data, Loss
 from gmjax.solvers.config import FitConfig
@@ -37,8 +37,7 @@ def starting_model(init: GmFace | None, picture: Picture, config: FitConfig, key
     if not isinstance(init, GmFace):
         raise ArgumentTypeError("init", f"must be a GmFace, not {type(init).__name__}; a FitConfig goes in as config=")
     offset = init.offset if config.offset is None else config.offset
-    init = starts.in_range(checked_start(with_positive_diagonal(init), picture))
-    init = dataclasses.replace(init, offset=offset)
+    init = dataclasses.replace(checked_start(starts.usable(init), picture), offset=offset)
     if init.weights.ndim < picture.ndim - 1:
         return starts.solve_weights(init.means, init.precision_chol, picture, offset=offset)
     return init

@@ -182,11 +182,8 @@ class PreparedFit(NamedTuple):
     def result(self, last: Position) -> FitResult:
         """The result at the end of the last stage."""
         stage = self.stages[-1]
-        params = _result(stage.solver, stage.data, last.state)
-        names = [stage.name for stage in self.stages]
-        loss = {name: jnp.concatenate(parts) for name, parts in zip(names, last.parts, strict=True)}
-        diverged = _has_diverged(stage.solver, last.state)
-        return FitResult(params, measured(params, self.statistics, self.mask, loss, diverged))
+        parts = dict(zip((stage.name for stage in self.stages), last.parts, strict=True))
+        return _conclusion(stage.solver, stage.data, last.state, self.statistics, self.mask, parts)
 
     def finished(self) -> FitResult:
         """The result of all stages, run here and now."""
@@ -204,7 +201,6 @@ class PreparedFit(NamedTuple):
         return FitResult(model, info)
 
 
-@jax.jit
 def measured(params: GmFace, statistics: ImageStatistics, mask, loss: dict[str, Leaf], diverged: Leaf) -> FitInfo:
     """The figures of a fitted model; ``diverged`` is whether its last iterate was not valid."""
     picture = on_axes(params, *pixel_axes(statistics.shape[:2], params.offset, statistics.mean.dtype))
@@ -239,5 +235,7 @@ def _result(solver: Solver, data: Any, state: Any) -> GmFace:
 
 
 @partial(jax.jit, static_argnums=0)
-def _has_diverged(solver: Solver, state: Any) -> Leaf:
-    return solver.has_diverged(state)
+def _conclusion(solver: Solver, data: Any, state: Any, statistics, mask, parts) -> FitResult:
+    params = solver.result(data, state)
+    loss = {name: jnp.concatenate(chunks) for name, chunks in parts.items()}
+    return FitResult(params, measured(params, statistics, mask, loss, solver.has_diverged(state)))
