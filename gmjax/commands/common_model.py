@@ -31,7 +31,7 @@ class CommonModel(FitOptions):
     """Fit one formula to all faces of a collection: their common face."""
 
     photos: Annotated[
-        Positional[Path | None], arg(metavar="FOLDER", help_behavior_hint="(default: the 400 ORL faces)")
+        Positional[Path | None], arg(metavar="[FOLDER]", help_behavior_hint="(default: the 400 ORL faces)")
     ] = None
     """Folder with pictures of faces, in subfolders and .tar shards too; or a shard, or a list of files (.txt)."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import jax
+import tyro
 from jaxtyping import Array
 from tyro.conf import arg
 
@@ -117,7 +118,7 @@ class FitOptions:
     save_every: Annotated[float, arg(metavar="SECONDS")] = 30.0
     """How often a long computation saves its progress. In a folder each picture is saved when it is fitted."""
 
-    distribution: Annotated[DistributedOptions, arg(name="")] = DistributedOptions()
+    distribution: tyro.conf.OmitArgPrefixes[DistributedOptions] = DistributedOptions()
 
     def plan(self, *, from_published: bool, **more) -> Plan:
         """What the options stand for. ``from_published``: start from the published face if the number of Gaussians

@@ -123,7 +123,7 @@ def _opened(folder: Path, configuration: Mapping[str, Any], listed: bytes, overw
             _write_json(folder / CONFIG, configuration)
             yield Run(folder)
         except BaseException:
-            _remove_unused(folder, created)
+            _remove_unused(folder, created or [folder] if CONFIG in names else created)
             raise
 
 
