@@ -18,10 +18,10 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from gmjax.commands.blocks import PICTURES_A_BLOCK, Blocks
 from PIL import Image
 
 from benchmarks.timing import table
-from gmjax.commands.blocks import PICTURES_A_BLOCK, Blocks
 from gmjax.data import Crop, ListedPictures, cores, keep_memory, list_pictures, read_ahead, read_pictures
 from gmjax.parallel import statistics
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+from gmjax.commands.shared import progress
 from tyro.conf import arg
 
-from gmjax.commands.shared import progress
 from gmjax.data import Faces, caspeal_faces, load_folder, orl_faces
 from gmjax.parallel import processes, watch
 
