@@ -1,4 +1,4 @@
-"""What ``import gmjax`` promises: quick, no device touched, no setting changed, imports in one direction, no circles."""
+"""What ``import gmjax`` promises: quick, no device touched, no setting changed, and imports without circles."""
 
 import ast
 import subprocess
