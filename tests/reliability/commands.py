@@ -1,4 +1,4 @@
-"""The gmjax command, and experiments, in processes of their own, which can be killed, stopped and watched."""
+"""The gmjax command, and experiments, in processes of their own, which can be killed and interrupted."""
 
 import dataclasses
 import importlib
@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ class Command:
 
     def status(self, timeout: float = 240) -> int:
         self.process.join(timeout)
-        assert self.process.exitcode is not None, f"it hangs; it had said: {self.said()}"
+        assert self.process.exitcode is not None, f"it hangs; its output: {self.said()}"
         return self.process.exitcode
 
     def said(self) -> str:
@@ -39,44 +38,26 @@ def start(
     program: str = "gmjax",
     name: str = "log",
     devices: int = 1,
-    hangs: bool = False,
-    **patience: float,
+    **seconds: float,
 ) -> Command:
-    """``gmjax ARGUMENTS`` begun in ``folder``; ``patience``: other values of the constants of gmjax.parallel.watch
-    and processes.
+    """Starts ``gmjax ARGUMENTS`` in ``folder``; ``seconds``: other values of the constants of gmjax.parallel.processes.
 
     ``program``: the module of an experiment, in place of gmjax.
     """
     log = folder / f"{name}.txt"
     words = [str(argument) for argument in arguments]
-    process = CONTEXT.Process(target=_run, args=(folder, program, words, log, devices, hangs, patience))
+    process = CONTEXT.Process(target=_run, args=(folder, program, words, log, devices, seconds))
     process.start()
     return Command(process, log)
 
 
 def start_together(
-    folder: Path,
-    count: int,
-    *arguments: object,
-    program: str = "gmjax",
-    devices: int = 2,
-    hang: int | None = None,
-    **patience: float,
+    folder: Path, count: int, *arguments: object, program: str = "gmjax", **seconds: float
 ) -> list[Command]:
-    """``count`` processes of one distributed run; number ``hang`` waits for its first picture for ever."""
+    """``count`` processes of one distributed run, with two devices each."""
     together = of_several(count)
     return [
-        start(
-            folder,
-            *arguments,
-            *together,
-            i,
-            program=program,
-            name=f"log{i}",
-            devices=devices,
-            hangs=i == hang,
-            **patience,
-        )
+        start(folder, *arguments, *together, i, program=program, name=f"log{i}", devices=2, **seconds)
         for i in range(count)
     ]
 
@@ -129,8 +110,7 @@ def _run(
     arguments: list[str],
     log: Path,
     devices: int,
-    hangs: bool,
-    patience: dict[str, float],
+    seconds: dict[str, float],
 ) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
@@ -139,14 +119,12 @@ def _run(
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what runs in a shell's background
     import jax
 
-    from gmjax import data
     from gmjax.commands import main
-    from gmjax.parallel import processes, watch
+    from gmjax.parallel import processes
 
-    for name, value in patience.items():
-        setattr(processes if hasattr(processes, name) else watch, name, value)
-    if hangs:
-        data.ListedPictures.read = lambda *_: threading.Event().wait()
+    for name, value in seconds.items():
+        assert hasattr(processes, name)
+        setattr(processes, name, value)
     jax.config.update("jax_num_cpu_devices", devices)
     if program == "gmjax":
         sys.exit(main.main(arguments))
@@ -156,5 +134,3 @@ def _run(
     name = program.rpartition(".")[2]
     sys.modules[f"experiments.{name}"] = importlib.import_module(program)
     script.main(name)
-    if jax.distributed.is_initialized():
-        jax.distributed.shutdown()  # done at the exit of a process that is not a test's
