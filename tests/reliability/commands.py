@@ -1,7 +1,6 @@
-"""The gmjax command, and experiments, in processes of their own, which can be killed and interrupted."""
+"""The gmjax command in processes of its own, which can be killed and interrupted."""
 
 import dataclasses
-import importlib
 import multiprocessing
 import os
 import signal
@@ -35,31 +34,22 @@ class Command:
 def start(
     folder: Path,
     *arguments: object,
-    program: str = "gmjax",
     name: str = "log",
     devices: int = 1,
     **seconds: float,
 ) -> Command:
-    """Starts ``gmjax ARGUMENTS`` in ``folder``; ``seconds``: other values of the constants of gmjax.parallel.processes.
-
-    ``program``: the module of an experiment, in place of gmjax.
-    """
+    """Starts ``gmjax ARGUMENTS`` in ``folder``; ``seconds``: other values of constants of gmjax.parallel.processes."""
     log = folder / f"{name}.txt"
     words = [str(argument) for argument in arguments]
-    process = CONTEXT.Process(target=_run, args=(folder, program, words, log, devices, seconds))
+    process = CONTEXT.Process(target=_run, args=(folder, words, log, devices, seconds))
     process.start()
     return Command(process, log)
 
 
-def start_together(
-    folder: Path, count: int, *arguments: object, program: str = "gmjax", **seconds: float
-) -> list[Command]:
+def start_together(folder: Path, count: int, *arguments: object, **seconds: float) -> list[Command]:
     """``count`` processes of one distributed run, with two devices each."""
     together = of_several(count)
-    return [
-        start(folder, *arguments, *together, i, program=program, name=f"log{i}", devices=2, **seconds)
-        for i in range(count)
-    ]
+    return [start(folder, *arguments, *together, i, name=f"log{i}", devices=2, **seconds) for i in range(count)]
 
 
 def of_several(count: int) -> tuple[object, ...]:
@@ -106,7 +96,6 @@ def results(folder: Path) -> dict[str, bytes]:
 
 def _run(
     folder: Path,
-    program: str,
     arguments: list[str],
     log: Path,
     devices: int,
@@ -126,11 +115,4 @@ def _run(
         assert hasattr(processes, name)
         setattr(processes, name, value)
     jax.config.update("jax_num_cpu_devices", devices)
-    if program == "gmjax":
-        sys.exit(main.main(arguments))
-    sys.argv = [program, *arguments]
-    from experiments import script
-
-    name = program.rpartition(".")[2]
-    sys.modules[f"experiments.{name}"] = importlib.import_module(program)
-    script.main(name)
+    sys.exit(main.main(arguments))
