@@ -220,6 +220,25 @@ def ending_together() -> Iterator[None]:
         watch.end()
 
 
+@contextlib.contextmanager
+def joined(coordinator: str | None, count: int | None, index: int | None, distributed: bool) -> Iterator[None]:
+    """Placeholder until the redesigned processes.py is merged."""
+    from gmjax.errors import ArgumentError
+
+    if not distributed and (coordinator, count, index) != (None, None, None):
+        raise ArgumentError(_THREE, "require --distributed")
+    if distributed:
+        try:
+            start(coordinator, count, index)
+        except ValueError as error:
+            raise ArgumentError("--distributed", str(error)) from error
+    with ending_together():
+        yield
+
+
+allgather, barrier = from_each, together
+
+
 def leave(status: int) -> int:
     """``status``; but a process that left ``ending_together`` by an error exits here and now.
 
