@@ -1,6 +1,7 @@
-"""Makes the README's picture, of nothing but the project's own renders.
+"""Draws the README's figure from the model of ``make common-model``.
 
-Command: make picture   (after make common-model; a few seconds)
+Command:   make picture
+Cost:      seconds
 """
 
 import math
@@ -23,7 +24,7 @@ def main() -> None:
         "80: the common face": model,
         "rotated": gmjax.rotate(model, math.radians(30)),
         "scaled": gmjax.scale(model, 2.0, middle),
-        "moved": gmjax.translate(model, (0.0, 0.2)),
+        "translated": gmjax.translate(model, (0.0, 0.2)),
     }
     figure = Figure(figsize=(12, 2.3), layout="constrained")
     for axes, (name, params) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):

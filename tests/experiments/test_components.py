@@ -3,9 +3,9 @@
 from experiments import components
 
 
-def test_the_better_order_is_nearer(kept):
+def test_the_order_by_error_is_better(cached):
     config = components.Config(size=24, counts=(2, 20, 80), steps=8)
-    report = components.run(config, kept)
+    report = components.run(config, cached)
     (comparison,) = report.comparisons
     assert comparison.agrees
     assert set(report.figures) == {"fig9.png", "fig9_errors.png"}

@@ -1,21 +1,24 @@
-"""Two processes of two devices each, for real: the same section as of one, and the same results kept."""
+"""Two processes with two devices each give the same section and cache as one process."""
+
+import json
 
 import jax
 import numpy as np
 import pytest
 
-from experiments.kept import Kept
+from experiments.cache import Cache
+from gmjax.errors import GmjaxError
 from gmjax.parallel import processes
 from tests.reliability import commands
 
 TINY = "tests.experiments.tiny"
 
 
-def kept_in(runs) -> list[str]:
-    return sorted(path.name for path in (runs / "kept").rglob("*") if path.is_file())
+def results_in(runs) -> list[str]:
+    return sorted(path.name for path in (runs / "cache").rglob("*") if path.is_file())
 
 
-def test_the_same_as_of_one(tmp_path, folder_of_faces):
+def test_the_same_as_one_process(tmp_path, folder_of_faces):
     arguments = ("--data", folder_of_faces, "--size", 24)
     one = commands.start(tmp_path, *arguments, "--runs", "one", program=TINY)
     assert one.status() == 0, one.said()
@@ -23,27 +26,27 @@ def test_the_same_as_of_one(tmp_path, folder_of_faces):
     assert [command.status() for command in together] == [0, 0], together[0].said() + together[1].said()
     sections = [(tmp_path / runs / "tiny" / "section.md").read_text() for runs in ("one", "two")]
     assert sections[0] == sections[1]
-    assert kept_in(tmp_path / "one") == kept_in(tmp_path / "two")
-    assert "pictures in two" in together[0].said()
-    assert "A tiny experiment" not in together[1].said(), "the first one says it"
+    assert results_in(tmp_path / "one") == results_in(tmp_path / "two")
+    assert "figures in two" in together[0].said()
+    assert "A tiny experiment" not in together[1].said(), "only process 0 prints the section"
 
 
 def test_other_pictures_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(processes, "from_each", lambda text: [text, "another of another False"])
-    with pytest.raises(OSError, match="process 1 has other pictures, options or code than process 0"):
-        Kept(tmp_path)(kept_in, tmp_path)
+    monkeypatch.setattr(processes, "allgather", lambda text: [text, json.dumps(["another key", False])])
+    with pytest.raises(GmjaxError, match="process 1 has other pictures, options or code than process 0"):
+        Cache(tmp_path)(results_in, tmp_path)
 
 
 def test_a_folder_that_is_not_shared_is_refused(tmp_path, monkeypatch):
-    """What process 0 has is not to be computed by the others alone."""
+    """The other processes must not compute what process 0 reads."""
     monkeypatch.setattr(processes, "is_first", lambda: False)
-    monkeypatch.setattr(processes, "from_each", lambda text: [text.replace("False", "True"), text])
-    with pytest.raises(OSError, match="give --runs a folder that all processes share"):
-        Kept(tmp_path)(kept_in, tmp_path)
+    monkeypatch.setattr(processes, "allgather", lambda text: [text.replace("false", "true"), text])
+    with pytest.raises(GmjaxError, match="use a folder for --runs that all share"):
+        Cache(tmp_path)(results_in, tmp_path)
 
 
-def test_shares_of_processes_join_to_the_whole(monkeypatch):
-    """Of seven in threes; as the other two would send it."""
+def test_gathered_restores_the_order_of_the_shares(monkeypatch):
+    """Three processes share seven items; the results of the other two are simulated."""
     monkeypatch.setattr(processes, "count", lambda: 3)
     shares = []
     for index in range(3):

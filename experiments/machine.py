@@ -1,4 +1,4 @@
-"""On what machine and with which versions something was measured."""
+"""The machine and the versions that results were measured with."""
 
 import importlib.metadata
 import os
@@ -9,6 +9,7 @@ import jax
 
 
 def machine() -> str:
+    """The processor, the number of cores, JAX's device, and the versions of Python, JAX and PyTorch."""
     model = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
