@@ -34,10 +34,10 @@ def main() -> None:
 
 
 def run(name: str, data: Path | None) -> None:
-    begun = time.perf_counter()
+    began = time.perf_counter()
     module = importlib.import_module(f"benchmarks.{name}")
     measured = module.run(data) if name == "solvers" else module.run()
-    print(f"{name} ({time.perf_counter() - begun:.0f} s)\n\n{measured}\n", flush=True)
+    print(f"{name} ({time.perf_counter() - began:.0f} s)\n\n{measured}\n", flush=True)
     write(name, f"{module.__doc__.strip()}\n\n{measured}")
 
 

@@ -27,9 +27,9 @@ def run() -> str:
     faces, start = orl_faces().images, gmjax.published_common_face()
     images = faces[np.arange(FACES) % len(faces)]
     dict(parallel.fit_many(images[:1], start, config=CONFIG))
-    begun = time.perf_counter()
+    began = time.perf_counter()
     errors = [float(result.info.mse) for _, result in parallel.fit_many(images, start, config=CONFIG)]
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - began
     evaluations = FACES * CONFIG.settled_steps / seconds
     return table(
         ("device", "faces/s", "mean MSE", "1e9 exponentials/s", "GB/s"),

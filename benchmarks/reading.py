@@ -95,10 +95,10 @@ def _decode(pictures: ListedPictures, count: int, barrier, seconds) -> None:
     names = [str(pictures.root / pictures.name(number)) for number in range(FILES)]
     contents = [Path(name).read_bytes() for name in names]
     barrier.wait(300)
-    begun = time.perf_counter()
+    began = time.perf_counter()
     for number in range(count):
         pictures.crop.of(contents[number % FILES], names[number % FILES], None)
-    seconds.put(time.perf_counter() - begun)
+    seconds.put(time.perf_counter() - began)
 
 
 def _reading(pictures: ListedPictures, count: int, workers: int) -> float:

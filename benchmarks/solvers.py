@@ -34,9 +34,9 @@ def run(data: Path | None = None) -> str:
         jax.block_until_ready(gmjax.fit(images[0], start, config=config))
     for image in images:
         for setting, config in settings.items():
-            begun = time.perf_counter()
+            began = time.perf_counter()
             errors[setting].append(float(gmjax.fit(image, start, config=config).info.mse))
-            seconds[setting].append(time.perf_counter() - begun)
+            seconds[setting].append(time.perf_counter() - began)
     found = {s: (float(np.median(seconds[s])), float(np.mean(errors[s]))) for s in settings}
     _draw(found)
     rows = [(*setting, *point) for setting, point in found.items()]

@@ -49,9 +49,9 @@ def run() -> str:
 def _steps(faces) -> str:
     start, sides, lines = gmjax.published_common_face(), {}, []
     for count in COUNTS:
-        begun = time.perf_counter()
+        began = time.perf_counter()
         statistics = jax.block_until_ready(parallel.image_statistics(GeneratedPictures(faces, count)))
-        lines.append(f"Statistics of {count} generated pictures: {time.perf_counter() - begun:.1f} s.")
+        lines.append(f"Statistics of {count} generated pictures: {time.perf_counter() - began:.1f} s.")
         assert statistics.count == count
         config = gmjax.FitConfig(steps=STEPS)
         sides[f"{count} pictures"] = lambda s=statistics, c=config: gmjax.fit_common(s, start, config=c)

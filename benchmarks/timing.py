@@ -27,9 +27,9 @@ def alternately(
 
 
 def seconds_of(call: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+    began = time.perf_counter()
     jax.block_until_ready(call())
-    return time.perf_counter() - begun
+    return time.perf_counter() - began
 
 
 def against_first(what: str, seconds: Mapping[str, float]) -> str:

@@ -58,9 +58,9 @@ class Cache:
             if found is None:
                 raise GmjaxError(f"{path} of process 0 cannot be read here: use a folder for --runs that all share")
         else:
-            begun = time.perf_counter()
+            began = time.perf_counter()
             value = function(*arguments)
-            content = pickle.dumps((value, time.perf_counter() - begun))
+            content = pickle.dumps((value, time.perf_counter() - began))
             if processes.is_first():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(path, content)

@@ -194,13 +194,13 @@ def fits_by_pytorch(images, start: gmjax.GmFace, steps: int, version: str) -> tu
     """The MSE of each image after ``steps``, and the seconds per face; ``version`` is PyTorch's, for the cache."""
     from experiments import pytorch
 
-    begun, errors = time.perf_counter(), []
+    began, errors = time.perf_counter(), []
     for image in progress(images, label="PyTorch", unit="face"):
         training = pytorch.EagerTraining(start, image, 0.1)
         for _ in range(steps):
             training.step()
         errors.append(np.mean((training.net().detach().numpy() - image) ** 2))
-    return np.array(errors), (time.perf_counter() - begun) / len(images)
+    return np.array(errors), (time.perf_counter() - began) / len(images)
 
 
 def draw_curves(errors, numbers: list[int]) -> Figure:

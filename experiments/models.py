@@ -55,11 +55,11 @@ def fit_faces(images, start: gmjax.GmFace | None, config: gmjax.FitConfig, seed:
     """One model per face, all from ``start``; ``seed`` is for random starts. The processes of a run share the faces."""
     key = jax.random.key(seed)
     dict(parallel.fit_many(images[:1], start, config=config, key=key))  # compiles
-    begun = time.perf_counter()
+    began = time.perf_counter()
     mine = processes.share_of(len(images))
     fits = parallel.fit_many(images[mine], start, config=config, key=key, numbers=mine.tolist())
     fits = sorted(progress(fits, label=label, unit="face", total=len(mine)))
-    seconds = (time.perf_counter() - begun) / len(images)
+    seconds = (time.perf_counter() - began) / len(images)
     results = [on_host(result) for _, result in fits]
     params = jax.tree.map(lambda *leaves: np.stack(leaves), *(result.params for result in results))
     mse, pae = (np.array([getattr(result.info, figure) for result in results]) for figure in ("mse", "pae"))

@@ -177,11 +177,11 @@ def train_epochs(images, statistics: ImageStatistics, state, plan: Plan, epochs:
         images, statistics, state, plan.config, key=jax.random.key(plan.seed), first=epochs.start, last=epochs.stop
     )
     label = f"m = {state.free.shapes.shape[1]}, lambda {plan.pae_weight:g}, from epoch {epochs.start}"
-    losses, begun = [], time.perf_counter()
+    losses, began = [], time.perf_counter()
     for after, some in progress(passes, label=label, unit="epoch", total=len(epochs)):
         state = after
         losses.append(np.asarray(some))
-    return on_host(state), np.concatenate(losses), time.perf_counter() - begun
+    return on_host(state), np.concatenate(losses), time.perf_counter() - began
 
 
 def errors_of(model: gmjax.GmFace, statistics: ImageStatistics) -> Errors:
@@ -241,9 +241,9 @@ def paper_config(steps: int) -> gmjax.FitConfig:
 def timed_fit(statistics: ImageStatistics, start, config: gmjax.FitConfig) -> tuple[gmjax.FitResult, float]:
     """A fit and its seconds without compilation."""
     parallel.fit_common(statistics, start, config=config)
-    begun = time.perf_counter()
+    began = time.perf_counter()
     result = jax.block_until_ready(parallel.fit_common(statistics, start, config=config))
-    return result, time.perf_counter() - begun
+    return result, time.perf_counter() - began
 
 
 def add_losses(report: Report, config: Config, trained) -> None:
