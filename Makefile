@@ -1,15 +1,15 @@
-# Everything sets itself up: a virtual environment in $(VENV), pinned versions, nothing done twice.
+# Each target sets up what it needs in $(VENV), with pinned versions, and does nothing twice.
 #
 #   make common-model                       the common face of the 400 ORL faces
-#   make common-model DATA=folder           ... of your own pictures (EYES=eyes.csv, ALIGNED=1, COMPONENTS=80, OUT=folder)
-#                                           again: goes on if it was interrupted (OVERWRITE=1 begins anew)
-#   make test | lint | types | format       the whole suite; style; types; rewrite in the project's style
-#   make soak                               faults made on purpose, for 15 minutes (MINUTES=15), into docs/reliability.md
-#   make bench                              what is fast, into benchmarks/RESULTS.md (ONLY=step; DATA=folder for solvers)
-#   make experiments                        the paper reproduced, into experiments/RESULTS.md: half an hour; FULL=1 the
-#                                           paper's size, for hours (DATA=orl|caspeal|folder, ROOT=folder, ALSO=folder, ALIGNED=1)
+#   make common-model DATA=folder           of your own pictures (EYES=eyes.csv, ALIGNED=1, COMPONENTS=80, OUT=folder);
+#                                           an interrupted run is resumed, OVERWRITE=1 discards it
+#   make test | lint | types | format       the test suite; style; type checks; reformat the code
+#   make soak                               injected faults for 15 minutes (MINUTES=15), into docs/reliability.md
+#   make bench                              speed comparisons, into benchmarks/RESULTS.md (ONLY=step; DATA=folder for solvers)
+#   make experiments                        the paper reproduced, into experiments/RESULTS.md, in half an hour; FULL=1 at the
+#                                           paper's size, in hours (DATA=orl|caspeal|folder, ROOT=folder, ALSO=folder, ALIGNED=1)
 #   make picture                            the README's picture, from runs/common-model
-#   make lock                               pin the newest versions of everything
+#   make lock                               pin the newest versions of all dependencies
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -20,7 +20,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 OUT ?= runs/common-model
 MINUTES ?= 15
-# DATA, EYES, ALIGNED: the user's pictures, where their eyes are, or that they are aligned already.
+# DATA: a folder of pictures; EYES: a table of their eyes; ALIGNED: they are aligned already.
 ARGUMENTS := --out "$(OUT)" $(if $(COMPONENTS),--components $(COMPONENTS)) $(if $(OVERWRITE),--overwrite)
 ARGUMENTS += $(if $(DATA),--data "$(DATA)") $(if $(EYES),--eyes "$(EYES)") $(if $(ALIGNED),--aligned)
 
@@ -36,7 +36,7 @@ test: $(READY)
 soak: $(READY)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.reliability --minutes $(MINUTES)
 
-# About three minutes on two cores. Also installs PyTorch, which nothing else here needs.
+# About three minutes on two cores. Also installs PyTorch, which only bench and experiments need.
 bench: $(BENCH_READY)
 	OMP_NUM_THREADS=2 $(BIN)/python -m benchmarks $(ONLY) $(if $(DATA),--data "$(DATA)")
 
@@ -61,18 +61,18 @@ picture: $(READY)
 lock: $(READY)
 	$(PIP) uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
-		--extra orl --extra align --extra experiments --extra dev pyproject.toml --output-file requirements.lock
+		--extra dev pyproject.toml --output-file requirements.lock
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "gmjax needs Python 3.11 or newer, and $(PYTHON) is older: make PYTHON=python3.12 ..." >&2; exit 1; }
-	@echo "Setting up $(VENV): this takes a minute or two, once."
+	@echo "Setting up $(VENV): this takes a minute or two."
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --requirement requirements.lock
 	$(PIP) --no-deps --editable .
 	@touch $@
 
-# The index decides which build of PyTorch this is: a CPU build suffices, one with CUDA is some GB larger.
+# The package index decides which build of PyTorch this is: one for the CPU suffices, one with CUDA takes some GB more.
 $(BENCH_READY): $(READY) requirements-bench.lock
 	$(PIP) --requirement requirements-bench.lock
 	@$(BIN)/python -c 'import torch; print("PyTorch", torch.__version__, "with CUDA" if torch.version.cuda else "for the CPU")'

@@ -21,7 +21,7 @@ from PIL import Image
 
 from experiments.markdown import table
 from gmjax.commands.blocks import PICTURES_A_BLOCK, Blocks
-from gmjax.data import Crop, ListedPictures, cores, keep_memory, read_ahead, read_pictures, write_listing
+from gmjax.data import Crop, ListedPictures, cores, keep_memory, list_pictures, read_ahead, read_pictures
 from gmjax.parallel import statistics
 
 KINDS = {"photographs": (2000, Crop(120, aligned=True)), "tiny pictures": (16_000, Crop(16, aligned=True))}
@@ -35,7 +35,7 @@ def run() -> str:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name, "in")
             _fill(folder, kind)
-            pictures = ListedPictures(write_listing(Path(name, "pictures.txt"), folder), folder, crop)
+            pictures = ListedPictures(list_pictures(folder), folder, crop)
             sides = {
                 f"decoding alone, {processes} processes": lambda p=pictures, c=count: _decoding(p, c, processes),
                 "read_pictures, threads": lambda p=pictures, c=count: _reading(p, c, 0),

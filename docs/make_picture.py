@@ -1,7 +1,6 @@
-"""Draws the README's figure from the model of ``make common-model``.
+"""Make the picture in the README from the project's own renders.
 
-Command:   make picture
-Cost:      seconds
+Command: make picture   (after make common-model; a few seconds)
 """
 
 import math
@@ -24,7 +23,7 @@ def main() -> None:
         "80: the common face": model,
         "rotated": gmjax.rotate(model, math.radians(30)),
         "scaled": gmjax.scale(model, 2.0, middle),
-        "translated": gmjax.translate(model, (0.0, 0.2)),
+        "moved": gmjax.translate(model, (0.0, 0.2)),
     }
     figure = Figure(figsize=(12, 2.3), layout="constrained")
     for axes, (name, params) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):

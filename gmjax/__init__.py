@@ -1,34 +1,45 @@
 """gmjax: a face, or any picture, as one explicit formula, a sum of two-dimensional Gaussians."""
 
+from gmjax import analysis, parallel
 from gmjax._version import __version__
 from gmjax.common import fit_common
+from gmjax.errors import ArgumentError, DivergedError, GmjaxError
 from gmjax.files.models import load, save
-from gmjax.gmface import GmFace, from_precision, gmface, pixel_grid, precision, render
+from gmjax.gmface import GmFace, from_precision, gmface, pixel_grid, precision, render, stack, unstack
 from gmjax.gmnet import GmNet
-from gmjax.losses import ImageStatistics, image_statistics, mse, pae, psnr
+from gmjax.losses import mse, pae, psnr
 from gmjax.personal import fit
 from gmjax.published import published_common_face
 from gmjax.solvers.config import FitConfig
-from gmjax.solvers.fitting import FitInfo, FitResult
+from gmjax.solvers.stages import FitInfo, FitResult
+from gmjax.solvers.unconstrained import Unconstrained, from_unconstrained, to_unconstrained
+from gmjax.statistics import ImageStatistics, image_statistics
 from gmjax.transforms import affine, rotate, scale, translate
 
 __all__ = [
+    "ArgumentError",
+    "DivergedError",
     "FitConfig",
     "FitInfo",
     "FitResult",
     "GmFace",
     "GmNet",
+    "GmjaxError",
     "ImageStatistics",
+    "Unconstrained",
     "__version__",
     "affine",
+    "analysis",
     "fit",
     "fit_common",
     "from_precision",
+    "from_unconstrained",
     "gmface",
     "image_statistics",
     "load",
     "mse",
     "pae",
+    "parallel",
     "pixel_grid",
     "precision",
     "psnr",
@@ -37,5 +48,8 @@ __all__ = [
     "rotate",
     "save",
     "scale",
+    "stack",
+    "to_unconstrained",
     "translate",
+    "unstack",
 ]

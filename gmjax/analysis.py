@@ -1,61 +1,57 @@
-"""Which components of a model matter most (paper, IV: Fig. 9, and a better order)."""
+"""Which components of a model matter most: the paper's order (Fig. 9), and one by the error without them."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from gmjax.gmface import GmFace, pixel_axes
-from gmjax.sums.points import gaussians
+from gmjax.solvers.exact_weights import growth_without, normal_equations, without
 
-# Of the equations' mean diagonal: far below what a component adds, far above the rounding of float64.
+# Relative to the mean diagonal of the Gram matrix: far below what a component contributes, far above float64 rounding.
 _RIDGE = 1e-10
-_TERMS = 2**24
 
 
 def order_by_weight(params: GmFace) -> Int[np.ndarray, " m"]:
-    """The components from the largest |weight| to the smallest, the paper's order; colours by their norm."""
+    """Indices of the components by decreasing |weight|, the paper's order; for colour by the norm over channels."""
     return np.argsort(-_size_of_weights(np.asarray(params.weights, np.float64)), kind="stable")
 
 
-def order_by_error(params: GmFace, shape: tuple[int, int], *, offset: float = 1.0) -> Int[np.ndarray, " m"]:
-    """The components from the one missed most to the one missed least, on the pixels of ``shape`` (H, W).
+def order_by_error(params: GmFace, shape: tuple[int, int]) -> Int[np.ndarray, " m"]:
+    """Indices of the components from the most important to the least, judged on the pixels of ``shape`` (H, W).
 
-    From all of them, the one is left out without which the mean square error to the whole model grows least when the
-    weights of the others are solved for again; and so on until one is left. Of m components with weights w and Gram
-    matrix G, leaving out j costs w_j^2 / (G^-1)_jj. Computed on the host in float64.
+    Backward elimination: starting from all components, remove the one whose removal increases the mean squared error to
+    the whole model least, after the weights of the others are solved for again; repeat until one is left. In float64.
     """
-    gram = _gram(params, shape, offset)
+    gram = _gram(params, shape)
     inverse = np.linalg.inv(gram + _RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram)))
     weights = np.asarray(params.weights, np.float64).reshape(len(gram), -1)
     left_out: list[int] = []
     for _ in range(len(gram)):
-        pivots = np.diagonal(inverse)
-        growth = np.sum(weights**2, axis=1) / np.where(pivots > 0, pivots, np.inf)
+        with np.errstate(divide="ignore", invalid="ignore"):  # components that are left out already
+            growth = growth_without(inverse, weights)
         growth[left_out] = np.inf
-        j = int(np.argmin(growth))
-        left_out.append(j)
-        column = inverse[:, j] / inverse[j, j]
-        weights = weights - np.outer(column, weights[j])
-        inverse = inverse - np.outer(column, inverse[j])
+        left_out.append(int(np.nanargmin(growth)))
+        inverse, weights = without(inverse, weights, left_out[-1])
     return np.array(left_out[::-1])
 
 
 def take(params: GmFace, which: Int[Array, " k"] | Int[np.ndarray, " k"]) -> GmFace:
-    """The model of the components ``which``, their weights as they are; ``solve_weights`` finds the best ones."""
-    return GmFace(params.weights[which], params.means[which], params.precision_chol[which])
+    """The model with only the components ``which`` (k,), their weights unchanged.
+
+    ``gmjax.solvers.starts.solve_weights`` finds the weights that are best without the other components.
+    """
+    return jax.tree.map(lambda leaf: leaf[which], params)
 
 
 def _size_of_weights(weights: Float[np.ndarray, "m *c"]) -> Float[np.ndarray, " m"]:
     return np.abs(weights) if weights.ndim == 1 else np.linalg.norm(weights, axis=1)
 
 
-def _gram(params: GmFace, shape: tuple[int, int], offset: float) -> Float[np.ndarray, "m m"]:
-    """The mean over the pixels of the products of every two Gaussians."""
-    rows, columns = pixel_axes(shape, offset, params.means.dtype)
-    m, gram = params.num_components, np.zeros((params.num_components,) * 2)
-    band = max(1, _TERMS // (m * shape[1]))
-    for first in range(0, shape[0], band):
-        band_of_rows = rows[first : first + band, None]
-        g = np.asarray(gaussians(params.means, params.precision_chol, band_of_rows, columns[None]), np.float64)
-        g = g.reshape(m, -1)
-        gram += g @ g.T
-    return gram / (shape[0] * shape[1])
+def _gram(params: GmFace, shape: tuple[int, int]) -> Float[np.ndarray, "m m"]:
+    """The Gram matrix: the mean over pixels of the product of each pair of Gaussians."""
+    with jax.enable_x64(True):
+        means, chol = (jnp.asarray(part, jnp.float64) for part in (params.means, params.precision_chol))
+        everywhere = jnp.full(shape, 1 / (shape[0] * shape[1]))
+        axes = pixel_axes(shape, params.offset, jnp.float64)
+        return np.asarray(jax.jit(normal_equations)(means, chol, everywhere, everywhere, *axes)[0])

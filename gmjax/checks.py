@@ -1,110 +1,197 @@
-"""Arguments that cannot be right are refused here, in words that name the argument and say what to do.
+"""Arguments that cannot be right are refused here, with errors that name the argument and say what to do.
 
-Shapes and types are always checked. Values are checked when they are there: an array that is being traced (under the
-caller's ``jit``, ``vmap`` or ``grad``) has none yet, and passes.
+Shapes and types are always checked. Values are checked where they are known: an array that is being traced (under the
+caller's ``jit``, ``vmap`` or ``grad``) has no values yet, and passes.
 """
 
+import contextlib
 import dataclasses
 import os
+from collections.abc import Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array, Float
 
+from gmjax.errors import ArgumentError, ArgumentTypeError
 from gmjax.types import Picture
+
+MOST_CHANNELS = 4
+"""A picture of more channels is more likely a batch, or has its axes in another order."""
 
 
 def require_same_shape(what: str, a, b) -> None:
-    """Before any subtraction: ``(4,) - (4, 1)`` would broadcast without a word."""
+    """Before any subtraction: ``(4,) - (4, 1)`` would broadcast silently."""
     if jnp.shape(a) != jnp.shape(b):
-        raise ValueError(f"{what}: both pictures must have the same shape; got {jnp.shape(a)} and {jnp.shape(b)}")
+        raise ArgumentError(what, f"needs two pictures of the same shape; got {jnp.shape(a)} and {jnp.shape(b)}")
 
 
-def checked_image(image, what: str = "image") -> Float[Array, "h w *c"]:
-    """``image`` as floating point numbers in [0, 1] of shape (H, W) or (H, W, C)."""
-    return _checked(image, what, ("H", "W"))
+def is_known(*arrays) -> bool:
+    """Whether the values of all ``arrays`` are known: none is being traced."""
+    return not any(isinstance(array, jax.core.Tracer) for array in arrays)
 
 
-def checked_images(images, what: str = "images") -> Float[Array, "n h w *c"]:
-    """``images`` as floating point numbers in [0, 1] of shape (N, H, W) or (N, H, W, C)."""
-    return _checked(images, what, ("N", "H", "W"))
+def checked_image(image, name: str = "image", *, channels: int | None = None) -> Float[Array, "h w *c"]:
+    """``image`` as floating point numbers in [0, 1] of shape (H, W) or (H, W, C), float32 if it has fewer bits.
+
+    ``channels``: how many there are, where they are more than four.
+    """
+    image = _checked(image, name, ("H", "W"))
+    if image.ndim == 3:
+        _require_channels(image.shape, name, channels)
+    return image
 
 
-def checked_mask(mask, shape: tuple[int, ...]) -> Shaped[Array, "h w"] | None:
-    """``mask`` (H, W), True or a weight >= 0 for every pixel that counts; at least one must."""
+def checked_images(images, name: str = "images", *, channels: int | None = None) -> Float[Array, "n h w *c"]:
+    """``images`` as floating point numbers in [0, 1] of shape (N, H, W) or (N, H, W, C), float32 if of fewer bits."""
+    images = _checked(images, name, ("N", "H", "W"))
+    if images.ndim == 4:
+        _require_channels(images.shape[1:], name, channels)
+    return images
+
+
+def require_collection(images, name: str = "images") -> None:
+    """Refuses one colour picture (H, W, 3), which would pass for H pictures of width 3."""
+    shape = np.shape(images)
+    if len(shape) == 3 and shape[-1] in (1, 3, 4) and min(shape[:2]) > shape[-1]:
+        raise ArgumentError(
+            name,
+            f"must be a collection (N, H, W) or (N, H, W, C); {shape} looks like one picture: use {name}[None] for a "
+            f"collection of one, or gmjax.fit (for pictures that are {shape[-1]} wide pass their image_statistics)",
+        )
+
+
+def checked_mask(mask, shape: tuple[int, ...], dtype=jnp.float32) -> Float[Array, "h w"] | None:
+    """``mask`` (H, W), True or a weight >= 0 for every pixel that counts, scaled to a largest weight of 1."""
     if mask is None:
         return None
-    mask = jnp.asarray(mask)
-    if mask.shape != shape[:2]:
-        raise ValueError(f"mask must have the picture's shape {shape[:2]}; got {mask.shape}")
-    if _is_concrete(mask):
-        values = np.asarray(mask, np.float64)
-        if not np.isfinite(values).all() or values.min() < 0 or not values.any():
-            raise ValueError("mask must hold finite weights >= 0 (or True and False), with at least one above 0")
-    return mask
+    if np.shape(mask) != shape[:2]:
+        raise ArgumentError("mask", f"must have the picture's shape {shape[:2]}; got {np.shape(mask)}")
+    if not is_known(mask):
+        return jnp.asarray(mask / jnp.max(mask), dtype)
+    values = np.asarray(mask, np.float64)
+    if not np.isfinite(values).all() or values.min() < 0 or not values.any():
+        raise ArgumentError("mask", "must hold finite weights >= 0 (or True and False), with at least one above 0")
+    return jnp.asarray(values / values.max(), dtype)
 
 
-def _checked(array, what, axes):
+def checked_key(key, purpose: str):
+    """``key``, which ``purpose`` needs."""
+    if key is None:
+        raise ArgumentError("key", f"is needed for {purpose}: give for example key=jax.random.key(0)")
+    dtype = getattr(key, "dtype", None)
+    if dtype is None or not (jnp.issubdtype(dtype, jax.dtypes.prng_key) or dtype == jnp.uint32):
+        raise ArgumentTypeError("key", f"must be a JAX random key such as jax.random.key(0); got {key!r}")
+    return key
+
+
+def what_is_wrong(weights, means, precision_chol) -> str | None:
+    """Why these arrays are not the parameters of a model, or of a batch along leading axes; None if they are."""
+    *batch, m, _ = means.shape if means.ndim > 1 else (0, 0)
+    channels = weights.shape[means.ndim - 1 :]
+    expected = ((*batch, m, *channels), (*batch, m, 2), (*batch, m, 3))
+    shapes = weights.shape, means.shape, precision_chol.shape
+    if 0 in (m, weights.size) or len(channels) > 1 or shapes != expected:
+        return (
+            "a model has weights (m,) or (m, C), means (m, 2) and precision_chol (m, 3) with m of at least 1, a batch "
+            f"the same leading axes in each; got {', '.join(map(str, shapes))}"
+        )
+    if not is_known(weights, means, precision_chol):
+        return None
+    for name, array in (("weights", weights), ("means", means), ("precision_chol", precision_chol)):
+        if array.dtype not in (np.float32, np.float64):
+            return f"{name} must be float32 or float64, not {array.dtype}"
+        if not np.isfinite(array).all():
+            return f"{name} has numbers that are NaN or infinite, or too large for {array.dtype}"
+    if not (np.asarray(precision_chol)[..., ::2] > 0).all():
+        return "precision_chol must have l11 > 0 and l22 > 0 in every component"
+    return None
+
+
+def checked_start(init, picture: Picture, name: str = "init"):
+    """``init`` as a start for ``picture``: one valid model of its type, gray or of as many channels."""
+    leaves = [jnp.asarray(leaf) for leaf in (init.weights, init.means, init.precision_chol)]
+    wrong = what_is_wrong(*leaves)
+    if wrong or leaves[1].ndim != 2:
+        raise ArgumentError(name, f"must be one valid model: {wrong or f'it is a batch, means {leaves[1].shape}'}")
+    channels, expected = init.weights.shape[1:], picture.shape[2:]
+    if channels and channels != expected:
+        have = f"{expected[0]} channels" if expected else "gray"
+        raise ArgumentError(
+            name, f"has {channels[0]} channels but the picture is {have}: they must agree, or {name} be gray"
+        )
+    weights, means, precision_chol = (leaf.astype(picture.dtype) for leaf in leaves)
+    return dataclasses.replace(init, weights=weights, means=means, precision_chol=precision_chol)
+
+
+@contextlib.contextmanager
+def explained_shardings(name: str) -> Iterator[None]:
+    """Around a fit: says what to do with a batch that ``vmap`` cannot split over a mesh with Explicit axes."""
+    try:
+        yield
+    except Exception as error:
+        if type(error).__name__ != "ShardingTypeError":  # it has no public name
+            raise
+        raise ArgumentError(
+            name,
+            "is sharded over an Explicit mesh axis that jax.vmap maps over: call the fit under jax.shard_map, or make "
+            "the mesh with axis_types=(jax.sharding.AxisType.Auto,)",
+        ) from error
+
+
+def _checked(array, name: str, axes: Sequence[str]):
     if isinstance(array, str | os.PathLike):
-        raise TypeError(f"{what} must be an array, not the name of a file: read it with gmjax.data.load_picture")
+        raise ArgumentTypeError(name, "must be an array, not the name of a file: read it with gmjax.data.load_picture")
     array = jnp.asarray(array)
     layout = f"({', '.join(axes)}) or ({', '.join(axes)}, C)"
     if array.ndim not in (len(axes), len(axes) + 1):
-        raise ValueError(f"{what} must have the shape {layout}; got {array.shape}")
+        raise ArgumentError(
+            name,
+            f"must have the shape {layout}; got {array.shape}"
+            + (": use jax.vmap for a batch" if array.ndim > len(axes) else ""),
+        )
     if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise TypeError(
-            f"{what} must hold floating point numbers in [0, 1], not {array.dtype}: divide by the largest value the "
-            "type stands for, 255 for uint8"
+        raise ArgumentTypeError(
+            name,
+            f"must hold floating point numbers in [0, 1], not {array.dtype}: divide by the largest value the "
+            "type stands for, 255 for uint8",
         )
     height, width = array.shape[len(axes) - 2 : len(axes)]
     if array.size == 0 or height * width < 2:
-        raise ValueError(f"{what} must have at least two pixels; its shape is {array.shape}")
-    if _is_concrete(array):
+        raise ArgumentError(name, f"must have at least two pixels; its shape is {array.shape}")
+    if is_known(array):
         values = np.asarray(array)
         with np.errstate(invalid="ignore"):
             is_right = values.min() >= 0 and values.max() <= 1
         if not is_right and not np.isfinite(values).all():
             count = int(values.size - np.isfinite(values).sum())
-            raise ValueError(
-                f"{what} has {count} values that are NaN or infinite: replace them by numbers "
-                "(mask= can leave pixels out of the fit)"
+            raise ArgumentError(
+                name,
+                f"has {count} values that are NaN or infinite: replace them by numbers "
+                "(mask= can leave pixels out of the fit)",
             )
         if not is_right:
-            raise ValueError(
-                f"{what} must lie in [0, 1]; its values run from {values.min():g} to {values.max():g}: "
-                "scale it (divide 8-bit values by 255) or clip it"
+            raise ArgumentError(
+                name,
+                f"must lie in [0, 1]; its values run from {values.min():g} to {values.max():g}: "
+                "scale it (divide 8-bit values by 255) or clip it",
             )
-    if jnp.finfo(array.dtype).bits < 32:
-        array = array.astype(jnp.float32)
-    return array
+    return array.astype(jnp.float32) if jnp.finfo(array.dtype).bits < 32 else array
 
 
-def _is_concrete(array) -> bool:
-    return not isinstance(array, jax.core.Tracer)
-
-
-def checked_start(init, picture: Picture):
-    """``init`` as a start for ``picture``: one valid model of its type, gray or of as many channels."""
-    shapes = (init.weights.shape, init.means.shape, init.precision_chol.shape)
-    num_components = init.weights.shape[0] if init.weights.ndim in (1, 2) else 0
-    if num_components < 1 or shapes[1:] != ((num_components, 2), (num_components, 3)):
-        raise ValueError(
-            "init must be one model with weights (m,) or (m, C), means (m, 2), precision_chol (m, 3); got the shapes "
-            f"{', '.join(map(str, shapes))}"
-        )
-    channels, expected = init.weights.shape[1:], picture.shape[2:]
-    if channels and channels != expected:
-        have = f"{expected[0]} channels" if expected else "gray"
-        raise ValueError(f"init has {channels[0]} channels but the picture is {have}: they must agree, or init be gray")
-    if all(_is_concrete(leaf) for leaf in (init.weights, init.means, init.precision_chol)):
-        if not all(np.isfinite(leaf).all() for leaf in (init.weights, init.means, init.precision_chol)):
-            raise ValueError("init has parameters that are NaN or infinite")
-        if not (np.asarray(init.precision_chol)[:, (0, 2)] > 0).all():
-            raise ValueError("init.precision_chol must have l11 > 0 and l22 > 0 in every component")
-    return dataclasses.replace(
-        init,
-        weights=jnp.asarray(init.weights, picture.dtype),
-        means=jnp.asarray(init.means, picture.dtype),
-        precision_chol=jnp.asarray(init.precision_chol, picture.dtype),
+def _require_channels(shape: tuple[int, ...], name: str, channels: int | None) -> None:
+    found = shape[-1]
+    if found == channels or (channels is None and found <= MOST_CHANNELS):
+        return
+    if channels is not None:
+        raise ArgumentError("FitConfig.channels", f"is {channels}, but {name} has the shape {shape}")
+    if shape[0] <= MOST_CHANNELS:
+        remedy = f"channels come last: use numpy.moveaxis({name}, -3, -1)"
+    else:
+        remedy = "for a batch of pictures use jax.vmap"
+    raise ArgumentError(
+        name,
+        f"has {found} channels, for its shape {shape} is read as (H, W, C): {remedy}; if there are {found} channels, "
+        f"say FitConfig(channels={found})",
     )

@@ -25,3 +25,13 @@ class ArgumentTypeError(ArgumentError, TypeError):
 
 class DivergedError(GmjaxError, ArithmeticError):
     """A fit whose loss is no longer a finite number; the text says at which step, and why."""
+
+
+class MissingExtraError(GmjaxError, ImportError):
+    """A package that only one of gmjax's extras installs is missing; the text says which, and how to install it."""
+
+
+def missing_extra(extra: str, purpose: str) -> MissingExtraError:
+    """The error to raise where ``purpose``, for example ``"Finding eyes"``, needs an extra that is not installed."""
+    commands = f'pip install "gmjax[{extra}]", or in a checkout pip install -e ".[{extra}]"'
+    return MissingExtraError(f'{purpose} needs the extra "{extra}": {commands}')

@@ -6,7 +6,11 @@ Positions are (row, column), normalised: pixel (r, c) of an H x W picture lies a
 ``offset`` (1 on the paper's grid, 0.5 for pixel centres). There is no factor 1/2 in the exponent.
 """
 
+import dataclasses
+import numbers
+from collections.abc import Sequence
 from functools import partial
+from typing import SupportsIndex
 
 import jax
 import jax.numpy as jnp
@@ -14,23 +18,27 @@ import numpy as np
 from flax import struct
 from jaxtyping import Array, Float
 
+from gmjax.errors import ArgumentError, ArgumentTypeError
 from gmjax.sums import grid, points, tiles
 from gmjax.types import AnyArray, Leaf
 
 
 @struct.dataclass
 class GmFace:
-    """The parameters of the formula, valid as they stand; ``vmap`` and friends may put batch axes in front.
+    """The parameters of the formula, valid as they stand. Many models at once have leading axes (``stack``).
 
     ``weights``: ``(m,)`` for a gray picture, ``(m, C)`` for one with ``C`` channels.
     ``means``: ``(m, 2)``, the centres, (row, column), normalised.
     ``precision_chol``: ``(m, 3)``, the factor ``L = [[l11, 0], [l21, l22]]`` of each precision matrix ``A = L L^T``
     as ``(l11, l21, l22)`` with ``l11, l22 > 0``.
+    ``offset``: the pixel grid that the model was fitted on, and is rendered on: pixels are counted from ``offset``.
+    Static: it is part of the pytree's structure, not one of its leaves.
     """
 
     weights: Leaf
     means: Leaf
     precision_chol: Leaf
+    offset: float = struct.field(pytree_node=False, default=1.0)
 
     @property
     def num_components(self) -> int:
@@ -43,8 +51,35 @@ class GmFace:
 
     @property
     def num_parameters(self) -> int:
-        """How many numbers write the picture down: 6 m for a gray one (18)."""
+        """How many numbers describe the picture: 6 m for a gray one (18)."""
         return self.num_components * (5 + (self.channels or 1))
+
+
+def stack(models: Sequence[GmFace]) -> GmFace:
+    """Many models of the same shapes and grid as one pytree with a new leading axis; ``unstack`` is the inverse.
+
+    ``gmface``, ``render``, ``save``, ``load`` and the transforms take such a batch.
+
+    Raises ArgumentError for no models, or for models of different shapes or grids.
+    """
+    models = list(models)
+    for model in models:
+        _require_model(model)
+    kinds = {(model.offset, *(np.shape(leaf) for leaf in jax.tree.leaves(model))) for model in models}
+    if len(kinds) != 1:
+        raise ArgumentError("models", f"must be at least one model, all of the same shapes and offset; got {kinds}")
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *models)
+
+
+def unstack(params: GmFace) -> list[GmFace]:
+    """The models of a batch along its first axis; the inverse of ``stack``.
+
+    Raises ArgumentError for a single model.
+    """
+    _require_model(params)
+    if params.means.ndim < 3:
+        raise ArgumentError("params", f"must be a batch of models with leading axes; got means {params.means.shape}")
+    return [jax.tree.map(lambda leaf, i=i: leaf[i], params) for i in range(len(params.means))]
 
 
 def precision(params: GmFace) -> Float[Array, "*batch m 2 2"]:
@@ -54,33 +89,64 @@ def precision(params: GmFace) -> Float[Array, "*batch m 2 2"]:
     return jnp.stack([jnp.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def from_precision(weights, means, precision: Float[AnyArray, "*batch m 2 2"]) -> GmFace:
+def from_precision(weights, means, precision: Float[AnyArray, "*batch m 2 2"], *, offset: float = 1.0) -> GmFace:
     """A ``GmFace`` from symmetric positive definite matrices ``A``; the inverse of ``precision``."""
     a11, a21, a22 = precision[..., 0, 0], precision[..., 1, 0], precision[..., 1, 1]
     l11 = jnp.sqrt(a11)
     l21 = a21 / l11
     chol = jnp.stack([l11, l21, jnp.sqrt(a22 - l21 * l21)], axis=-1)
-    return GmFace(weights, means, chol)
+    return GmFace(weights, means, chol, offset)
 
 
-@jax.jit
+def with_positive_diagonal(params: GmFace) -> GmFace:
+    """The same model with ``l11, l22 >= 0``: where one is negative its column of L changes sign, which keeps A."""
+    l11, _, l22 = jnp.moveaxis(jnp.asarray(params.precision_chol), -1, 0)
+    first, second = (jnp.where(diagonal < 0, -1.0, 1.0).astype(diagonal.dtype) for diagonal in (l11, l22))
+    signs = jnp.stack([first, first, second], axis=-1)
+    return dataclasses.replace(params, precision_chol=params.precision_chol * signs)
+
+
 def gmface(params: GmFace, x: Float[AnyArray, "*points 2"]) -> Float[Array, "..."]:
     """The formula at any positions: ``x`` ``(..., 2)`` gives ``(...)``, or ``(..., C)`` with colour weights.
 
-    Differentiable in the parameters and in ``x``, forwards and backwards, by the paper's equations (7) to (9).
+    A batch of models gives one such array each, along the same leading axes. Differentiable in the parameters and in
+    ``x``, forward and reverse, by the paper's equations (7) to (9).
+
+    Raises ArgumentError for positions that are not (row, column) pairs.
     """
+    _require_model(params)
+    if np.ndim(x) < 1 or np.shape(x)[-1] != 2:
+        raise ArgumentError("x", f"must hold positions (row, column), with the shape (..., 2); got {np.shape(x)}")
+    return _gmface(params, x)
+
+
+@jax.jit
+def _gmface(params: GmFace, x) -> Float[Array, "..."]:
+    if params.means.ndim > 2:
+        return jax.vmap(_gmface, (0, None))(params, x)
     values = _formula(points.sum_of_gaussians, params, x[..., 0].reshape(-1), x[..., 1].reshape(-1))
     return values.reshape(*x.shape[:-1], *values.shape[1:])
 
 
-@partial(jax.jit, static_argnames=("shape", "offset"))
-def render(params: GmFace, shape: tuple[int, int], *, offset: float = 1.0) -> Float[Array, "{shape[0]} {shape[1]} *c"]:
-    """The picture of ``shape`` (H, W), any size: ``(H, W)`` or ``(H, W, C)``, intensities as the formula gives them."""
-    if not (isinstance(shape, tuple) and len(shape) == 2 and all(isinstance(n, int) and n > 0 for n in shape)):
-        raise ValueError(f"shape must be (H, W), two whole numbers of at least 1; got {shape!r}")
+def render(params: GmFace, shape: Sequence[SupportsIndex] | np.ndarray) -> Float[Array, "..."]:
+    """The picture of ``shape`` (H, W), any size, on the grid that the model was fitted on.
+
+    Gives ``(H, W)`` or ``(H, W, C)``, intensities as the formula gives them; a batch of models has its leading axes
+    in front. Raises ArgumentError for another ``shape`` than two whole numbers of at least 1.
+    """
     _require_model(params)
-    rows, columns = pixel_axes(shape, offset, params.means.dtype)
-    if tiles.pay(params.num_components, *shape, fewest_terms=points.FEWEST_TERMS):
+    sides = tuple(shape) if isinstance(shape, Sequence | np.ndarray) else ()
+    if len(sides) != 2 or not all(isinstance(side, numbers.Integral) and int(side) > 0 for side in sides):
+        raise ArgumentError("shape", f"must be (H, W), two whole numbers of at least 1; got {shape!r}")
+    return _render(params, (int(sides[0]), int(sides[1])))
+
+
+@partial(jax.jit, static_argnames="shape")
+def _render(params: GmFace, shape: tuple[int, int]) -> Float[Array, "..."]:
+    if params.means.ndim > 2:
+        return jax.vmap(partial(_render, shape=shape))(params)
+    rows, columns = pixel_axes(shape, params.offset, params.means.dtype)
+    if tiles.worthwhile(params.num_components, *shape, min_terms=points.MIN_TERMS_FOR_TILES):
         return _formula(tiles.sum_of_gaussians, params, rows, columns)
     return _formula(points.sum_of_gaussians, params, rows[:, None], columns[None])
 
@@ -101,7 +167,7 @@ def on_axes(params: GmFace, rows: Float[AnyArray, " h"], columns: Float[AnyArray
     Any part of the pixel grid, a constant to derivatives. Where there is much to sum, each tile of pixels takes only
     the components that reach it (``sums/tiles.py``); elsewhere the derivative goes by bands (``sums/grid.py``).
     """
-    in_tiles = tiles.pay(params.num_components, len(rows), len(columns), fewest_terms=grid.FEWEST_TERMS)
+    in_tiles = tiles.worthwhile(params.num_components, len(rows), len(columns), min_terms=grid.MIN_TERMS_FOR_TILES)
     sums = tiles if in_tiles else grid
     rows, columns = jax.lax.stop_gradient((rows, columns))
     picture = _formula(sums.sum_of_gaussians, as_wide_as_pixels(params, rows, columns), rows, columns)
@@ -114,23 +180,20 @@ def as_wide_as_pixels(params: GmFace, rows: Float[AnyArray, " h"], columns: Floa
 
     Narrower components slip between the pixels, and no fit can hold them.
     """
-    most = (grid.MOST / grid.spacing(axis) for axis in (rows, columns))
+    most = (grid.MAX_L11_TIMES_SPACING / grid.spacing(axis) for axis in (rows, columns))
     first, second = (x / jnp.maximum(x, y) for x, y in zip(most, params.precision_chol.T[::2], strict=True))
     chol = params.precision_chol * jnp.stack([first, first, second], axis=-1)
-    return GmFace(params.weights, params.means, chol)
+    return dataclasses.replace(params, precision_chol=chol)
 
 
 def _require_model(params) -> None:
     if not isinstance(params, GmFace):
-        raise TypeError(f"expected a GmFace, not {type(params).__name__}; of a FitResult take .params")
+        raise ArgumentTypeError(
+            "params", f"must be a GmFace, not {type(params).__name__}; a FitResult has it as .params"
+        )
 
 
 def _formula(sum_of_gaussians, params, rows, columns):
-    _require_model(params)
-    if params.means.ndim != 2:
-        raise ValueError(
-            f"the formula takes one model, means (m, 2); got {params.means.shape}: use jax.vmap over a batch of models"
-        )
     weights = params.weights if params.channels else params.weights[:, None]
     picture = sum_of_gaussians(weights, params.means, params.precision_chol, rows, columns)
     return picture if params.channels else picture[..., 0]

@@ -1,21 +1,24 @@
-"""GmNet (paper, III-B): the formula as a network, a layer of Gaussian neurons and a linear output.
+"""GmNet (paper, III-B): the formula as a neural network, a layer of Gaussian neurons and a linear output.
 
-Its parameters are the formula's own: training it solves the formula, and ``to_gmface`` draws the solution out.
+Its parameters are those of the formula: ``to_gmface`` turns a trained network into a model, ``to_variables`` does the
+reverse, and neither changes a number. (A factor with a negative diagonal, which training may reach, is the exception:
+the sign of that column of L is changed, which keeps A.)
 """
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gmjax.gmface import GmFace
+from gmjax.errors import ArgumentError
+from gmjax.gmface import GmFace, with_positive_diagonal
 from gmjax.sums.points import gaussians
 
 
 class GaussianLayer(nn.Module):
-    """Positions ``(..., 2)`` in, the ``m`` Gaussians of height 1 there out, ``(..., m)``.
+    """The ``m`` Gaussians with height 1: positions ``(..., 2)`` give ``(..., m)``.
 
-    ``means`` (m, 2) begin anywhere in the picture; ``precision_chol`` (m, 3), the factors L that the paper trains, as
-    round and as wide as m centres spread evenly would be apart.
+    Parameters: ``means`` (m, 2), initially uniform over the picture; ``precision_chol`` (m, 3), the factors L that the
+    paper trains, initially round, with the width of an even grid's spacing.
     """
 
     num_components: int
@@ -28,27 +31,33 @@ class GaussianLayer(nn.Module):
 
 
 class GmNet(nn.Module):
-    """Positions ``(..., 2)`` in, intensities ``(...)`` out, or ``(..., C)`` with ``channels`` C."""
+    """The formula as a Flax module: positions ``(..., 2)`` give ``(...)``, or ``(..., C)`` with ``channels=C``."""
 
     num_components: int = 80
     channels: int | None = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "*points 2"]) -> Float[Array, "..."]:
+        if x.ndim < 1 or x.shape[-1] != 2:
+            raise ArgumentError("x", f"must hold positions (row, column), with the shape (..., 2); got {x.shape}")
         neurons = GaussianLayer(self.num_components, name="gaussians")(x)
         output = nn.Dense(self.channels or 1, use_bias=False, name="output")(neurons)
         return output if self.channels else output[..., 0]
 
 
-def to_gmface(variables) -> GmFace:
-    """The model that the ``variables`` of a ``GmNet`` are, number for number; one channel is taken as gray."""
+def to_gmface(variables, *, offset: float = 1.0) -> GmFace:
+    """The model with the parameters of a ``GmNet``; a network with one channel gives a gray model.
+
+    ``offset``: the pixel grid that the network was trained on, which it does not know.
+    """
     layers = variables["params"]
     kernel = layers["output"]["kernel"]
-    return GmFace(kernel[:, 0] if kernel.shape[1] == 1 else kernel, **layers["gaussians"])
+    weights = kernel[:, 0] if kernel.shape[1] == 1 else kernel
+    return with_positive_diagonal(GmFace(weights, **layers["gaussians"], offset=offset))
 
 
 def to_variables(params: GmFace) -> dict[str, dict]:
-    """The ``variables`` of the ``GmNet`` (of as many components and channels) that is ``params``, number for number."""
+    """The variables of ``GmNet(params.num_components, params.channels)`` that make it equal to the model ``params``."""
     kernel = params.weights if params.channels else params.weights[:, None]
     layer = {"means": params.means, "precision_chol": params.precision_chol}
     return {"params": {"gaussians": layer, "output": {"kernel": kernel}}}

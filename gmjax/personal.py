@@ -5,18 +5,19 @@ import math
 import numbers
 from collections.abc import Callable
 
-import jax
 from jaxtyping import Array
 
-from gmjax.checks import checked_image, checked_mask
+from gmjax.checks import checked_image, checked_key, checked_mask, explained_shardings
+from gmjax.errors import ArgumentError, ArgumentTypeError
 from gmjax.gmface import GmFace
-from gmjax.losses import one_image
+from gmjax.solvers.adam import Loss
 from gmjax.solvers.choose_components import fewest_components
-from gmjax.solvers.config import FitConfig
-from gmjax.solvers.fitting import FitResult, fit_statistics, starting_model
+from gmjax.solvers.config import FitConfig, resolved
+from gmjax.solvers.fitting import FitResult, PreparedFit, fit_statistics, is_traced, stages_of, starting_model
+from gmjax.statistics import one_image
 from gmjax.types import Mask, Picture
 
-Report = Callable[[int, float], None]
+Tried = Callable[[int, float], None]
 
 
 def fit(
@@ -26,44 +27,84 @@ def fit(
     config: FitConfig = FitConfig(),
     key: Array | None = None,
     mask: Mask | None = None,
+    loss: Loss | None = None,
     target_psnr: float | None = None,
 ) -> FitResult:
-    """Write ``image`` as a formula: the sum of Gaussians of least MSE + lambda PAE that the solver finds.
+    """The formula of least MSE + lambda PAE (14) for ``image`` that the solver finds.
 
-    ``image``: (H, W) gray or (H, W, C), floating point in [0, 1]. ``init``: the model to start from; without it the
-    start is ``config.start``, and ``key`` its random key. ``mask``: (H, W), the pixels that count, or their weights.
+    An optimizer, schedule or loss that is a new object in every call compiles again in every call: make it once.
 
-    ``target_psnr``, in dB: choose m itself, at most 10 % above the smallest that reaches it; the search begins at
-    ``config.num_components``, and each m it tries is a fit of its own, from ``config.start``.
+    image: (H, W) gray or (H, W, C), floating point in [0, 1]; fewer than 32 bits become float32.
+    init: the model to start from; without it the start is ``config.start``, with ``key`` as its random key.
+    mask: (H, W), the pixels that count (True and False), or their weights, of any scale.
+    loss: the caller's own loss of (picture, image), both of the shape of ``image``, a scalar, in place of
+        MSE + lambda PAE; for solver="adam". For example ``lambda a, b: jnp.mean(jnp.abs(a - b))``.
+    target_psnr: in dB; choose m itself, at most 10 % above the smallest that reaches it. The search begins at
+        ``config.num_components``, and each m that it tries is a fit of its own, from ``config.start``.
 
-    Pure: it can be called under ``jit`` (with ``config`` static), ``vmap``, ``pmap`` and ``shard_map``, and its result
-    can be differentiated with respect to ``image``; memory then grows by one optimiser state a step, and with the
-    solver "lm" holds six arrays of m x pixels.
+    Pure: it works under ``jit`` (with ``config`` static), ``vmap``, ``pmap`` and ``shard_map``, and its result can be
+    differentiated with respect to ``image``; memory then grows by one optimiser state a step, and solver="lm" holds six
+    arrays of m x pixels.
 
-    Raises ValueError or TypeError for a picture, mask or start that cannot be right. Under tracing only shapes and
-    types can be checked, not values, and there is no ``target_psnr``: m would depend on values.
+    Raises ArgumentError (a ValueError) or ArgumentTypeError (a TypeError) for an argument that cannot be right. Under
+    tracing only shapes and types can be checked, not values, and there is no ``target_psnr``: m would depend on values.
     """
     if target_psnr is not None:
-        if init is not None:
-            raise ValueError("target_psnr chooses the number of components, which init would fix: leave one out")
+        if init is not None or loss is not None:
+            raise ArgumentError("target_psnr", "chooses the number of components itself: leave init and loss out")
         return fit_to_psnr(target_psnr, image, config=config, key=key, mask=mask)
-    image = checked_image(image)
-    mask = checked_mask(mask, image.shape)
+    with explained_shardings("image"):
+        image, init, mask, config = _checked(image, init, config, key, mask, loss)
+        return fit_statistics(one_image(image), init, mask, config, loss)
+
+
+def prepare(
+    image: Picture,
+    init: GmFace | None = None,
+    *,
+    config: FitConfig = FitConfig(),
+    key: Array | None = None,
+    mask: Mask | None = None,
+    loss: Loss | None = None,
+) -> PreparedFit:
+    """The same fit, to be run in chunks that can be reported, saved and resumed: the result has the same bits."""
+    image, init, mask, config = _checked(image, init, config, key, mask, loss)
+    statistics = one_image(image)
+    return PreparedFit(init, stages_of(statistics, mask, config, loss), statistics, mask)
+
+
+def _checked(image, init, config: FitConfig, key, mask, loss):
+    if not isinstance(config, FitConfig):
+        raise ArgumentTypeError("config", f"must be a FitConfig; got {type(config).__name__}")
+    for name in ("batch_size", "epochs"):
+        if getattr(config, name) is not None:
+            raise ArgumentError(f"FitConfig.{name}", "is for fit_common: one picture has no minibatches")
+    if loss is not None:
+        if not callable(loss):
+            raise ArgumentTypeError("loss", f"must be a function of (picture, image); got {loss!r}")
+        if config.solver != "adam":
+            raise ArgumentError("loss", 'is for solver="adam"; solver="lm" minimises squares')
+        if config.pae_weight is not None or mask is not None:
+            raise ArgumentError("loss", "takes the place of MSE + lambda PAE: leave pae_weight and mask out")
+    if key is not None:
+        checked_key(key, "the start")
+    image = checked_image(image, channels=config.channels)
+    mask = checked_mask(mask, image.shape, image.dtype)
     init = starting_model(init, image, config, key)
-    return fit_statistics(one_image(image), init, mask, config.settled(init.num_components))
+    return image, init, mask, resolved(config, init.num_components, offset=init.offset)
 
 
 def fit_to_psnr(
-    target_psnr: float, image: Picture, *, config: FitConfig, key=None, mask=None, report: Report | None = None
+    target_psnr: float, image: Picture, *, config: FitConfig, key=None, mask=None, report: Tried | None = None
 ) -> FitResult:
-    """``fit`` with ``target_psnr``; ``report(m, psnr)`` hears of every m that is tried."""
-    if isinstance(target_psnr, jax.core.Tracer):
-        raise TypeError("target_psnr must be a number, not one that is being traced: it decides how much is computed")
+    """``fit`` with ``target_psnr``; ``report(m, psnr)`` is called for every m that is tried."""
     if isinstance(target_psnr, bool) or not isinstance(target_psnr, numbers.Real) or not math.isfinite(target_psnr):
-        raise ValueError(f"target_psnr must be a finite number of dB; got {target_psnr!r}")
-    image = checked_image(image)
-    if isinstance(image, jax.core.Tracer):
-        raise TypeError("target_psnr chooses m by the picture's values: it cannot be used under jit, vmap or grad")
+        raise ArgumentError("target_psnr", f"must be a finite number of dB, not traced; got {target_psnr!r}")
+    image = checked_image(image, channels=config.channels)
+    if is_traced(image):
+        raise ArgumentTypeError(
+            "target_psnr", "chooses m by the picture's values: it cannot be used under jit, vmap or grad"
+        )
 
     def fit_with(num_components: int) -> FitResult:
         result = fit(image, config=dataclasses.replace(config, num_components=num_components), key=key, mask=mask)
@@ -71,6 +112,5 @@ def fit_to_psnr(
             report(num_components, float(result.info.psnr))
         return result
 
-    _, _, *channels = image.shape
-    most = max(1, image.size // (5 + math.prod(channels)))
+    most = max(1, image.size // (5 + math.prod(image.shape[2:])))
     return fewest_components(fit_with, target_psnr, config.num_components, most)

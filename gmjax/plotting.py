@@ -8,14 +8,19 @@ import math
 
 import numpy as np
 from jaxtyping import Array, Float
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from mpl_toolkits.mplot3d import Axes3D
 
+from gmjax.errors import missing_extra
 from gmjax.gmface import GmFace, render
 from gmjax.losses import mse, pae, psnr
+
+try:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import LineCollection
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from mpl_toolkits.mplot3d import Axes3D
+except ImportError as error:
+    raise missing_extra("cli", "Drawing figures") from error
 
 Picture = Float[Array, "h w *c"] | Float[np.ndarray, "h w *c"]
 

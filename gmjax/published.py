@@ -1,4 +1,4 @@
-"""The common face that the paper prints: 80 components, 480 numbers (Table 3)."""
+"""The common face printed in the paper: 80 components, 480 numbers (Table 3)."""
 
 from importlib import resources
 
@@ -9,9 +9,9 @@ from gmjax.gmface import GmFace
 
 
 def published_common_face() -> GmFace:
-    """The paper's Table 3 as a model: m = 80, gray, on the grid ``offset=1.0``.
+    """The model of the paper's Table 3: 80 components, gray, on the pixel grid ``offset=1.0``.
 
-    The table prints precision matrices; their factors are taken in float64, then rounded to the default type.
+    The table prints precision matrices; they are factored in float64, then rounded to JAX's default type.
     """
     with resources.files("gmjax").joinpath("published_common_face.csv").open() as table:
         weights, row, column, a11, a21, a22 = np.loadtxt(table, delimiter=",", skiprows=1).T
@@ -19,4 +19,5 @@ def published_common_face() -> GmFace:
     l21 = a21 / l11
     l22 = np.sqrt(a22 - l21**2)
     parts = weights, np.stack([row, column], -1), np.stack([l11, l21, l22], -1)
-    return GmFace(*(jnp.asarray(part, jnp.result_type(float)) for part in parts))
+    weights, means, chol = (jnp.asarray(part, jnp.result_type(float)) for part in parts)
+    return GmFace(weights, means, chol)

@@ -1,4 +1,4 @@
-"""The arrays of the signatures: NumPy's or JAX's, with jaxtyping's shapes."""
+"""Array types for signatures: NumPy or JAX arrays with jaxtyping shapes."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ Pictures = Float[AnyArray, "n h w *c"]
 Mask = Shaped[AnyArray, "h w"]
 Scalar = Float[AnyArray, ""]
 
-# A field of a pytree: an array to its users, but JAX also puts axes, shapes and tangents in its place.
+# A field of a pytree. Users see an array; JAX also builds the pytree with axes, shapes or tangents in its place.
 if TYPE_CHECKING:
     Leaf = AnyArray
 else:

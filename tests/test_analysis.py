@@ -1,4 +1,4 @@
-"""Components by how much they matter."""
+"""Orders of components by importance."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from gmjax.solvers import starts
 
 
 def growth_without(params, picture, left, j):
-    """By brute force in float64: the error of the best weights without ``j``."""
+    """The squared error without ``j`` at the best weights of the others, by brute force in float64."""
     g = [
         np.asarray(
             gmjax.render(
@@ -53,7 +53,7 @@ def test_components_that_coincide_leave_finite_orders():
     twice = gmjax.GmFace(*(np.concatenate([part, part]) for part in map(np.asarray, small_parts())))
     order = analysis.order_by_error(twice, (16, 16))
     assert sorted(order) == list(range(4))
-    assert {order[0] % 2, order[1] % 2} == {0, 1}, "of each pair one is left out first"
+    assert {order[0] % 2, order[1] % 2} == {0, 1}, "one of each coinciding pair must be left out first"
 
 
 def small_parts():

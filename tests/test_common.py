@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import gmjax
-from gmjax import common
+from gmjax.solvers.minibatches import batches_by_number, batches_of
 
 QUICK = gmjax.FitConfig(num_components=6, steps=60)
+KEY = jax.random.key(1)
 
 
 @pytest.fixture(scope="module")
@@ -53,31 +54,45 @@ def test_a_full_minibatch_is_the_full_batch(images):
     """One batch that holds all pictures takes the steps that the statistics take."""
     whole = gmjax.fit_common(images, config=gmjax.FitConfig(num_components=6, steps=15, pae_weight=0.05))
     batch = gmjax.FitConfig(num_components=6, batch_size=13, epochs=15, pae_weight=0.05)
-    minibatch = gmjax.fit_common(images, config=batch)
-    np.testing.assert_allclose(minibatch.info.loss, whole.info.loss, rtol=2e-4)
+    minibatch = gmjax.fit_common(images, config=batch, key=KEY)
+    np.testing.assert_allclose(minibatch.info.loss["adam"], whole.info.loss["adam"], rtol=2e-4)
     np.testing.assert_allclose(minibatch.params.means, whole.params.means, atol=1e-3)
 
 
 def test_minibatches_near_the_average_too(images):
     config = gmjax.FitConfig(num_components=6, batch_size=4, epochs=60, pae_weight=0.0)
-    result = gmjax.fit_common(images, config=config, key=jax.random.key(1))
-    assert result.info.loss.shape == (60 * 4,)
+    result = gmjax.fit_common(images, config=config, key=KEY)
+    assert result.info.loss["adam"].shape == (60 * 4,)
     assert to_average(result, images) < 0.02 * np.var(images.mean(axis=0))
 
 
 def test_steps_are_rounded_up_to_whole_epochs(images):
     config = gmjax.FitConfig(num_components=6, batch_size=4, steps=5)
-    assert gmjax.fit_common(images, config=config).info.loss.shape == (8,)
+    assert gmjax.fit_common(images, config=config, key=KEY).info.loss["adam"].shape == (8,)
 
 
 @pytest.mark.parametrize(("count", "batch_size"), [(13, 4), (12, 4), (3, 8), (1, 1)])
 def test_every_picture_comes_once_an_epoch(count, batch_size):
     config = gmjax.FitConfig(batch_size=batch_size)
-    order, valid = common.shuffled_batches(jax.random.key(0), count, config)
-    assert order.shape == valid.shape == (common.batches_of(config, count), batch_size)
-    assert sorted(order[valid > 0].tolist()) == list(range(count))
-    other, _ = common.shuffled_batches(jax.random.key(1), count, config)
-    assert count < 4 or not np.array_equal(order, other)
+    batches = batches_of(config, count)
+    two_epochs = batches_by_number(KEY, count, config, 0, 2 * batches)
+    assert two_epochs.images.shape == two_epochs.valid.shape == (2 * batches, batch_size)
+    assert np.flatnonzero(two_epochs.ends_epoch).tolist() == [batches - 1, 2 * batches - 1]
+    epochs = [slice(0, batches), slice(batches, None)]
+    for epoch in epochs:
+        assert sorted(two_epochs.images[epoch][two_epochs.valid[epoch] > 0].tolist()) == list(range(count))
+    assert count < 4 or not np.array_equal(*(two_epochs.images[epoch] for epoch in epochs))
+    for first in range(2 * batches):
+        part = batches_by_number(KEY, count, config, first, 1)
+        for a, b in zip(jax.tree.leaves(part), jax.tree.leaves(two_epochs), strict=True):
+            np.testing.assert_array_equal(a[0], b[first])
+
+
+def test_minibatches_under_jit(images):
+    config = gmjax.FitConfig(num_components=6, batch_size=4, epochs=5)
+    expected = gmjax.fit_common(images, config=config, key=KEY)
+    jitted = jax.jit(lambda images, key: gmjax.fit_common(images, config=config, key=key))(images, KEY)
+    np.testing.assert_allclose(jitted.info.loss["adam"], expected.info.loss["adam"], rtol=1e-3)
 
 
 def test_works_under_jit_and_vmap(images):
@@ -97,6 +112,9 @@ def test_works_under_jit_and_vmap(images):
         (np.full((2, 4, 4), np.nan, np.float32), QUICK, "NaN"),
         (np.full((2, 4, 4), 2.0, np.float32), QUICK, r"\[0, 1\]"),
         (gmjax.image_statistics(np.zeros((2, 4, 4), np.float32)), gmjax.FitConfig(batch_size=2), "pictures themselves"),
+        (np.zeros((3, 4, 4), np.float32), gmjax.FitConfig(batch_size=2), "key is needed for the order"),
+        (np.zeros((9, 8, 3), np.float32), QUICK, r"looks like one picture: use images\[None\]"),
+        (np.zeros((2, 3, 9, 8), np.float32), QUICK, r"channels come last: use numpy.moveaxis\(images, -3, -1\)"),
     ],
 )
 def test_bad_input(images, config, message):

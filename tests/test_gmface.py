@@ -5,6 +5,7 @@ import pytest
 from jax.test_util import check_grads
 
 import gmjax
+from gmjax.gmface import with_positive_diagonal
 from tests import reference
 
 
@@ -35,7 +36,7 @@ def test_published_face_is_the_papers(published):
         assert abs((column_found + 1) / 120 - column) < 0.02
 
     def asymmetry(offset):
-        picture = np.asarray(gmjax.render(published, (120, 120), offset=offset))
+        picture = np.asarray(gmjax.render(published.replace(offset=offset), (120, 120)))
         return np.sqrt(np.mean((picture - picture[:, ::-1]) ** 2))
 
     assert asymmetry(1.0) == pytest.approx(0.0080, abs=2e-4)
@@ -59,7 +60,7 @@ def test_render_is_the_formula_on_the_grid(model, shape, offset):
     x = np.stack(np.meshgrid(rows / shape[0], columns / shape[1], indexing="ij"), -1)
     np.testing.assert_allclose(gmjax.pixel_grid(shape, offset=offset), x, rtol=1e-6)
     expected = reference.formula(model, x.reshape(-1, 2)).reshape(shape)
-    np.testing.assert_allclose(gmjax.render(model, shape, offset=offset), expected, atol=3e-6)
+    np.testing.assert_allclose(gmjax.render(model.replace(offset=offset), shape), expected, atol=3e-6)
     np.testing.assert_allclose(gmjax.gmface(model, jnp.float32(x)), expected, atol=3e-6)
 
 
@@ -157,8 +158,54 @@ def test_vmap_over_models_and_over_points(model):
     x = gmjax.pixel_grid((6, 5))
     by_point = jax.vmap(jax.vmap(lambda point: gmjax.gmface(model, point)))(x)
     np.testing.assert_allclose(by_point, pictures[0], atol=1e-6)
-    with pytest.raises(ValueError, match=r"jax\.vmap"):
-        gmjax.render(models, (6, 5))
+
+
+def test_many_models_at_once(color_model):
+    models = [color_model, color_model.replace(weights=-color_model.weights), color_model]
+    batch = gmjax.stack(models)
+    assert batch.num_components == 5
+    assert batch.channels == 3
+    x = gmjax.pixel_grid((6, 5))
+    for pictures in (gmjax.render(batch, (6, 5)), gmjax.gmface(batch, x)):
+        assert pictures.shape == (3, 6, 5, 3)
+        for picture, model in zip(pictures, models, strict=True):
+            np.testing.assert_allclose(picture, gmjax.render(model, (6, 5)), atol=1e-5)
+    for one, other in zip(gmjax.unstack(batch), models, strict=True):
+        for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert gmjax.render(gmjax.stack([batch, batch]), (6, 5)).shape == (2, 3, 6, 5, 3)
+    turned = gmjax.rotate(batch, 0.3)
+    np.testing.assert_allclose(gmjax.unstack(turned)[1].means, gmjax.rotate(models[1], 0.3).means, atol=1e-6)
+    with pytest.raises(gmjax.ArgumentError, match="same shapes"):
+        gmjax.stack([color_model, color_model.replace(offset=0.5)])
+    with pytest.raises(gmjax.ArgumentError, match="batch"):
+        gmjax.unstack(color_model)
+
+
+def test_a_negative_diagonal_is_the_same_model(model):
+    chol = np.asarray(model.precision_chol)
+    flipped = model.replace(precision_chol=chol * np.float32([-1, -1, 1]))
+    both = model.replace(precision_chol=chol * np.float32([-1, -1, -1]))
+    for other in (flipped, both):
+        np.testing.assert_array_equal(with_positive_diagonal(other).precision_chol, chol)
+        np.testing.assert_allclose(gmjax.precision(other), gmjax.precision(model))
+
+
+def test_sizes_may_be_lists_and_whole_numbers_of_numpy(model):
+    expected = gmjax.render(model, (6, 5))
+    for shape in ([6, 5], (np.int64(6), np.int32(5)), np.array([6, 5]), expected.shape):
+        np.testing.assert_array_equal(gmjax.render(model, shape), expected)
+
+
+def test_the_grid_belongs_to_the_model(model):
+    centred = model.replace(offset=0.5)
+    assert not np.allclose(gmjax.render(centred, (6, 5)), gmjax.render(model, (6, 5)))
+    for moved in (
+        gmjax.translate(centred, (0.1, 0)),
+        gmjax.stack([centred]),
+        gmjax.fit(np.eye(6, 5) * 0.5, centred, config=gmjax.FitConfig(steps=1)).params,
+    ):
+        assert moved.offset == 0.5
 
 
 def test_float64_follows_from_float64():
@@ -178,9 +225,12 @@ def test_precision_and_back(model):
 
 @pytest.mark.usefixtures("unchecked")
 def test_bad_arguments(published):
-    for shape in (100, (0, 10), (-1, 10), (3, 4, 5), (2.5, 3)):
-        with pytest.raises(ValueError, match=r"\(H, W\)"):
+    for shape in (100, (0, 10), (-1, 10), (3, 4, 5), (2.5, 3), "ab"):
+        with pytest.raises(gmjax.ArgumentError, match=r"\(H, W\)"):
             gmjax.render(published, shape)
+    for x in (np.zeros((4, 3), np.float32), np.float32(1.0), np.zeros((2, 1))):
+        with pytest.raises(gmjax.ArgumentError, match=r"\(row, column\)"):
+            gmjax.gmface(published, x)
     result = gmjax.FitResult(published, None)
     for call in (lambda: gmjax.render(result, (3, 3)), lambda: gmjax.gmface(result, np.zeros((1, 2), np.float32))):
         with pytest.raises(TypeError, match=r"\.params"):

@@ -58,3 +58,16 @@ def test_a_fresh_network_learns(picture):
 
     _, history = jax.lax.scan(step, (variables, optimizer.init(variables)), length=200)
     assert history[-1] < 0.05 * history[0]
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_network_refuses_points_of_another_width(model):
+    with pytest.raises(gmjax.ArgumentError, match=r"\(row, column\)"):
+        gmjax.GmNet(5).apply(gmnet.to_variables(model), jnp.zeros((4, 3)))
+
+
+def test_a_network_with_negative_diagonals_is_a_valid_model(model):
+    variables = gmnet.to_variables(model.replace(precision_chol=-np.asarray(model.precision_chol)))
+    again = gmnet.to_gmface(variables, offset=0.5)
+    np.testing.assert_array_equal(again.precision_chol, model.precision_chol)
+    assert again.offset == 0.5

@@ -11,7 +11,7 @@ ANGLES = [0.3, np.pi / 2]
 
 
 def render(params, shape=(21, 21)):
-    return np.asarray(gmjax.render(params, shape, offset=0.5))
+    return np.asarray(gmjax.render(params.replace(offset=0.5), shape))
 
 
 def same(a, b, atol=2e-5):
@@ -43,7 +43,7 @@ def test_precision_becomes_b_transposed_a_b(model, seed):
 
 def test_affine_composes(model):
     (b1, t1), (b2, t2) = some_affine(1), some_affine(2)
-    # First the picture of x -> B1 x + t1, then that of B2: GmFace(B1 (B2 x + t2) + t1).
+    # First x -> B1 x + t1, then x -> B2 x + t2: GmFace(B1 (B2 x + t2) + t1).
     same(gmjax.affine(gmjax.affine(model, b1, t1), b2, t2), gmjax.affine(model, b1 @ b2, b1 @ t2 + t1))
 
 
@@ -68,14 +68,14 @@ def test_a_quarter_turn_is_rot90(model):
 
 
 def test_a_quarter_turn_of_a_picture_that_is_not_square(model):
-    """With ``aspect`` the turned 21 x 35 picture is np.rot90's, once its longer side is normalised by the shorter."""
+    """With ``aspect``, a 21 x 35 picture turned by 90 degrees is that of np.rot90, compared pixel by pixel."""
     height, width = 21, 35
     turned = gmjax.rotate(model, np.pi / 2, aspect=width / height)
-    # Positions of the pixels of the turned picture (35 x 21) in the units of the first, about the same centre.
+    # The pixels of the turned picture (35 x 21), normalised as in the original one, about the same centre.
     row = 0.5 + (np.arange(width) + 0.5 - width / 2) / height
     column = 0.5 + (np.arange(height) + 0.5 - height / 2) / width
     x = np.stack(np.meshgrid(row, column, indexing="ij"), -1)
-    expected = np.rot90(np.asarray(gmjax.render(model, (height, width), offset=0.5)))
+    expected = np.rot90(np.asarray(gmjax.render(model.replace(offset=0.5), (height, width))))
     np.testing.assert_allclose(gmjax.gmface(turned, jnp.float32(x)), expected, atol=5e-5)
 
 

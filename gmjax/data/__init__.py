@@ -1,13 +1,13 @@
 """Faces as arrays: pictures read and written, aligned by their eyes, collected from folders.
 
-NumPy only. Decoders and eye finders are imported when they are first used.
+NumPy only, no JAX. Decoders and the eye finder are imported when they are first used.
 """
 
 from gmjax.data.alignment import EYES, Eyes, align, resize
 from gmjax.data.caspeal import caspeal_faces
 from gmjax.data.eyes import NoFaceError, find_eyes, read_eyes_csv
 from gmjax.data.faces import Faces, eyes_table, load_folder, load_picture
-from gmjax.data.listing import COLLECTION_SUFFIXES, Entry, Listing, entries_of, root_of, write_listing
+from gmjax.data.listing import COLLECTION_SUFFIXES, Entry, list_pictures, root_of
 from gmjax.data.orl import orl_faces
 from gmjax.data.pictures import (
     MAX_PIXELS,
@@ -18,7 +18,7 @@ from gmjax.data.pictures import (
     write_picture,
 )
 from gmjax.data.reading import cores, keep_memory, read_ahead, read_pictures, workers_for
-from gmjax.data.sources import ArrayPictures, Crop, ListedPictures, Pictures, tried
+from gmjax.data.sources import ArrayPictures, Crop, ListedPictures, Pictures, read_or_reason
 
 __all__ = [
     "COLLECTION_SUFFIXES",
@@ -31,7 +31,6 @@ __all__ = [
     "Eyes",
     "Faces",
     "ListedPictures",
-    "Listing",
     "NoFaceError",
     "Picture",
     "PictureError",
@@ -39,21 +38,20 @@ __all__ = [
     "align",
     "caspeal_faces",
     "cores",
-    "entries_of",
     "eyes_table",
     "find_eyes",
     "keep_memory",
+    "list_pictures",
     "load_folder",
     "load_picture",
     "orl_faces",
     "read_ahead",
     "read_eyes_csv",
+    "read_or_reason",
     "read_picture",
     "read_pictures",
     "resize",
     "root_of",
-    "tried",
     "workers_for",
-    "write_listing",
     "write_picture",
 ]

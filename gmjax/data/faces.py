@@ -1,4 +1,4 @@
-"""Pictures of faces as one array: the user's own folder, or a single file."""
+"""Faces as arrays: those of a folder, or a single picture."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from gmjax.data.alignment import Eyes
 from gmjax.data.eyes import read_eyes_csv
-from gmjax.data.listing import entries_of, natural_key, nothing_in, root_of
+from gmjax.data.listing import list_pictures, natural_key, root_of
 from gmjax.data.pictures import Picture, PictureError, read_file
 from gmjax.data.sources import Crop, ListedPictures
 
@@ -22,10 +22,8 @@ EYES_FILE = "eyes.csv"
 class Faces:
     """Faces of one size, and what was left out.
 
-    Attributes:
-        images: ``(N, H, W)`` gray or ``(N, H, W, 3)`` colour, float32 in [0, 1].
-        names: one a face, in the order of ``images``.
-        skipped: ``(name, reason)`` for each picture that could not be used.
+    ``images``: (N, H, W) gray or (N, H, W, 3) colour, float32 in [0, 1]. ``names``: of each face, in the same order.
+    ``skipped``: (name, reason) of each picture that could not be used.
     """
 
     images: Float[np.ndarray, "n h w"] | Float[np.ndarray, "n h w 3"]
@@ -45,29 +43,19 @@ def load_folder(
     color: bool = False,
     report: Report | None = None,
 ) -> Faces:
-    """Every picture in a folder and the folders in it, sorted by name, numbers by their value.
+    """The faces of a folder and its subfolders, or of a list or shard (see :func:`list_pictures`), in that order.
 
-    A picture that cannot be used (broken, no face found, not in the table of eyes) is listed in ``skipped``.
+    ``eyes``: a table as in :func:`read_eyes_csv`. Without it ``eyes.csv`` in the folder is used, if there is one, else
+    :func:`find_eyes`. ``aligned``: the pictures are aligned already, and are only resized to ``size`` x ``size``.
+    ``size``: side of each face in pixels. ``color``: keep the colours. ``report``: called with (done, total) after
+    each picture.
 
-    Args:
-        folder: where the pictures are, or a list or shard of them (:func:`entries_of`); names are relative to it.
-        eyes: a table as in :func:`read_eyes_csv`. None: ``eyes.csv`` in the folder if there is
-            one, else :func:`find_eyes` on each picture.
-        aligned: the pictures are aligned already and only brought to ``size x size``.
-        size: side of each face in pixels.
-        color: keep the colours.
-        report: called with ``(done, total)`` after each picture.
-
-    Raises:
-        PictureError: no such folder, nothing usable in it, or a wrong table of eyes, one that
-            names a missing file among them.
-        ImportError: eyes have to be found and the extra ``align`` is not installed.
+    A picture that cannot be used (damaged, no face found, not in the table of eyes) is listed in ``skipped``. Raises
+    PictureError where there is no such folder, nothing usable in it, or an error in the table of eyes, a row without
+    picture included. Raises ImportError where eyes have to be found and the extra ``align`` is not installed.
     """
-    entries = list(entries_of(folder))
-    if not entries:
-        raise nothing_in(folder)
+    entries, root = list_pictures(folder), root_of(folder)
     names = [entry.name for entry in entries]
-    root = root_of(folder)
     table = None if aligned else eyes_table(root, eyes, names)
     pictures = ListedPictures(entries, root, Crop(size, color, aligned), table)
     return gather_faces(names, pictures.read, source=folder, report=report)
@@ -81,33 +69,21 @@ def load_picture(
     size: int = 120,
     color: bool = False,
 ) -> Picture:
-    """One picture: a face brought into the crop, or any picture as it is.
+    """One picture: a face aligned to the crop, (size, size[, 3]), or with ``aligned`` the picture as it is.
 
-    Args:
-        path: the file.
-        eyes: as in :func:`align`. None: its row in an ``eyes.csv`` beside it if there is one,
-            else :func:`find_eyes`.
-        aligned: take the picture as it is, only shrunk, if need be, until its longer side is
-            ``size``.
-        size: side of the crop in pixels.
-        color: keep the colours.
+    ``eyes``: as in :func:`align`. Without it the picture's row in an ``eyes.csv`` beside it is used, if there is one,
+    else :func:`find_eyes`. ``aligned``: (H, W[, 3]), shrunk until the longer side is at most ``size``. ``size``: in
+    pixels. ``color``: keep the colours.
 
-    Returns:
-        ``(size, size)``, or ``(H, W)`` with the longer side at most ``size`` if ``aligned``;
-        with colours ``(..., 3)``.
-
-    Raises:
-        PictureError: the picture or the table cannot be used, or no face is found.
-        ImportError: eyes have to be found and the extra ``align`` is not installed.
+    Raises PictureError where the picture or the table cannot be used or no face is found, and ImportError where eyes
+    have to be found and the extra ``align`` is not installed.
     """
-    path = Path(path)
-    if size < 2:
-        raise ValueError(f"size must be at least 2 pixels; got {size}")
+    path, crop = Path(path), Crop(size, color, aligned, square=False)
     content = read_file(path)
     if eyes is None and not aligned and (path.parent / EYES_FILE).is_file():
         eyes = read_eyes_csv(path.parent / EYES_FILE).get(path.name)
     try:
-        return Crop(size, color, aligned, square=False).of(content, path, eyes)
+        return crop.of(content, path, eyes)
     except PictureError as error:
         raise error if str(path) in str(error) else type(error)(f"{path}: {error}") from error
 
@@ -119,10 +95,9 @@ def gather_faces(
     source: str | Path,
     report: Report | None = None,
 ) -> Faces:
-    """``load(number)`` for each of ``names``, collecting those on which it raises PictureError as skipped.
+    """``load(number)`` for each of ``names``; where it raises PictureError, the picture is listed as skipped.
 
-    Raises:
-        PictureError: not one could be loaded; the text names ``source`` and the first reasons.
+    Raises PictureError where none could be loaded; the text names ``source`` and the first reasons.
     """
     images, kept, skipped = [], [], []
     for number, name in enumerate(names):
@@ -140,15 +115,15 @@ def gather_faces(
 
 
 def eyes_table(folder: Path, eyes: str | Path | None, names: Iterable[str]) -> dict[str, Eyes] | None:
-    """The eyes of the pictures ``names`` by name, from ``eyes`` or the folder's ``eyes.csv``; None: to be found."""
+    """Eye positions by name, from the table ``eyes`` or else the folder's ``eyes.csv``; None if there is no table.
+
+    Raises PictureError for a row whose picture is not in ``names``.
+    """
     path = folder / EYES_FILE if eyes is None else Path(eyes)
     if eyes is None and not path.is_file():
         return None
     table = read_eyes_csv(path)
-    absent = set(table)
-    for name in names:
-        absent.discard(name)
-    if absent:
+    if absent := table.keys() - set(names):
         more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
         first = min(absent, key=natural_key)
         raise PictureError(f"{path} has a row for {first}{more}: no such picture in {folder}.")

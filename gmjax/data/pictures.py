@@ -3,7 +3,6 @@
 import io
 import os
 import stat
-import uuid
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,19 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-PICTURE_SUFFIXES = frozenset(
-    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".pnm"}
+from gmjax.errors import GmjaxError
+from gmjax.files.atomic import write_atomically
+
+_JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
+PICTURE_SUFFIXES = _JPEG_SUFFIXES | frozenset(
+    {".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".pnm"}
 )
 MAX_PIXELS = 80_000_000
-"""Of a picture: reading one takes at most 3 GiB of memory, whatever its file claims (2.0 GiB measured: RGBA)."""
+"""The largest picture that is read; this takes up to 3 GiB of memory, whatever the file claims (measured: 2.0 GiB)."""
 MAX_PICTURE_BYTES = 2**30
-# Of all scans of a JPEG together, at about 1.5e9 a second.
+# Pixels times scans of a JPEG; about 1.5e9 are decoded per second.
 _MAX_SCANNED = 20_000_000_000
-# Pillow knows many more, and hands PostScript to another program to be run.
+# Pillow reads many more, and would pass PostScript to another program that runs it.
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -29,30 +32,28 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 Picture = Float[np.ndarray, "_ _"] | Float[np.ndarray, "_ _ 3"]
 
 
-class PictureError(ValueError):
-    """A picture or a table about pictures that cannot be used; the text names it and says why."""
+class PictureError(GmjaxError, ValueError):
+    """A picture, or a table or collection of pictures, that cannot be used; the text names it and says why."""
 
 
 def read_picture(path: str | Path, *, color: bool = False) -> Picture:
-    """Reads a picture file: ``(H, W)`` gray, or ``(H, W, 3)`` RGB if ``color``, float32 in [0, 1].
+    """Reads a picture file: (H, W) gray, or (H, W, 3) RGB if ``color``, float32 in [0, 1].
 
-    8 and 16 bit integers are divided by their largest value (16 bit colour is kept to 8 bits); a
-    float TIFF must hold values in [0, 1] already. Transparent pixels are laid over white, EXIF
-    orientation is applied, gray is made from colour by the luma of Rec. 601 (0.299 R + 0.587 G +
-    0.114 B), and of several frames or pages the first is taken.
+    Integers of 8 and 16 bits are divided by their largest value (colour of 16 bits is reduced to 8); a float TIFF must
+    hold values in [0, 1]. Transparent pixels are blended over white, the EXIF orientation is applied, colour is turned
+    into gray by the luma of Rec. 601 (0.299 R + 0.587 G + 0.114 B), and only the first frame or page is read.
 
-    Raises:
-        PictureError: no such file, not a picture, damaged, fewer than two pixels, or more than
-            ``MAX_PIXELS`` (told from the header, before anything is decoded), a file of more than
-            ``MAX_PICTURE_BYTES`` (1 GiB), or one whose parts claim to be larger than the picture.
+    Raises PictureError for a file that is missing, not a picture or damaged, for one of more than
+    ``MAX_PICTURE_BYTES`` (1 GiB), and for a picture of fewer than two or more than ``MAX_PIXELS`` pixels, or with parts
+    larger than itself; the header tells, before anything is decoded.
     """
     return decode_picture(read_file(path), path, color=color)
 
 
 def read_file(path: str | Path) -> bytes:
-    """What is in a picture file, which ``decode_picture`` takes."""
+    """The content of a picture file, for ``decode_picture``. Raises PictureError."""
     try:
-        # Asked before it is opened: that would wait for whoever writes to a pipe.
+        # Before opening it: opening a pipe would wait for its writer.
         found = os.stat(path)
         if stat.S_ISDIR(found.st_mode):
             raise PictureError(f"{path} is a folder, not a picture.")
@@ -66,12 +67,12 @@ def read_file(path: str | Path) -> bytes:
         raise
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         raise PictureError(f"{path}: no such file.") from error
-    except OSError as error:  # a name that is too long, a file that is not ours to read
+    except OSError as error:  # for example a name that is too long, or no permission
         raise PictureError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def decode_picture(content: bytes, path: str | Path, *, color: bool = False) -> Picture:
-    """``read_picture`` of a file whose ``content`` is here already; ``path`` is what errors call it."""
+    """``read_picture`` of the file ``content``, which errors call ``path``."""
     if not content:
         raise PictureError(f"{path} is empty (0 bytes); copy it again from its source.")
     pixels = _as_unit_range(path, _decode(path, content))
@@ -81,14 +82,11 @@ def decode_picture(content: bytes, path: str | Path, *, color: bool = False) -> 
 
 
 def write_picture(path: str | Path, image: ArrayLike) -> None:
-    """Writes ``(H, W)`` or ``(H, W, 3)`` floats as 8 bits, in the format that the suffix names.
+    """Writes (H, W) or (H, W, 3) floats, clipped to [0, 1], with 8 bits, in the format that the suffix names.
 
-    Values are clipped to [0, 1]. The file appears whole or not at all: it is written beside its
-    place under another name and then renamed.
-
-    Raises:
-        PictureError: another shape, integers (their scale is unknown), NaN or infinity, an
-            unknown suffix, or no such folder.
+    The file is written whole or not at all. Raises PictureError for another shape, integers (their scale is unknown),
+    NaN or infinity, an unknown suffix or a missing folder, and OSError, which names ``path``, where it cannot be
+    written, for example on a full disk.
     """
     import imageio.v3 as iio
 
@@ -110,40 +108,34 @@ def write_picture(path: str | Path, image: ArrayLike) -> None:
     unit *= 255
     pixels = np.round(unit, out=unit).astype(np.uint8)
     del unit
-    options: dict[str, Any] = {"quality": 95} if suffix in {".jpg", ".jpeg"} else {}
-    encoded = iio.imwrite("<bytes>", pixels, plugin="pillow", extension=suffix, **options)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        temporary.write_bytes(encoded)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    options: dict[str, Any] = {"quality": 95} if suffix in _JPEG_SUFFIXES else {}
+    write_atomically(path, iio.imwrite("<bytes>", pixels, plugin="pillow", extension=suffix, **options))
 
 
 def _decode(path: str | Path, content: bytes) -> np.ndarray:
-    """The first frame: gray as stored, all else of at most 8 bits as RGBA; turned upright."""
-    # Not through imageio, which takes three times as long for small files.
+    """The first frame, upright: gray as stored, everything else as RGBA of 8 bits."""
+    # Not by imageio, which takes three times as long for small files.
     from PIL import ExifTags, Image
 
-    # Pillow 13, given a name, scrambles uncompressed TIFF files that it has to turn.
+    # From a stream: given a name, Pillow 13 scrambles uncompressed TIFF files that it has to rotate.
     with io.BytesIO(content) as stream, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # remarks about metadata that nobody here reads
+        warnings.simplefilter("ignore")  # about metadata that is not used
         try:
             with Image.open(stream, formats=_FORMATS) as file:
                 _check_size(path, file.width * file.height)
                 _check_parts(path, file, content)
-                # Integers of 16 or 32 bits, floats, and what is plain gray already.
+                # Integers of 16 or 32 bits, floats, and gray without transparency.
                 kept = file.mode[0] in "IF" or (file.mode == "L" and "transparency" not in file.info)
                 pixels = np.asarray(file if kept else file.convert("RGBA"))
-                # Only now: asking may decode, and a TIFF that has turned itself no longer has it.
+                # After decoding: a TIFF that Pillow has rotated no longer has the tag.
                 orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
         except PictureError:
             raise
-        except Exception as error:  # decoders of damaged files raise almost anything
+        except Exception as error:  # on damaged files decoders raise almost anything
             cause = error.__cause__ or error
-            if isinstance(cause, Image.DecompressionBombError):  # Pillow's own limit, twice as large
+            if isinstance(cause, Image.DecompressionBombError):  # Pillow's own limit
                 raise PictureError(f"{path}: {cause} Make it smaller.") from error
-            reason = "of no known kind" if "<_io" in str(cause) else cause  # how Pillow names a stream
+            reason = "of no known kind" if "<_io" in str(cause) else cause  # Pillow names only the stream
             raise PictureError(
                 f"{path} cannot be read as a picture ({reason}); it is damaged, or not of the "
                 "format it claims. Open and save it again, or leave it out."
@@ -159,7 +151,7 @@ def _check_size(path: str | Path, count: int) -> None:
 
 
 def _check_parts(path: str | Path, file: Any, content: bytes) -> None:
-    """Small pictures in enormous tiles (TIFF), and pictures painted over and over (JPEG)."""
+    """Refuses small pictures in enormous tiles (TIFF), and pictures of very many scans (JPEG)."""
     if file.format == "TIFF":
         width, length = (int(np.max(file.tag_v2.get(tag, 0))) for tag in (322, 323))
         if width * length > MAX_PIXELS:
@@ -171,7 +163,7 @@ def _check_parts(path: str | Path, file: Any, content: bytes) -> None:
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Undoes the EXIF orientation (1 to 8; anything else is taken as 1)."""
+    """Undoes the EXIF orientation; other values than 1 to 8 count as 1."""
     if orientation in {5, 6, 7, 8}:
         pixels = pixels.swapaxes(0, 1)
     if orientation in {2, 3, 6, 7}:
@@ -182,7 +174,7 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _as_unit_range(path: str | Path, pixels: np.ndarray) -> Picture:
-    """Stored gray numbers or RGBA bytes to gray or RGB, float32 in [0, 1]."""
+    """Gray as stored, or RGBA of 8 bits, to gray or RGB, float32 in [0, 1]."""
     if pixels.ndim == 3:
         rgb: np.ndarray = pixels[..., :3].astype(np.float32)
         rgb /= 255

@@ -1,38 +1,34 @@
-"""Read ahead in parallel, by grain: on threads, or in processes of their own."""
+"""Reading ahead in parallel with grain, on threads or in worker processes."""
 
 import contextlib
 import ctypes
+import functools
 import multiprocessing
 import os
 import pickle
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from gmjax.data.pictures import Picture, PictureError
-from gmjax.data.sources import Pictures, tried
+import numpy as np
 
-# Of threads, which share one Python: beyond so many they would only wait for each other.
+from gmjax.data.pictures import Picture, PictureError
+from gmjax.data.sources import Pictures, read_or_reason
+from gmjax.errors import missing_extra
+
+# More threads than this only wait for the interpreter lock.
 MOST_THREADS = 16
 MOST_WORKERS = 16
 _WORTH_WORKERS = 10_000
-# Handed on at once: one by one, small pictures cost more to hand on than to read.
+# Pictures per item: passing on small ones one by one takes longer than reading them.
 _CHUNK = 8
-# Of <malloc.h>.
+# From <malloc.h>.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
-class Numbers(Protocol):
-    """Whole numbers, of which a slice can be taken: an array, a list, a range."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, which: slice, /) -> Iterable: ...
-
-
 class Items(Protocol):
-    """What ``read_ahead`` makes: each by its place, in any process."""
+    """What ``read_ahead`` reads: items made on request, on any thread or in any process."""
 
     def __len__(self) -> int: ...
 
@@ -40,20 +36,27 @@ class Items(Protocol):
 
 
 def read_pictures(
-    pictures: Pictures, numbers: Numbers, *, workers: int = 0
+    pictures: Pictures, numbers: Sequence[int] | np.ndarray, *, workers: int = 0
 ) -> Iterator[tuple[int, Picture | PictureError]]:
-    """(number, picture or what is wrong with it) of each of ``numbers``, in their order, by ``read_ahead``."""
+    """(number, picture, or the error that says why it cannot be used) of each of ``numbers``, in that order.
+
+    ``workers``: as in ``read_ahead``.
+    """
     for chunk in read_ahead(_Chunks(pictures, numbers), workers=workers):
         for number, found in chunk:
             yield number, PictureError(found) if isinstance(found, str) else found
 
 
 def read_ahead(items: Items, *, workers: int = 0) -> Iterator:
-    """``items[0]``, ``items[1]`` ... in order, made ahead in parallel; few are held at once.
+    """``items[0]``, ``items[1]``, ... in order, made ahead in parallel; only a few are held at a time.
 
-    By grain: on as many threads as there are cores, or with ``workers`` in that many processes.
+    ``workers``: the number of worker processes; 0 uses threads, as many as there are cores. Raises ImportError where
+    grain (extra ``cli``) is not installed.
     """
-    import grain
+    try:
+        import grain
+    except ImportError as error:
+        raise missing_extra("cli", "Reading pictures in parallel") from error
 
     workers = min(workers, len(items))
     threads = 1 if workers else min(MOST_THREADS, cores())
@@ -62,25 +65,30 @@ def read_ahead(items: Items, *, workers: int = 0) -> Iterator:
     if workers:
         from absl import flags
 
-        # grain asks its flags, which only a program that parses them has.
+        # grain reads its options from flags, which only absl's own programs parse.
         flags.FLAGS.mark_as_parsed()
         processes = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
-        dataset = dataset.mp_prefetch(processes, worker_init_fn=_begin)
+        dataset = dataset.mp_prefetch(processes, worker_init_fn=_start_worker)
     with contextlib.closing(iter(dataset)) as made:
         for item in made:
             yield pickle.loads(item) if workers else item
 
 
 def workers_for(count: int) -> int:
-    """How many processes are worth their start, about two seconds and 300 MB each, to read ``count`` pictures once."""
+    """How many worker processes to use for reading ``count`` pictures once; each takes 2 s to start and 300 MB."""
     return min(cores(), MOST_WORKERS) if cores() > 1 and count >= _WORTH_WORKERS else 0
 
 
-def keep_memory() -> None:
-    """What pictures were decoded in stays with this process, to be used again.
+def cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-    The C library of most Linux systems gives it back to the system and asks for it anew with each picture, which was
-    measured to take a seventh of the time. Elsewhere nothing happens.
+
+def keep_memory() -> None:
+    """Lets this process keep the memory that pictures were decoded in, where the C library is glibc.
+
+    glibc returns it to the system and requests it again for each picture, which was measured to take a seventh of the
+    time.
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):
         change = ctypes.CDLL(None).mallopt
@@ -88,48 +96,48 @@ def keep_memory() -> None:
             change(what, size)
 
 
-def _begin(worker: int, count: int) -> None:
-    """In a process that reads, which ends with the one that it reads for, however that ends."""
+def _start_worker(worker: int, count: int) -> None:
+    """In each worker process: it ends when its parent ends, also when that is killed."""
     keep_memory()
 
-    def follow(parent=multiprocessing.parent_process()) -> None:
+    def end_with_parent(parent=multiprocessing.parent_process()) -> None:
         parent.join()
         os._exit(1)
 
-    threading.Thread(target=follow, daemon=True).start()
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 @dataclass(frozen=True)
 class _Chunks:
-    """An error is a result, and costs no other picture."""
+    """Chunks of pictures. An unusable picture gives its reason as a result, and does not stop the others."""
 
     pictures: Pictures
-    numbers: Numbers
+    numbers: Sequence[int] | np.ndarray
 
     def __len__(self) -> int:
         return -(-len(self.numbers) // _CHUNK)
 
     def __getitem__(self, place: int) -> list[tuple[int, Picture | str]]:
         numbers = self.numbers[place * _CHUNK : (place + 1) * _CHUNK]
-        return [(number, tried(self.pictures, number)) for number in map(int, numbers)]
+        return [(number, read_or_reason(self.pictures, number)) for number in map(int, numbers)]
 
 
-@dataclass(frozen=True)
 class _Packed:
-    """As bytes, which go from process to process through a pipe.
+    """The same items in a worker process, each pickled.
 
-    Arrays would go through shared memory, which stays behind when a run is killed.
+    They are pickled once, not for each worker. What a worker makes goes back as bytes through a pipe: arrays would go
+    through shared memory, which outlives a run that is killed.
     """
 
-    items: Items
+    def __init__(self, items: Items):
+        self._count, self._pickled = len(items), pickle.dumps(items, pickle.HIGHEST_PROTOCOL)
+
+    @functools.cached_property
+    def _items(self) -> Items:
+        return pickle.loads(self._pickled)
 
     def __len__(self) -> int:
-        return len(self.items)
+        return self._count
 
     def __getitem__(self, place: int) -> bytes:
-        return pickle.dumps(self.items[place], pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(self._items[place], pickle.HIGHEST_PROTOCOL)

@@ -1,4 +1,4 @@
-"""Pictures one at a time, by number: what ``reading.py`` reads in parallel, in any order, in any amount."""
+"""Collections as sequences of pictures, each read and cropped by its number; ``reading.py`` does so in parallel."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -8,9 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from gmjax.data.alignment import Eyes, align, resize
+from gmjax.data.alignment import Eyes, align, check_size, resize
 from gmjax.data.eyes import find_eyes
-from gmjax.data.listing import Entry, Listing
+from gmjax.data.listing import Entry
 from gmjax.data.pictures import MAX_PICTURE_BYTES, Picture, PictureError, decode_picture, read_file
 
 
@@ -22,12 +22,12 @@ class Pictures(Protocol):
     def name(self, number: int) -> str: ...
 
     def read(self, number: int) -> Picture:
-        """Raises PictureError."""
+        """Raises PictureError for a picture that cannot be used."""
         ...
 
 
-def tried(pictures: Pictures, number: int) -> Picture | str:
-    """The picture, or what is wrong with it: in words, since an error would hold on to what it happened in."""
+def read_or_reason(pictures: Pictures, number: int) -> Picture | str:
+    """The picture, or why it cannot be used: as text, since an exception would keep its frames alive."""
     try:
         return pictures.read(number)
     except PictureError as error:
@@ -36,12 +36,11 @@ def tried(pictures: Pictures, number: int) -> Picture | str:
 
 @dataclass(frozen=True)
 class Crop:
-    """What is made of a picture.
+    """How a picture is cropped.
 
-    size: side in pixels of a face in the paper's crop.
-    color: keep the colours.
-    aligned: it is aligned already. It is brought to ``size x size``, or where not ``square``, only shrunk until its
-        longer side is ``size``.
+    ``size``: side of the crop in pixels. ``color``: keep the colours. ``aligned``: the picture is aligned already; it
+    is resized to ``size`` x ``size`` or, where not ``square``, shrunk until its longer side is at most ``size``.
+    Raises ArgumentError for a size below 2.
     """
 
     size: int = 120
@@ -49,17 +48,19 @@ class Crop:
     aligned: bool = False
     square: bool = True
 
-    def of(self, content: bytes, name: str | Path, eyes: Eyes | None) -> Picture:
-        """The crop of the picture file ``content``, called ``name`` in errors; without ``eyes`` they are found.
+    def __post_init__(self):
+        check_size(self.size)
 
-        Raises:
-            PictureError: the picture cannot be used, or no face is found.
-            ImportError: eyes have to be found and the extra ``align`` is not installed.
+    def of(self, content: bytes, name: str | Path, eyes: Eyes | None) -> Picture:
+        """The crop of the picture file ``content``, called ``name`` in errors. ``eyes``: None to find them.
+
+        Raises PictureError where the picture cannot be used or no face is found, and ImportError where eyes have to be
+        found and the extra ``align`` is not installed.
         """
         image = decode_picture(content, name, color=self.color)
         if not self.aligned:
             if eyes is None:
-                # In the colours, gray or not: they help the finder, and both get the same crop.
+                # Always in colour, which helps to find them and gives gray and colour the same crop.
                 eyes = find_eyes(decode_picture(content, name, color=True))
             return align(image, eyes, size=self.size)
         height, width = image.shape[:2]
@@ -71,9 +72,9 @@ class Crop:
 
 @dataclass(frozen=True)
 class ListedPictures:
-    """The pictures of a ``Listing`` (or of any entries) under ``root``, cropped; ``eyes`` by name, or to be found."""
+    """The pictures ``entries`` below ``root``, cropped. ``eyes``: positions by name, or None to find them."""
 
-    entries: Sequence[Entry] | Listing
+    entries: Sequence[Entry]
     root: Path
     crop: Crop
     eyes: Mapping[str, Eyes] | None = None
@@ -89,8 +90,8 @@ class ListedPictures:
         if entry.wrong is not None:
             raise PictureError(entry.wrong)
         if self.eyes is not None and entry.name not in self.eyes:
-            raise PictureError("it has no row in the table of eyes.")
-        path = os.path.join(self.root, entry.name)  # a Path would take longer than the file
+            raise PictureError("it has no row in the table of eyes")
+        path = os.path.join(self.root, entry.name)  # building a Path would take longer than reading a small file
         content = read_file(path) if entry.shard is None else self._member(entry)
         return self.crop.of(content, path, None if self.eyes is None else self.eyes[entry.name])
 
@@ -107,7 +108,7 @@ class ListedPictures:
 
 @dataclass(frozen=True)
 class ArrayPictures:
-    """Pictures (N, H, W[, C]) that are in memory already; after them (name, reason) of those that cannot be used."""
+    """Pictures (N, H, W[, C]) in memory; numbered after them, those ``skipped``, each with its name and the reason."""
 
     images: np.ndarray
     names: Sequence[str]

@@ -1,16 +1,14 @@
-"""Model files: a model and what is known about it in one safetensors file.
+"""Model files: a model, or a batch of models, and what is known about it in one safetensors file.
 
 The file holds the three tensors ``weights``, ``means`` and ``precision_chol`` of a ``GmFace`` and a header of text,
-which says the format, its version and the conventions in words, so that the numbers can be used without this library.
+which gives the format, its version and the conventions in words, so that the numbers can be used without this library.
 Nothing in a file is ever executed, and what it may cost is bounded: whatever a file holds, loading it takes at most
 1 GiB of memory (0.8 GiB measured, for ``MAX_BYTES``).
 """
 
-import contextlib
 import json
 import math
 import os
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,15 +18,18 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gmjax.gmface import GmFace
+from gmjax.checks import what_is_wrong
+from gmjax.errors import ArgumentError, GmjaxError
+from gmjax.files.atomic import write_atomically
+from gmjax.gmface import GmFace, with_positive_diagonal
 
 FORMAT = "gmjax.GmFace"
 FORMAT_VERSION = 1
 MAX_BYTES = 2**28
 MAX_HEADER_BYTES = 2**20
-"""Of the header, all text together: reading a larger one would take many times its size."""
+"""All text in the header together: reading a larger one would take many times its size."""
 MAX_COMPONENTS = 100_000
-"""Of one model: with so many it is drawn in some seconds at 1000 x 1000, in 0.7 GiB of memory."""
+"""Components of one model: so many are drawn in some seconds at 1000 x 1000, in 0.7 GiB of memory."""
 MAX_CHANNELS = 1000
 
 TENSORS = ("weights", "means", "precision_chol")
@@ -37,46 +38,51 @@ CONVENTIONS = {
     "positions": "x = (row / H, column / W), row first; rows and columns of pixels are counted from the offset",
     "precision_chol": "(l11, l21, l22) with A = L L^T, L = [[l11, 0], [l21, l22]], l11 > 0, l22 > 0",
     "weights": "(m,) for a gray picture, (m, C) for one with C channels; intensities 0 to 1",
+    "batch": "many models have the same leading axes in front of each tensor's own",
 }
 HEADER = {"format": FORMAT, "format_version": str(FORMAT_VERSION), **CONVENTIONS}
 
-# Further off there are no pixels to count from, and float32 could not tell them apart.
+# A larger offset is not the grid of a picture, and float32 could not tell its pixels apart.
 _MAX_OFFSET = 1_000_000
 _DTYPES = {"F32": np.float32, "F64": np.float64}
 
 
-class ModelFileError(ValueError):
-    """A model file that cannot be read or written; the text names it, says what is wrong and what to do."""
+class ModelFileError(GmjaxError, ValueError):
+    """A model file that cannot be read or written."""
 
 
 def save(path: str | os.PathLike, params: GmFace, metadata: Mapping[str, str] | None = None) -> None:
-    """Writes one model, whole or not at all: a file that is there already is replaced only by a complete one.
+    """Writes a model, or a batch of models, whole or not at all: an existing file is replaced by a complete one only.
 
-    ``metadata``: the caller's own text, by name. ``"offset"`` says where the model's pixels are counted from; without
-    it, it is "1.0", the paper's grid. The names of ``HEADER`` belong to the format and may be given only as they stand
-    there, so what ``load_metadata`` returned can be passed on.
+    ``metadata``: the caller's own text, by name. The names of ``HEADER`` belong to the format and may be given only as
+    they stand there; ``"offset"`` is always that of ``params``. So what ``load_metadata`` returned can be passed on.
+    A factor with a negative diagonal is written with the sign of that column of L changed, which keeps A.
 
     Raises:
-        ValueError: not one valid model (a batch, wrong shapes, NaN, l11 or l22 not above 0), metadata not text, or more
-            of either than ``load`` would take.
+        ArgumentError: not valid models (wrong shapes, NaN, l11 or l22 of 0), metadata not text, or more of either than
+            ``load`` would take.
         ModelFileError: the file cannot be written there.
     """
     path = Path(path)
-    tensors = {name: np.asarray(getattr(params, name)) for name in TENSORS}
-    wrong = _what_is_wrong(tensors)
+    if params.precision_chol.ndim > 1 and params.precision_chol.shape[-1] == 3:
+        params = with_positive_diagonal(params)
+    tensors = {name: np.ascontiguousarray(getattr(params, name)) for name in TENSORS}
+    wrong = what_is_wrong(**tensors) or _too_many(tensors)
     if wrong:
-        raise ValueError(f"not saved to {path}: {wrong}")
-    metadata = _checked_metadata(metadata or {})
-    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    content = _in_order(safetensors.numpy.save(tensors, metadata=metadata))
+        raise ArgumentError("params", f"cannot be saved to {path}: {wrong}")
+    header = _checked_metadata(dict(metadata or {}) | {"offset": str(float(params.offset))})
+    content = _in_order(safetensors.numpy.save(tensors, metadata=header))
     too_large = _too_large(len(content), int.from_bytes(content[:8], "little"))
     if too_large:
-        raise ValueError(f"not saved to {path}: it {too_large}")
-    _write_whole(path, content)
+        raise ArgumentError("params", f"cannot be saved to {path}: the file {too_large}")
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise ModelFileError(f"{error}; choose a folder that exists and that you may write to") from error
 
 
 def load(path: str | os.PathLike) -> GmFace:
-    """The model in a file, checked before it is believed.
+    """The model in a file, or the batch of models, checked before it is used; on the grid that it was fitted on.
 
     float64 files give float64 models where the caller has enabled them in JAX, else float32.
 
@@ -106,10 +112,11 @@ def _read(path: Path) -> tuple[GmFace, dict[str, str]]:
             f"{path} cannot be read as a model file ({reason}): it is damaged or of another kind; copy it again from "
             "its source, or give a file that gmjax.save wrote"
         ) from error
-    wrong = _what_is_wrong(tensors) or _wrong_offset(metadata)
+    wrong = what_is_wrong(**tensors) or _too_many(tensors) or _wrong_offset(metadata)
     if wrong:
         raise ModelFileError(f"{path} does not hold a valid model: {wrong}; make it again, or copy it from its source")
-    return GmFace(**{name: jnp.asarray(tensor) for name, tensor in tensors.items()}), metadata
+    arrays = {name: jnp.asarray(tensor) for name, tensor in tensors.items()}
+    return GmFace(**arrays, offset=float(metadata["offset"])), metadata
 
 
 def _require_readable(path: Path) -> None:
@@ -172,29 +179,14 @@ def _tensor(path: Path, file, name: str) -> np.ndarray:
         return file.get_tensor(name).astype(jax.dtypes.canonicalize_dtype(_DTYPES[dtype]))
 
 
-def _what_is_wrong(tensors: Mapping[str, np.ndarray]) -> str | None:
-    """Why these are not the parameters of one model; None if they are."""
-    weights, means, chol = (tensors[name] for name in TENSORS)
-    if means.ndim == 3:
-        return f"means has the shape {means.shape}, a batch of models; one file holds one model"
-    count = len(weights) if weights.ndim in (1, 2) else 0
-    if count < 1 or weights.size == 0 or means.shape != (count, 2) or chol.shape != (count, 3):
+def _too_many(tensors: Mapping[str, np.ndarray]) -> str | None:
+    *batch, components, _ = tensors["means"].shape
+    channels = tensors["weights"].size // (math.prod(batch) * components)
+    if components > MAX_COMPONENTS or channels > MAX_CHANNELS:
         return (
-            "a model has weights (m,) or (m, C), means (m, 2) and precision_chol (m, 3) with m of at least 1, not "
-            f"{weights.shape}, {means.shape} and {chol.shape}"
+            f"it has {components} components of {channels} channels, and a model file holds at most {MAX_COMPONENTS} "
+            f"of {MAX_CHANNELS}"
         )
-    if count > MAX_COMPONENTS or weights.size > count * MAX_CHANNELS:
-        return (
-            f"it has {count} components of {weights.size // count} channels, and a model file holds at most "
-            f"{MAX_COMPONENTS} of {MAX_CHANNELS}"
-        )
-    for name in TENSORS:
-        if tensors[name].dtype not in (np.float32, np.float64):
-            return f"{name} must be float32 or float64, not {tensors[name].dtype}"
-        if not np.isfinite(tensors[name]).all():
-            return f"{name} has numbers that are NaN or infinite, or too large for {tensors[name].dtype}"
-    if not (chol[:, (0, 2)] > 0).all():
-        return "precision_chol must have l11 > 0 and l22 > 0 in every component"
     return None
 
 
@@ -216,37 +208,19 @@ def shown(text: str) -> str:
 def _checked_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     for name, text in metadata.items():
         if not (isinstance(name, str) and isinstance(text, str)):
-            raise ValueError(f"metadata must be text by name; got {name!r}: {text!r}")
+            raise ArgumentError("metadata", f"must be text by name; got {name!r}: {text!r}")
         if HEADER.get(name, text) != text:
-            raise ValueError(f"the metadata name {name!r} belongs to the format; use another one")
-    checked = {"offset": "1.0", **metadata, **HEADER}
+            raise ArgumentError("metadata", f"must not use the name {name!r}, which belongs to the format")
+    checked = {**metadata, **HEADER}
     wrong = _wrong_offset(checked)
     if wrong:
-        raise ValueError(f"metadata: {wrong}")
+        raise ArgumentError("params", f"cannot be saved: {wrong}")
     return checked
 
 
 def _in_order(content: bytes) -> bytes:
-    """The header's text sorted, which safetensors writes in random order: equal models then make equal files."""
+    """The header's text in sorted order, where safetensors writes a random one: equal models make equal files."""
     end = 8 + int.from_bytes(content[:8], "little")
     header = json.dumps(json.loads(content[8:end]), sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
     return len(header).to_bytes(8, "little") + header + content[end:]
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """A reader, or a machine that goes down, finds the old file or the new one and nothing in between."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        with open(temporary, "xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        raise ModelFileError(
-            f"{path} cannot be written ({error.strerror}); choose a folder that exists and that you may write to"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):  # the folder itself is not there or not ours: nothing was left in it
-            temporary.unlink(missing_ok=True)

@@ -10,14 +10,14 @@ from jaxtyping import Array
 
 from gmjax.checks import checked_image, checked_start
 from gmjax.gmface import GmFace
-from gmjax.parallel.shares import AXIS, local
+from gmjax.parallel.devices import AXIS, local
 from gmjax.personal import fit
 from gmjax.solvers.config import FitConfig
-from gmjax.solvers.fitting import FitResult
+from gmjax.solvers.stages import FitResult
 from gmjax.types import Picture
 
 _BYTES_A_DEVICE = 2**31
-# Of the size m x pixels: a fit under vmap was measured to hold 0.6, and 1.7 with "lm".
+# Arrays of m x pixels: a fit under vmap was measured to hold 0.6 of them, and 1.7 with "lm".
 _ARRAYS_A_FIT = 2
 
 
@@ -30,18 +30,18 @@ def fit_many(
     numbers: Iterable[int] | None = None,
     devices: Sequence | None = None,
 ) -> Iterator[tuple[int, FitResult | Exception]]:
-    """``gmjax.fit`` of each picture, all from ``init``: yields (its number, its result) as they are done.
+    """``gmjax.fit`` of each picture under ``pmap(vmap(...))``, all from ``init``: yields (number, result) of each.
 
-    ``images`` may be a generator: of each shape no more are held than the devices take at once, which is as many as fit
-    into 2 GiB a device, at most 64, and one on a CPU. A picture that cannot be right yields its error in place of a
-    result and costs only itself. With a ``key``, picture number i gets ``fold_in(key, i)``; ``numbers`` says which
-    these pictures are, in place of 0, 1, 2, ...
+    images: may be a generator. No more pictures of a shape are held than the devices take at once: as many as fit into
+        2 GiB a device, at most 64, and one on a CPU. A picture that cannot be right yields its error as its result.
+    key: picture number i gets ``fold_in(key, i)``.
+    numbers: the numbers of the pictures, in place of 0, 1, 2, ...
     """
     devices = local(devices)
     waiting: dict[tuple, list] = {}
     for number, image in enumerate(images) if numbers is None else zip(numbers, images, strict=False):
         try:
-            image = checked_image(image, f"image {number}")
+            image = checked_image(image, f"image {number}", channels=config.channels)
             if init is not None:
                 checked_start(init, image)
         except (TypeError, ValueError) as error:

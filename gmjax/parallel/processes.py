@@ -1,12 +1,14 @@
-"""Several processes, on one machine or many: started by JAX's own runtime, in step with each other, ended together.
+"""Several processes of one run, on one machine or many, by JAX's own runtime.
 
-Everything here works in a single process too, where it does nothing.
+The runtime connects them, and its heartbeats end all of them in less than a minute when one is lost, with a message
+that names the lost task. Its preemption sync points make all of them stop at the same place when one gets SIGTERM.
+Everything here works in a single process too.
 """
 
 import contextlib
 import itertools
 import os
-import socket
+import signal
 import sys
 import threading
 import time
@@ -15,94 +17,202 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax._src import distributed  # its client has no public name; Orbax takes it from here too
 from jax.experimental import multihost_utils
 
-from gmjax.parallel import watch
+from gmjax.errors import ArgumentError, GmjaxError
 
-# JAX's own: longer than the watch's patience, for the watch says which process it was.
-_HEARTBEAT_SECONDS = 100
+HEARTBEAT_SECONDS = 20
 START_SECONDS = 300
 NOTICE_SECONDS = 15
-_THREE = "--coordinator, --processes and --process"
-# All come to the end together; who leaves by an error must not wait long for the others.
 _SHUTDOWN_SECONDS = 10
-_WAIT_MS = 1000
+
+_stop = threading.Event()
 _calls = itertools.count()
 
 
-class Stopped(Exception):
-    """The run was asked to stop, and has saved what it came to; ``together``: the others know."""
-
-    together = False
+class Stopped(GmjaxError):
+    """The run was asked to stop (SIGTERM), and has saved its progress."""
 
 
-def start(coordinator: str | None = None, count: int | None = None, index: int | None = None) -> None:
-    """Joins the processes of a run, before anything touches a device.
+class ProcessesError(GmjaxError, ConnectionError):
+    """The processes of a run did not come together."""
 
-    JAX finds the others itself on Cloud TPU, Slurm, Open MPI and Kubernetes; elsewhere ``coordinator`` is the address
-    ``host:port`` of process 0, ``count`` how many processes there are, and ``index`` which one this is.
 
-    Raises:
-        ValueError: some of the three are missing or cannot be, or nothing here tells JAX of the others.
-        ConnectionError: the others did not come within five minutes.
+@contextlib.contextmanager
+def joined(
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+    *,
+    distributed: bool = False,
+) -> Iterator[None]:
+    """Around a whole run, before anything touches a device; with ``distributed`` the other processes join it.
+
+    JAX finds the others itself on Cloud TPU, Slurm, Open MPI and Kubernetes. Elsewhere ``coordinator`` is the address
+    ``host:port`` of process 0, ``num_processes`` the number of processes, and ``process_id`` the number of this one.
+
+    Raises ArgumentError for arguments that cannot be right, ProcessesError if the others do not come in five minutes.
     """
-    given = (coordinator, count, index)
-    if any(value is None for value in given) and any(value is not None for value in given):
-        raise ValueError(f"{_THREE} go together: give all three, or none where JAX knows them")
-    if count is not None and index is not None and not 0 <= index < count:
-        raise ValueError(f"--process must be from 0 to {count - 1}, of {count} processes; got {index}")
-    if coordinator is not None and not _is_address(coordinator):
-        raise ValueError(f"--coordinator must be HOST:PORT of process 0, the port at most 65535; got {coordinator}")
-    method = None if coordinator is None else "deactivate"
-    jax.config.update("jax_enable_preemption_service", False)  # SIGTERM is for the run to answer
-    where = "" if coordinator is None else f", process {index} of {count}, with process 0 at {coordinator}"
-    try:
-        _in_patience(
-            lambda: jax.distributed.initialize(
-                coordinator,
-                count,
-                index,
-                cluster_detection_method=method,
-                initialization_timeout=2 * START_SECONDS,  # ours is over before, and without a crash
-                heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
-                shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
-            ),
-            f"the other processes of this run{where}",
+    if not distributed and (coordinator, num_processes, process_id) != (None, None, None):
+        raise ArgumentError("distributed", "is needed with --coordinator, --processes and --process")
+    with _stopping_at_sigterm():
+        if distributed:
+            _start(coordinator, num_processes, process_id)
+        stopped = None
+        try:
+            yield
+        except Stopped as error:
+            stopped = error
+        except jax.errors.JaxRuntimeError:
+            if count() > 1:
+                # Most likely another process is lost: the runtime will say which, and end this one.
+                time.sleep(2 * HEARTBEAT_SECONDS)
+            raise
+        if jax.distributed.is_initialized():
+            barrier("end of the run")
+            jax.distributed.shutdown()
+        if stopped is not None:
+            raise stopped
+
+
+def leave(status: int) -> int:
+    """``status``; a process that left ``joined`` by an error exits here and now, and its runtime ends the others.
+
+    An ordinary exit would wait for them.
+    """
+    if jax.distributed.is_initialized():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
+
+
+def index() -> int:
+    return jax.process_index()
+
+
+def count() -> int:
+    return jax.process_count()
+
+
+def is_first() -> bool:
+    """Whether this is the process that writes what all have in common."""
+    return index() == 0
+
+
+def stop_requested() -> bool:
+    """Whether the run was asked to stop by SIGTERM.
+
+    With several processes all must call this equally often, for example once for each step of a loop that has the same
+    number of steps everywhere: then it is True on all of them at the same call, no matter which of them got the signal.
+    """
+    if count() == 1:
+        return _stop.is_set()
+    return bool(multihost_utils.reached_preemption_sync_point(next(_calls)))
+
+
+def require_running() -> None:
+    """Raises Stopped if ``stop_requested``; what there is to save has been saved."""
+    if stop_requested():
+        raise Stopped
+
+
+def barrier(name: str) -> None:
+    """No process continues before all have come here."""
+    if count() > 1:
+        multihost_utils.sync_global_devices(name)
+
+
+def broadcast(text: str) -> str:
+    """Process 0's ``text``, on all processes."""
+    return allgather(text if is_first() else "")[0]
+
+
+def allgather(text: str) -> list[str]:
+    """The ``text`` of each process, on all of them."""
+    if count() == 1:
+        return [text]
+    content = np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8)
+    lengths = multihost_utils.process_allgather(np.array([len(content)], np.int32)).reshape(-1)
+    padded = np.pad(content, (0, int(lengths.max()) + 1 - len(content)))
+    rows = np.asarray(multihost_utils.process_allgather(padded)).reshape(count(), -1)
+    return [
+        row[:length].astype(np.uint8).tobytes().decode("utf-8", "surrogateescape")
+        for row, length in zip(rows, lengths, strict=True)
+    ]
+
+
+def share_of(total: int) -> np.ndarray:
+    """The numbers below ``total`` that are this process's work; the last one repeats where the shares are uneven."""
+    rows = -(-total // count())
+    return np.minimum(np.arange(rows) * count() + index(), total - 1)
+
+
+def gathered(share: Any, total: int) -> Any:
+    """The results of all processes for their ``share_of(total)``, on each of them: NumPy arrays (total, ...), in order.
+
+    ``share``: a pytree of arrays (n, ...), of the same shapes on every process. All have as many devices.
+    """
+    every = multihost_utils.process_allgather(share)
+    if count() == 1:
+        every = jax.tree.map(lambda leaf: np.asarray(leaf)[None], share)
+    return jax.tree.map(lambda leaf: np.swapaxes(leaf, 0, 1).reshape(-1, *leaf.shape[2:])[:total], every)
+
+
+def _start(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
+    given = (coordinator, num_processes, process_id)
+    if any(value is None for value in given) and given != (None, None, None):
+        raise ArgumentError("coordinator", "goes with --processes and --process: give all three, or none")
+    if num_processes is not None and process_id is not None and not 0 <= process_id < num_processes:
+        raise ArgumentError(
+            "process", f"must be from 0 to {num_processes - 1}, of {num_processes} processes; got {process_id}"
         )
+    if coordinator is not None and not _is_address(coordinator):
+        raise ArgumentError("coordinator", f"must be HOST:PORT of process 0, a port up to 65535; got {coordinator}")
+    where = "" if coordinator is None else f", process {process_id} of {num_processes}, with process 0 at {coordinator}"
+
+    def connect() -> None:
+        jax.distributed.initialize(
+            coordinator,
+            num_processes,
+            process_id,
+            cluster_detection_method=None if coordinator is None else "deactivate",
+            initialization_timeout=2 * START_SECONDS,  # ours ends earlier, and without a crash
+            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+            shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
+        )
+
+    try:
+        _wait_for(connect, f"the other processes of this run{where}")
     except ValueError as error:
-        raise ValueError(f"nothing here tells JAX of other processes ({error}): give {_THREE}") from error
+        problem = f"is needed, with --processes and --process: nothing here tells JAX of other processes ({error})"
+        raise ArgumentError("coordinator", problem) from error
     except RuntimeError as error:
-        raise ConnectionError(f"the processes of this run did not come together{where}: {error}") from error
-    address = str(distributed.global_state.coordinator_address)
-    watch.begin(_client(), address, jax.process_index(), jax.process_count(), socket.gethostname())
+        raise ProcessesError(f"the processes of this run did not come together{where}: {error}") from error
 
 
-def _in_patience(join: Callable[[], None], whom: str) -> None:
-    """``join()``, on a thread, so that this one can say what it waits for, and be interrupted.
-
-    Raises ConnectionError when it takes too long, Stopped when asked to stop, and what ``join`` raises.
-    """
+def _wait_for(connect: Callable[[], None], whom: str) -> None:
+    """``connect()`` on a thread, so that this one can say what it waits for, and can be interrupted."""
     failed: list[Exception] = []
 
-    def try_to_join() -> None:
+    def try_to_connect() -> None:
         try:
-            join()
+            connect()
         except Exception as error:
             failed.append(error)
 
-    joining = threading.Thread(target=try_to_join, daemon=True)
-    joining.start()
+    connecting = threading.Thread(target=try_to_connect, daemon=True)
+    connecting.start()
     begun, said = time.monotonic(), 0.0
-    while joining.is_alive():
-        joining.join(0.2)
+    while connecting.is_alive():
+        connecting.join(0.2)
         waited = time.monotonic() - begun
-        if watch.stops():
+        if _stop.is_set():
             raise Stopped
         if waited > START_SECONDS:
-            raise ConnectionError(
+            raise ProcessesError(
                 f"{waited:.0f} s were not enough for {whom}: start all of them within that time, each with its own "
-                "number, and see that the address can be reached from all of them"
+                "number, and check that the address can be reached from all of them"
             )
         if waited - said > NOTICE_SECONDS:
             said = waited
@@ -116,136 +226,21 @@ def _is_address(text: str) -> bool:
     return bool(host) and port.isdecimal() and 0 < int(port) < 2**16
 
 
-def index() -> int:
-    return jax.process_index()
-
-
-def count() -> int:
-    return jax.process_count()
-
-
-def is_first() -> bool:
-    """Whether this is the process that writes what all have in common."""
-    return jax.process_index() == 0
-
-
-def from_first(text: str) -> str:
-    """Process 0's ``text``, on all of them."""
-    return from_each(text if is_first() else "")[0]
-
-
-def from_each(text: str) -> list[str]:
-    """The ``text`` of each process, on all of them; no one goes on before all have come here.
-
-    Raises Stopped where one of them has stopped.
-    """
-    return _exchanged(text, "=")
-
-
-def stop_together() -> None:
-    """This process has stopped: it waits for the others to do so too, or to come to where they wait for it."""
-    with contextlib.suppress(Stopped):
-        _exchanged("", "!")
-
-
-def _exchanged(text: str, kind: str) -> list[str]:
-    if count() == 1:
-        return [text]
-    client, call = _client(), next(_calls)
-    with watch.waiting():
-        client.key_value_set(f"gmjax/call/{call}/{index()}", f"{kind}{text}")
-        texts = [_asked_for(f"gmjax/call/{call}/{process}") for process in range(count())]
-        if call:
-            # Whoever has set the text of this call has read those of the last one.
-            client.key_value_delete(f"gmjax/call/{call - 1}/{index()}")
-    if any(text.startswith("!") for text in texts):
-        error = Stopped()
-        error.together = True
-        raise error
-    return [text[1:] for text in texts]
-
-
-def _client() -> Any:
-    return distributed.global_state.client
-
-
-def _asked_for(key: str) -> str:
-    """Asked for again and again: in between Python may answer signals."""
-    while True:
-        try:
-            return _client().blocking_key_value_get(key, _WAIT_MS)
-        except jax.errors.JaxRuntimeError as error:
-            if "DEADLINE_EXCEEDED" not in str(error):
-                raise
-
-
-def together() -> None:
-    """No process goes on before all have come here."""
-    from_each("")
-
-
-def share_of(total: int) -> np.ndarray:
-    """Which of the numbers below ``total`` are this process's work; the last one several's, where that fills up."""
-    rows = -(-total // count())
-    return np.minimum(np.arange(rows) * count() + index(), total - 1)
-
-
-def gathered(share: Any, total: int) -> Any:
-    """What all processes made of their ``share_of(total)``, on each of them: NumPy arrays (total, ...), in order.
-
-    ``share``: a pytree of arrays (n, ...), of the same shapes on every process. All have as many devices.
-    """
-    together()
-    every = multihost_utils.process_allgather(share)
-    return jax.tree.map(lambda leaf: np.swapaxes(leaf, 0, 1).reshape(-1, *leaf.shape[2:])[:total], every)
-
-
 @contextlib.contextmanager
-def ending_together() -> Iterator[None]:
-    """Around a run: whoever leaves it by an error takes the others along, with the reason."""
+def _stopping_at_sigterm() -> Iterator[None]:
+    """SIGTERM sets the stop flag; a second one ends the process. With several processes JAX takes over when joined."""
+    _stop.clear()
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number, frame):
+        _stop.set()
+        signal.signal(signal.SIGTERM, before)
+        print("gmjax: SIGTERM: saving, then leaving", file=sys.stderr, flush=True)
+
+    before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
-        together()
-        if jax.distributed.is_initialized():
-            watch.end()
-            jax.distributed.shutdown()
-    except jax.errors.JaxRuntimeError:
-        # Most likely what is left of a sum over processes, one of which is gone: the watch knows which.
-        watch.wait_for_verdict()
-        raise
-    except BaseException as error:
-        watch.leave(error)
-        raise
     finally:
-        watch.end()
-
-
-@contextlib.contextmanager
-def joined(coordinator: str | None, count: int | None, index: int | None, distributed: bool) -> Iterator[None]:
-    """Placeholder until the redesigned processes.py is merged."""
-    from gmjax.errors import ArgumentError
-
-    if not distributed and (coordinator, count, index) != (None, None, None):
-        raise ArgumentError(_THREE, "require --distributed")
-    if distributed:
-        try:
-            start(coordinator, count, index)
-        except ValueError as error:
-            raise ArgumentError("--distributed", str(error)) from error
-    with ending_together():
-        yield
-
-
-allgather, barrier = from_each, together
-
-
-def leave(status: int) -> int:
-    """``status``; but a process that left ``ending_together`` by an error exits here and now.
-
-    JAX would wait for the others, which are ending too, and then abort.
-    """
-    if jax.distributed.is_initialized():
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    return status
+        signal.signal(signal.SIGTERM, before)

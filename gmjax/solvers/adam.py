@@ -1,24 +1,37 @@
-"""First-order fitting with Optax, Adam unless the caller brings another optimiser (paper, III-B).
+"""First-order fitting with Optax: Adam, unless the caller brings another optimiser (paper, III-B).
 
-Everything here is pure and knows neither pictures nor devices: a ``value_and_grad`` gives the loss of an
-``Unconstrained`` model and the gradient.
+The optimiser moves the unconstrained form of a model. Data is the statistics of the pictures, and the mask.
 """
 
 import dataclasses
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
-from jaxtyping import Array, Float
 
-from gmjax.solvers.unconstrained import Unconstrained, is_valid
-from gmjax.types import Leaf
+from gmjax.gmface import GmFace, as_wide_as_pixels, on_axes, pixel_axes
+from gmjax.losses import statistics_loss
+from gmjax.solvers.config import FitConfig
+from gmjax.solvers.stages import Solver
+from gmjax.solvers.unconstrained import Unconstrained, from_unconstrained, is_valid, to_unconstrained
+from gmjax.statistics import ImageStatistics
+from gmjax.types import Leaf, Mask, Scalar
 
-ValueAndGrad = Callable[..., tuple[Float[Array, ""], Unconstrained]]
+# The rates of each kind of parameter where the multiplier is 1, and Adam's second decay: measured on real faces
+# (docs/choices.md).
+WEIGHT_RATE, MEAN_RATE, SHAPE_RATE, B2 = 0.02, 0.01, 0.2, 0.97
+
+Loss = Callable[[Any, Any], Any]
+
+
+class Data(NamedTuple):
+    """The pictures, and (H, W) weights of their pixels or None."""
+
+    statistics: ImageStatistics
+    mask: Mask | None
 
 
 @struct.dataclass
@@ -31,15 +44,83 @@ class State:
     best_loss: Leaf
 
 
-# The rates of each kind of parameter where the learning rate is 1, and Adam's second decay: measured on real faces
-# (docs/choices.md).
-WEIGHT_RATE, MEAN_RATE, SHAPE_RATE, B2 = 0.02, 0.01, 0.2, 0.97
+@dataclasses.dataclass(frozen=True)
+class Adam(Solver):
+    """``config``, resolved: the optimiser, lambda and the grid. ``peak``: the highest multiplier of the default rates.
+
+    ``loss``: the caller's own loss of (picture, image), both (H, W[, C]), in place of MSE + lambda PAE (12).
+    """
+
+    config: FitConfig
+    peak: float = 1.0
+    loss: Loss | None = None
+
+    def init(self, data: Data, model: GmFace) -> State:
+        free = to_unconstrained(model)
+        return State(free, self._optimizer().init(free), free, jnp.full((), jnp.inf, free.weights.dtype))
+
+    def step(self, data: Data, state: State, x: Any = None) -> tuple[State, Scalar]:
+        """One step; the loss is the one before it."""
+        return self.descended(data, state, keeps_best=True)
+
+    def descended(self, data: Data, state: State, *, keeps_best: bool) -> tuple[State, Scalar]:
+        def objective(free: Unconstrained) -> Scalar:
+            return self.objective(data, free)
+
+        loss, gradient = jax.value_and_grad(objective)(state.free)
+        if keeps_best:
+            state = _with_best(state, loss)
+        optimizer = optax.with_extra_args_support(self._optimizer())
+        # Optax's own Adam does not run under the caller's jax_numpy_dtype_promotion="strict".
+        with jax.numpy_dtype_promotion("standard"):
+            updates, optimizer_state = optimizer.update(
+                gradient, state.optimizer, state.free, value=loss, grad=gradient, value_fn=objective
+            )
+        free = optax.apply_updates(state.free, updates)
+        return dataclasses.replace(state, free=free, optimizer=optimizer_state), loss
+
+    def result(self, data: Data, state: State) -> GmFace:
+        """The best model, no narrower than the pixels."""
+        best = self.with_best(data, state).best
+        return as_wide_as_pixels(from_unconstrained(best, self._offset), *self._axes(data))
+
+    def has_diverged(self, state: State) -> Leaf:
+        return ~is_valid(state.free)
+
+    def with_best(self, data: Data, state: State) -> State:
+        """``state`` with its current model kept, if that is the best one so far on ``data``."""
+        return _with_best(state, self.objective(data, state.free))
+
+    def objective(self, data: Data, free: Unconstrained) -> Scalar:
+        """MSE + lambda PAE (12), (13), (14), or the caller's loss, of the model ``free``."""
+        picture = on_axes(from_unconstrained(free), *self._axes(data))
+        if self.loss is not None:
+            return self.loss(picture, data.statistics.mean)
+        return statistics_loss(picture, data.statistics, self.config.pae_weight or 0.0, data.mask)
+
+    @property
+    def _offset(self) -> float:
+        return 1.0 if self.config.offset is None else self.config.offset
+
+    def _axes(self, data: Data):
+        return pixel_axes(data.statistics.shape[:2], self._offset, data.statistics.mean.dtype)
+
+    def _optimizer(self) -> optax.GradientTransformation:
+        config = self.config
+        if config.optimizer is not None:
+            return config.optimizer
+        if config.learning_rate is not None:
+            return optax.adam(config.learning_rate)
+        if config.rate_multiplier is not None:
+            return adam_by_kind(config.rate_multiplier)
+        cycle = one_cycle(config.steps or 1)
+        return adam_by_kind(lambda count: self.peak * cycle(count))
 
 
 def one_cycle(steps: int) -> optax.Schedule:
     """From 0.04 up to 1 over the first 30 % of the steps and down to 0 over the rest, both as half a cosine.
 
-    Optax's own ``cosine_onecycle_schedule`` is not a number for a run of three steps or fewer.
+    Optax's own ``cosine_onecycle_schedule`` is NaN for a run of three steps or fewer.
     """
 
     def schedule(count):
@@ -51,69 +132,25 @@ def one_cycle(steps: int) -> optax.Schedule:
     return schedule
 
 
-def adam(learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
-    """Adam with a rate of its own for each kind of parameter.
+def adam_by_kind(multiplier: optax.ScalarOrSchedule) -> optax.GradientTransformation:
+    """Adam with a rate for each kind of parameter, times ``multiplier``.
 
     ``eps_root`` is far below every squared gradient that matters; it keeps the derivative of a whole run finite where
     a gradient is exactly 0.
     """
 
     def times_rates(updates: Unconstrained, state, params=None):
-        of_shapes = jnp.asarray([MEAN_RATE] * 2 + [SHAPE_RATE] * 3, updates.shapes.dtype)
-        return Unconstrained(WEIGHT_RATE * updates.weights, of_shapes[:, None] * updates.shapes), state
+        weights, means, shapes = updates.weights, updates.means, updates.shapes
+        return Unconstrained(WEIGHT_RATE * weights, MEAN_RATE * means, SHAPE_RATE * shapes), state
 
     return optax.chain(
-        optax.adam(learning_rate, b2=B2, eps_root=1e-20),
+        optax.adam(multiplier, b2=B2, eps_root=1e-20),
         optax.GradientTransformation(lambda params: optax.EmptyState(), times_rates),
     )
 
 
-def init(free: Unconstrained, optimizer: optax.GradientTransformation) -> State:
-    return State(free, optimizer.init(free), free, jnp.full((), jnp.inf, free.weights.dtype))
-
-
-def keep_best(state: State, loss: Float[Array, ""]) -> State:
-    """``loss`` is that of ``state.free``. Without a number for a loss, or not valid, a model is never the best."""
+def _with_best(state: State, loss: Scalar) -> State:
+    """``loss`` is that of ``state.free``. A model with a NaN loss or invalid parameters is never kept."""
     better = (loss < state.best_loss) & is_valid(state.free)
     best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state.free, state.best)
     return dataclasses.replace(state, best=best, best_loss=jnp.where(better, loss, state.best_loss))
-
-
-def descend(state: State, gradient: Unconstrained, optimizer: optax.GradientTransformation) -> State:
-    updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.free)
-    return dataclasses.replace(state, free=optax.apply_updates(state.free, updates), optimizer=optimizer_state)
-
-
-def run(
-    value_and_grad: ValueAndGrad,
-    optimizer: optax.GradientTransformation,
-    state: State,
-    steps: int,
-) -> tuple[State, Float[Array, " {steps}"]]:
-    """``steps`` steps on one objective, the best kept; the losses are those before each step.
-
-    Differentiable backwards: only the state of each step is kept, and the pictures are computed again.
-    """
-
-    @partial(jax.checkpoint, prevent_cse=False)
-    def step(state, _):
-        loss, gradient = value_and_grad(state.free)
-        return descend(keep_best(state, loss), gradient, optimizer), loss
-
-    return jax.lax.scan(step, state, length=steps)
-
-
-def run_batches(
-    value_and_grad: ValueAndGrad, optimizer: optax.GradientTransformation, state: State, batches: Any
-) -> tuple[State, Float[Array, " steps"]]:
-    """One step ``value_and_grad(free, batch)`` for each of ``batches``, stacked along the leading axis.
-
-    A batch cannot tell which step is best: ``keep_best`` is for the caller, with the loss over all batches.
-    """
-
-    @partial(jax.checkpoint, prevent_cse=False)
-    def step(state, batch):
-        loss, gradient = value_and_grad(state.free, batch)
-        return descend(state, gradient, optimizer), loss
-
-    return jax.lax.scan(step, state, batches)

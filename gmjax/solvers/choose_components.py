@@ -3,17 +3,20 @@
 import math
 from collections.abc import Callable
 
+from gmjax.errors import ArgumentError
 from gmjax.solvers.fitting import FitResult
 
-# Decibels gained by twice the components, about.
+# Approximate gain in PSNR when the number of components doubles.
 _DECIBELS = 4.0
 
 
 def fewest_components(fit: Callable[[int], FitResult], target_psnr: float, first: int, most: int) -> FitResult:
-    """The result of ``fit(m)`` for an m that reaches ``target_psnr`` (dB), at most 10 % above the smallest that does.
+    """The result of ``fit(m)`` with an m that reaches ``target_psnr`` (dB), at most 10 % above the smallest such m.
 
-    That holds where more components are never worse; of two m that are near each other the larger may by chance fit
-    worse. The search begins at ``first``. Raises ValueError where ``most`` components do not reach the target.
+    The bound assumes that more components never fit worse. In practice, of two nearly equal numbers the larger may by
+    chance give the larger error. The search starts at ``first``.
+
+    Raises ArgumentError if ``most`` components do not reach the target.
     """
     failed, failed_psnr = 0, -math.inf
     m = min(first, most)
@@ -23,19 +26,20 @@ def fewest_components(fit: Callable[[int], FitResult], target_psnr: float, first
         if psnr >= target_psnr:
             break
         if m == most:
-            raise ValueError(
-                f"target_psnr={target_psnr:g} dB is out of reach: {most} components, as many numbers as the picture "
-                f"has, come to {psnr:.1f} dB; ask for less, or try more steps or another solver"
+            raise ArgumentError(
+                "target_psnr",
+                f"of {target_psnr:g} dB is out of reach: {most} components, which have as many numbers as the picture, "
+                f"reach {psnr:.1f} dB; lower the target, or try more steps or another solver",
             )
         failed, failed_psnr = m, psnr
         m = min(most, _between(m * 1.5 + 1, m * _times(target_psnr - psnr), m * 4))
-    by_halves = False
+    bisect = False
     while m > 1.1 * (failed + 1) and m > failed + 1:
-        # Where the target is expected, but in turn with halves, in case the expectation is always to one side.
+        # Interpolate, but bisect every other time, in case interpolation always errs to the same side.
         share = 0.5
-        if not by_halves and math.isfinite(failed_psnr):
+        if not bisect and math.isfinite(failed_psnr):
             share = min(max((target_psnr - failed_psnr) / (psnr - failed_psnr), 0.2), 0.8)
-        by_halves = not by_halves
+        bisect = not bisect
         lower = m * min(max(_times(target_psnr - psnr), 0.25), 0.5)
         guess = failed * (m / failed) ** share if failed else lower
         middle = _between(failed + 1, guess, m - 1)
@@ -48,7 +52,7 @@ def fewest_components(fit: Callable[[int], FitResult], target_psnr: float, first
 
 
 def _times(decibels: float) -> float:
-    """By how much to multiply m to gain so many decibels."""
+    """The factor on m that is expected to gain ``decibels``."""
     return 2 ** min(decibels / _DECIBELS, 10.0) if math.isfinite(decibels) else 2.0
 
 

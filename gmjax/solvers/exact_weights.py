@@ -1,4 +1,4 @@
-"""The best weights of given Gaussians: they enter the formula linearly, so m equations give them."""
+"""The best weights for given Gaussians: the formula is linear in them, so they solve m linear equations."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ from gmjax.sums.points import gaussians
 from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import AnyArray
 
-# Gaussians times pixels held at once.
+# Number of Gaussians times pixels that are stored at once.
 _TERMS = 2**22
 
 
@@ -21,9 +21,10 @@ def normal_equations(
     columns: Float[AnyArray, " w"],
     against: tuple[Float[AnyArray, "k 2"], Float[AnyArray, "k 3"]] | None = None,
 ) -> tuple[Float[Array, "m k"], Float[Array, "m *c"]]:
-    """(A, b) of A w = b for the weights w of least ``sum(pixel_weights (picture - w . gaussians)^2)``.
+    """(A, b) such that A w = b gives the weights w that minimise ``sum(pixel_weights (picture - w . gaussians)^2)``.
 
-    With ``against``, the means and factors of others, some rows of A: the products of these Gaussians with those.
+    With ``against``, the means (k, 2) and factors (k, 3) of k other Gaussians, A (m, k) holds the products of these
+    Gaussians with those: m rows of the matrix for a model that consists of the others.
     """
     m, (height, width) = len(means), picture.shape[:2]
     k = m if against is None else len(against[0])
@@ -47,3 +48,18 @@ def normal_equations(
     zeros = jnp.zeros((m, k), picture.dtype), jnp.zeros((m, *picture.shape[2:]), picture.dtype)
     zeros = vary_like(zeros, means, precision_chol, picture, pixel_weights, against)
     return jax.lax.scan(add_band, zeros, (banded(rows), banded(picture), banded(pixel_weights)))[0]
+
+
+def growth_without(inverse, weights):
+    """The growth (m,) of the squared error when each component is left out and the other weights are solved for again.
+
+    w_i^2 / (A^-1)_ii, summed over channels. ``inverse`` (m, m): A^-1 of the normal equations; ``weights`` (m, C): their
+    solution. NumPy or JAX arrays.
+    """
+    return (weights * weights).sum(axis=1) / inverse.diagonal()
+
+
+def without(inverse, weights, i):
+    """``inverse`` and ``weights`` without component ``i``, by a rank-one update that sets its own entries to 0."""
+    column = inverse[:, i] / inverse[i, i]
+    return inverse - column[:, None] * inverse[i][None], weights - column[:, None] * weights[i][None]

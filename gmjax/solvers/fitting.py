@@ -1,138 +1,94 @@
-"""What every fit shares: the start, the objective, the solver's run, and the result with its figures."""
+"""From a configuration to a fit: where it starts, and which stages it has."""
 
+import dataclasses
 from functools import partial
 
 import jax
 import jax.numpy as jnp
-import optax
-from flax import struct
 
-from gmjax.checks import checked_start
-from gmjax.gmface import GmFace, as_wide_as_pixels, on_axes, pixel_axes
-from gmjax.losses import ImageStatistics, psnr_of_mse, statistics_loss, statistics_mse, statistics_pae
-from gmjax.solvers import adam, levenberg_marquardt, starts
+from gmjax.checks import checked_key, checked_start, is_known
+from gmjax.errors import ArgumentTypeError
+from gmjax.gmface import GmFace, pixel_axes
+from gmjax.solvers import starts
+from gmjax.solvers.adam import Adam, Data, Loss
 from gmjax.solvers.config import FitConfig
+from gmjax.solvers.levenberg_marquardt import LevenbergMarquardt
 from gmjax.solvers.problem import Problem
 from gmjax.solvers.sequential_vmap import in_turn_on_cpu
-from gmjax.solvers.unconstrained import to_gmface, to_unconstrained
-from gmjax.sums.shard_map_types import vary_like
-from gmjax.types import Leaf, Mask, Picture, Scalar
+from gmjax.solvers.stages import FitResult, PreparedFit, Stage, advance, chunk_of, numbers_of_steps
+from gmjax.statistics import ImageStatistics
+from gmjax.types import Mask, Picture
 
-# Of the last stage of solver="lm", Adam on MSE + lambda PAE (docs/choices.md).
-LAST_STEPS, LAST_RATE = 400, 0.4
-
-
-@struct.dataclass
-class FitInfo:
-    """``mse``, ``pae``, ``psnr`` (dB) of the fitted model against all pictures; ``loss`` (steps,) before each step.
-
-    With the solver "lm" ``loss`` has ``steps + LAST_STEPS`` entries: the MSE after each step, then, of the last stage,
-    MSE + lambda PAE before each step.
-    """
-
-    mse: Leaf
-    pae: Leaf
-    psnr: Leaf
-    loss: Leaf
-
-
-@struct.dataclass
-class FitResult:
-    """``params``: the fitted formula. ``info``: how good it is and how the loss went."""
-
-    params: GmFace
-    info: FitInfo
+# The last stage of solver="lm": Adam on MSE + lambda PAE (docs/choices.md).
+LAST_STEPS, LAST_PEAK = 400, 0.4
 
 
 def starting_model(init: GmFace | None, picture: Picture, config: FitConfig, key) -> GmFace:
     """``init`` in the picture's type and channels, or a start made as ``config`` says.
 
-    Of a gray ``init`` for a colour picture the Gaussians are taken, and their weights solved for in each channel.
+    From a gray ``init`` for a colour picture the Gaussians are taken, and their weights solved for in each channel.
     """
-    if init is not None:
-        if not isinstance(init, GmFace):
-            raise TypeError(f"init must be a GmFace, not {type(init).__name__}; a FitConfig goes in as config=")
-        init = starts.in_range(checked_start(init, picture))
-        if init.weights.ndim < picture.ndim - 1:
-            return starts.solve_weights(init.means, init.precision_chol, picture, offset=config.offset)
-        return init
-    if config.start == "grid":
-        return starts.grid(picture, config.num_components, offset=config.offset)
-    if key is None:
-        raise ValueError('FitConfig(start="random") needs key=, for example key=jax.random.key(0)')
-    return starts.at_random(key, picture, config.num_components, offset=config.offset)
+    if init is None:
+        offset = 1.0 if config.offset is None else config.offset
+        if config.start == "grid":
+            return starts.grid(picture, config.num_components, offset=offset)
+        key = checked_key(key, 'FitConfig(start="random")')
+        return starts.at_random(key, picture, config.num_components, offset=offset)
+    if not isinstance(init, GmFace):
+        raise ArgumentTypeError("init", f"must be a GmFace, not {type(init).__name__}; a FitConfig goes in as config=")
+    offset = init.offset if config.offset is None else config.offset
+    init = dataclasses.replace(checked_start(starts.usable(init), picture), offset=offset)
+    if init.weights.ndim < picture.ndim - 1:
+        return starts.solve_weights(init.means, init.precision_chol, picture, offset=offset)
+    return init
 
 
-@partial(jax.jit, static_argnames="config")
-def fit_statistics(statistics: ImageStatistics, init: GmFace, mask: Mask | None, config: FitConfig) -> FitResult:
-    """One model for all pictures of ``statistics``, exact full batch: a step costs the same for any number of them."""
-    return in_turn_on_cpu(partial(_fit_statistics, config=config))(statistics, init, mask)
+def stages_of(
+    statistics: ImageStatistics, mask: Mask | None, config: FitConfig, loss: Loss | None = None
+) -> tuple[Stage, ...]:
+    """The stages of a fit to all pictures of ``statistics``, whose cost does not grow with their number.
+
+    ``config`` is resolved. solver="lm" is two stages: least squares, then Adam on MSE + lambda PAE.
+    """
+    if config.solver == "adam":
+        return (adam_stage(Adam(config, loss=loss), Data(statistics, mask)),)
+    steps, offset = config.steps or 1, 1.0 if config.offset is None else config.offset
+    problem = least_squares_problem(statistics.mean, mask, offset=offset)
+    least_squares = LevenbergMarquardt(steps, gray=len(statistics.shape) == 2, offset=offset)
+    last = Adam(dataclasses.replace(config, solver="adam", steps=LAST_STEPS), peak=LAST_PEAK)
+    return (
+        Stage("least_squares", least_squares, problem, steps, chunk_of(steps), numbers_of_steps, advance),
+        adam_stage(last, Data(statistics, mask)),
+    )
 
 
-def _fit_statistics(statistics: ImageStatistics, init: GmFace, mask: Mask | None, config: FitConfig) -> FitResult:
-    if config.solver == "lm":
-        init, first = _least_squares(statistics.mean, init, mask, config)
-        optimizer, steps = last_optimizer(), LAST_STEPS
-    else:
-        first, optimizer, steps = None, optimizer_of(config, config.settled_steps), config.settled_steps
-    objective = statistics_objective(statistics, mask, config)
-    state = vary_like(adam.init(to_unconstrained(init), optimizer), statistics, mask)
-    state, losses = adam.run(free_value_and_grad(objective), optimizer, state, steps)
-    losses = losses if first is None else jnp.concatenate([first, losses])
-    return finish(state, statistics, mask, losses, config)
+def adam_stage(solver: Adam, data: Data) -> Stage:
+    steps = solver.config.steps or 1
+    return Stage("adam", solver, data, steps, chunk_of(steps), numbers_of_steps, advance)
 
 
-def _least_squares(picture: Picture, init: GmFace, mask: Mask | None, config: FitConfig):
-    """The second-order solver's model for ``picture``, and the MSE after each of its steps."""
-    problem, weights, shapes = least_squares_problem(picture, init, mask, config)
-    weights, shapes, losses = levenberg_marquardt.run(problem, weights, shapes, config.settled_steps)
-    return to_gmface(weights.reshape(init.weights.shape), shapes), losses
-
-
-def least_squares_problem(picture: Picture, init: GmFace, mask: Mask | None, config: FitConfig):
-    """(the second-order solver's problem, weights (m, C) and shapes (5, m) to start from)."""
+@partial(jax.jit, static_argnames="offset")
+def least_squares_problem(picture: Picture, mask: Mask | None, *, offset: float) -> Problem:
+    """The second-order solver's problem: the picture with a channel axis, and pixel weights whose sum is 1."""
     shape = picture.shape[:2]
     weights = jnp.ones(shape, picture.dtype) if mask is None else mask.astype(picture.dtype)
-    channels = picture.reshape(*shape, -1)
-    problem = Problem(channels, weights / jnp.sum(weights), *pixel_axes(shape, config.offset, picture.dtype))
-    start = to_unconstrained(init)
-    return problem, start.weights.reshape(init.num_components, -1), start.shapes
+    return Problem(picture.reshape(*shape, -1), weights / jnp.sum(weights), *pixel_axes(shape, offset, picture.dtype))
 
 
-def last_optimizer() -> optax.GradientTransformation:
-    """Adam, of the last stage of solver="lm"."""
-    return adam.adam(lambda count: LAST_RATE * adam.one_cycle(LAST_STEPS)(count))
+def fit_statistics(
+    statistics: ImageStatistics, init: GmFace, mask: Mask | None, config: FitConfig, loss: Loss | None = None
+) -> FitResult:
+    """The fit to ``statistics`` from ``init``: in chunks where all arrays are known, else traced as a whole."""
+    if not is_traced(statistics, init, mask):
+        return PreparedFit(init, stages_of(statistics, mask, config, loss), statistics, mask).finished()
+
+    def traced(statistics, init, mask):
+        return PreparedFit(init, stages_of(statistics, mask, config, loss), statistics, mask).traced()
+
+    # A loss may hold arrays that are traced, which a function of arrays alone may not.
+    return (traced if loss is not None else in_turn_on_cpu(traced))(statistics, init, mask)
 
 
-def statistics_objective(statistics: ImageStatistics, mask, config: FitConfig):
-    """The loss of a model as a function of the model."""
-    axes = pixel_axes(statistics.shape[:2], config.offset, statistics.mean.dtype)
-
-    def objective(params: GmFace) -> Scalar:
-        return statistics_loss(on_axes(params, *axes), statistics, config.settled_pae_weight, mask)
-
-    return objective
-
-
-def free_value_and_grad(objective):
-    """Value and gradient of ``objective(params, *batch)`` in the unconstrained form."""
-    return jax.value_and_grad(lambda free, *batch: objective(to_gmface(*free), *batch))
-
-
-def optimizer_of(config: FitConfig, steps: int) -> optax.GradientTransformation:
-    if config.optimizer is not None:
-        return config.optimizer
-    return adam.adam(adam.one_cycle(steps) if config.learning_rate is None else config.learning_rate)
-
-
-@partial(jax.jit, static_argnames="config")
-def finish(state: adam.State, statistics: ImageStatistics, mask, losses, config: FitConfig) -> FitResult:
-    """The best model of a run, the last one not forgotten, and its figures."""
-    objective = statistics_objective(statistics, mask, config)
-    axes = pixel_axes(statistics.shape[:2], config.offset, statistics.mean.dtype)
-    best = adam.keep_best(state, objective(to_gmface(*state.free))).best
-    params = as_wide_as_pixels(to_gmface(*best), *axes)
-    picture = on_axes(params, *axes)
-    # The variance of one picture is 0 but for rounding.
-    mse = jnp.maximum(statistics_mse(picture, statistics, mask), 0.0)
-    return FitResult(params, FitInfo(mse, statistics_pae(picture, statistics, mask), psnr_of_mse(mse), losses))
+def is_traced(*trees) -> bool:
+    """Whether this is called under a JAX transformation: with traced arrays, or inside ``jit`` at all."""
+    return not is_known(jnp.zeros(()), *jax.tree.leaves(trees))

@@ -21,12 +21,12 @@ from flax import struct
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 
-from gmjax.gmface import on_axes
+from gmjax.gmface import GmFace, on_axes
 from gmjax.solvers import cholesky, relocation
-from gmjax.solvers.problem import RIDGE, Problem, inverse_factor
-from gmjax.solvers.unconstrained import to_gmface
+from gmjax.solvers.problem import RIDGE, Problem, inverse_factor, join, split
+from gmjax.solvers.stages import Solver, scan
 from gmjax.sums.shard_map_types import vary_like
-from gmjax.types import AnyArray, Leaf
+from gmjax.types import AnyArray, Leaf, Scalar
 
 STEPS_A_ROUND = 8
 # How the damping starts, follows a step that was better or was not, and where it ends; measured on real faces
@@ -81,45 +81,53 @@ class State:
     kept: Kept
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(3,))
-def run(problem: Problem, weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"], steps: int):
-    """``steps`` steps: the best weights (m, C) and shapes (5, m), and the MSE (steps,) after each.
+@dataclasses.dataclass(frozen=True)
+class LevenbergMarquardt(Solver):
+    """A run of ``steps`` steps; data is a ``Problem``. ``gray``, ``offset``: what the model's arrays do not tell."""
 
-    Its derivative is that of the least squares solution it stands at (Gauss-Newton), of weights and shapes in the
-    picture alone: where it starts is forgotten, and the MSEs are constants to it. Of a step that was refused the MSE
-    is the one before.
+    steps: int
+    gray: bool
+    offset: float
+
+    def init(self, data: Problem, model: GmFace) -> "State":
+        return init(*split(model))
+
+    def step(self, data: Problem, state: "State", x) -> tuple["State", Scalar]:
+        """Step number ``x``; the loss is the MSE after it. A rejected step repeats the previous MSE."""
+        round_ends = (x >= STEPS_A_ROUND) & ((self.steps - x) % STEPS_A_ROUND == 0)
+        state = step(state, data, x, round_ends, SAMPLED if self.steps <= LONG else SAMPLED_IN_LONG)
+        mse = (state.loss - RIDGE * jnp.sum(jnp.square(state.weights))) / state.weights.shape[1]
+        return state, mse
+
+    def result(self, data: Problem, state: "State") -> GmFace:
+        best = _better(state)
+        return self._model(best.weights, best.shapes)
+
+    def run(self, data: Problem, model: GmFace, xs) -> tuple[GmFace, Leaf, Leaf]:
+        weights, shapes, losses = _run(self, data, *split(model), xs)
+        return self._model(weights, shapes), losses, jnp.zeros((), bool)
+
+    def _model(self, weights, shapes) -> GmFace:
+        return join(weights[:, 0] if self.gray else weights, shapes, self.offset)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _run(solver: LevenbergMarquardt, problem: Problem, weights, shapes, xs):
+    """All steps: the best weights (m, C) and shapes (5, m), and the MSE after each step.
+
+    Its derivative is that of the least squares solution (Gauss-Newton), of weights and shapes with respect to the
+    picture alone: the start has no influence, and the MSEs are constants.
     """
-    state, losses = part(problem, init(weights, shapes), 0, steps, steps)
-    return *best(state), losses
-
-
-def part(problem: Problem, state: State, first, count: int, steps: int) -> tuple[State, Float[Array, " {count}"]]:
-    """Of a run of ``steps`` steps the ``count`` from number ``first`` on; and the MSE after each."""
-    channels = state.weights.shape[1]
-    numbers = first + jnp.arange(count)
-    ends = (numbers >= STEPS_A_ROUND) & ((steps - numbers) % STEPS_A_ROUND == 0)
-    sampled = SAMPLED if steps <= LONG else SAMPLED_IN_LONG
-
-    def one(state, number_and_round_ends):
-        number, round_ends = number_and_round_ends
-        state = step(state, problem, number, round_ends, sampled)
-        return state, (state.loss - RIDGE * jnp.sum(jnp.square(state.weights))) / channels
-
-    state = vary_like(state, problem, state.shapes)
-    return jax.lax.scan(one, state, (numbers, ends))
-
-
-def best(state: State) -> tuple[Leaf, Leaf]:
-    """The weights (m, C) and shapes (5, m) of the best model so far."""
-    kept = _better(state)
-    return kept.weights, kept.shapes
+    state, losses = scan(solver, problem, init(weights, shapes), xs)
+    best = _better(state)
+    return best.weights, best.shapes, losses
 
 
 def init(weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"]) -> State:
     """Before anything is known of the model; the first step only finds its loss and gradient, and better weights."""
     (_, m), dtype = shapes.shape, shapes.dtype
     zero, far = jnp.zeros((), dtype), jnp.full((), jnp.inf, dtype)
-    return State(
+    state = State(
         weights=weights,
         shapes=shapes,
         loss=far,
@@ -132,6 +140,7 @@ def init(weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"]) -> Sta
         tried=zero,
         kept=Kept(weights, shapes, far),
     )
+    return vary_like(state, weights, shapes)
 
 
 def step(state: State, problem: Problem, number, round_ends, sampled: int) -> State:
@@ -176,7 +185,7 @@ def _evaluate(problem: Problem, weights, shapes, factor):
 
     def picture(weights, shapes):
         """(C, h, w): with C = 1 behind, XLA would compute pixel by pixel."""
-        return jnp.moveaxis(on_axes(to_gmface(weights, shapes), problem.rows, problem.columns), -1, 0)
+        return jnp.moveaxis(on_axes(join(weights, shapes), problem.rows, problem.columns), -1, 0)
 
     def product(a, b):
         return jnp.sum(pixel_weights * a * b, axis=(1, 2))
@@ -309,19 +318,19 @@ def _better(state: State) -> Kept:
     return jax.tree.map(lambda a, b: jnp.where(now.loss < kept.loss, a, b), now, kept)
 
 
-@run.defjvp
-def _run_jvp(steps, primals, tangents):
+@_run.defjvp
+def _run_jvp(solver, primals, tangents):
     """The Gauss-Newton equations at the solution: (J^T J) d(weights, shapes) = J^T d(picture), a little damped.
 
     Where there are more numbers than the pixels can tell apart, the damping chooses a small change.
     """
     problem = primals[0]
     d_picture = tangents[0].picture
-    weights, shapes, losses = run(*primals, steps)
+    weights, shapes, losses = _run(solver, *primals)
     weights, shapes = jax.lax.stop_gradient((weights, shapes))
 
     def picture(weights, shapes):
-        return on_axes(to_gmface(weights, shapes), problem.rows, problem.columns)
+        return on_axes(join(weights, shapes), problem.rows, problem.columns)
 
     products = sampled_products(problem, shapes, 1, 0)
     factor, coupling, matrix, diagonal, scale = _equations(products, 1.0, weights, DERIVATIVE_DAMPING)

@@ -5,14 +5,14 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from gmjax.gmface import GmFace
 from gmjax.solvers import cholesky
 from gmjax.solvers.exact_weights import normal_equations
-from gmjax.solvers.unconstrained import to_gmface
 from gmjax.types import AnyArray, Leaf
 
-# Of the squared weights, beside the mean square error.
+# Weight of the squared weights, beside the mean square error.
 RIDGE = 1e-6
-# In its place where equations of weights are solved: in float32 those of components that coincide need as much.
+# In its place where equations of weights are solved: in float32 components that coincide need as much.
 SAFE_RIDGE = 1e-5
 
 
@@ -25,6 +25,19 @@ class Problem(NamedTuple):
     columns: Leaf
 
 
+def split(params: GmFace) -> tuple[Float[Array, "m C"], Float[Array, "5 m"]]:
+    """A model as this solver moves it: weights, and shapes (mean row, mean column, log l11, log l22, l21 / l11)."""
+    l11, l21, l22 = params.precision_chol.T
+    shapes = jnp.stack([*params.means.T, jnp.log(l11), jnp.log(l22), l21 / l11])
+    return jnp.reshape(params.weights, (params.num_components, -1)), shapes
+
+
+def join(weights, shapes: Float[AnyArray, "5 m"], offset: float = 1.0) -> GmFace:
+    """The model of ``weights`` (m,) or (m, C) and ``shapes``; the inverse of ``split``."""
+    l11, l22 = jnp.exp(shapes[2:4])
+    return GmFace(weights, shapes[:2].T, jnp.stack([l11, shapes[4] * l11, l22], axis=-1), offset)
+
+
 def weight_equations(problem: Problem, shapes: Float[AnyArray, "5 m"], against: Float[AnyArray, "5 k"] | None = None):
     """(A, b) of A w = b for the best weights (m, C) of ``shapes``.
 
@@ -32,7 +45,7 @@ def weight_equations(problem: Problem, shapes: Float[AnyArray, "5 m"], against: 
     """
 
     def gaussians(shapes):
-        params = to_gmface(shapes.T[:, :1], shapes)
+        params = join(shapes.T[:, :1], shapes)
         return params.means, params.precision_chol
 
     means, precision_chol = gaussians(shapes)

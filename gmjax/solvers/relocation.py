@@ -1,4 +1,4 @@
-"""Components that do little, moved to where the error is."""
+"""Relocation: components that contribute little are moved to where the error is large."""
 
 import math
 
@@ -8,71 +8,68 @@ from jaxtyping import Array, Float
 
 from gmjax.gmface import on_axes
 from gmjax.solvers import cholesky
-from gmjax.solvers.problem import Problem, inverse_factor, weight_equations
-from gmjax.solvers.unconstrained import to_gmface
+from gmjax.solvers.exact_weights import growth_without, without
+from gmjax.solvers.problem import Problem, inverse_factor, join, weight_equations
+from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import AnyArray
 
+# Candidate widths, and candidate centres along the longer axis.
 _WIDTHS, _CENTRES = 8, 60
-# So that even one component finds other places when the best one did not pay.
-_FEWEST_PLACES = 8
+# Even a single component must have other places to try when the best one did not reduce the error.
+_MIN_PLACES = 8
 
 
 def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, tried, most: int):
-    """``count`` <= ``most`` components moved, past the ``tried`` best places; after the last comes the first again.
+    """Move ``count`` <= ``most`` components to the best places after skipping the first ``tried``, cyclically.
 
-    Gives the best weights (m, C), shapes (5, m), and the inverse factor of the matrix of the weights' equations.
+    Returns the best weights (m, C), the shapes (5, m), and the inverse factor of the weights' normal equations.
     """
     matrix, right = weight_equations(problem, shapes)
-    numbers, weights = least_useful(matrix, weights, count, most)
-    # From vjp, which takes on_axes' quick way.
-    drawn, _ = jax.vjp(lambda weights: on_axes(to_gmface(weights, shapes), problem.rows, problem.columns), weights)
+    indices, weights = least_useful(matrix, weights, count, most)
+    # vjp, though only the value is used: on_axes is faster where a derivative is taken.
+    drawn, _ = jax.vjp(lambda weights: on_axes(join(weights, shapes), problem.rows, problem.columns), weights)
     error = problem.picture - drawn
-    moved = jnp.arange(most)[None] < count
-    places = most_useful(problem, error, min(max(most, _FEWEST_PLACES), problem.pixel_weights.size))
+    moved = jnp.arange(most, dtype=shapes.dtype)[None] < count
+    places = most_useful(problem, error, min(max(most, _MIN_PLACES), problem.pixel_weights.size))
     new = jnp.roll(places, -jnp.asarray(tried, int), axis=1)[:, :most]
-    new = jnp.where(moved, new, shapes[:, numbers])
-    shapes = jnp.asarray(shapes).at[:, numbers].set(new)
+    new = jnp.where(moved, new, shapes[:, indices])
+    shapes = jnp.asarray(shapes).at[:, indices].set(new)
     new_matrix, new_right = weight_equations(problem, new, shapes)
-    matrix = matrix.at[numbers].set(new_matrix).at[:, numbers].set(new_matrix.T)
+    matrix = matrix.at[indices].set(new_matrix).at[:, indices].set(new_matrix.T)
     factor = inverse_factor(matrix)
-    return cholesky.solve(factor, right.at[numbers].set(new_right)), shapes, factor
+    return cholesky.solve(factor, right.at[indices].set(new_right)), shapes, factor
 
 
 def least_useful(matrix: Float[AnyArray, "m m"], weights: Float[AnyArray, "m C"], count, most: int):
-    """The numbers (most,) of the components to take out, one after the other, and the weights of those that stay.
+    """The indices (most,) of the components to remove, in order, and the weights (m, C) of those that stay.
 
-    With A the ``matrix`` of the weights' equations, leaving component i out costs w_i^2 / (A^-1)_ii at the best
-    weights once the others are solved for again; both follow by updates of rank one. From place ``count`` on the
-    numbers mean nothing.
+    Starting from the best weights, removing component i and solving for the others again costs w_i^2 / (A^-1)_ii, with
+    A the ``matrix`` of the normal equations. Rank-one updates then give the new weights and A^-1. Only the first
+    ``count`` indices are meaningful.
     """
     factor = inverse_factor(matrix)
     inverse = cholesky.product(factor.T, factor)
 
     def take_out(carry, number):
         inverse, weights, stays = carry
-        diagonal = jnp.where(stays, jnp.diag(inverse), 1.0)
-        cost = jnp.where(stays, jnp.sum(jnp.square(weights), axis=1) / diagonal, jnp.inf)
+        cost = jnp.where(stays, growth_without(inverse, weights), jnp.inf)
         i = jnp.argmin(cost)
-        column = inverse[:, i] / inverse[i, i]
-        after = (
-            inverse - column[:, None] * inverse[i][None],
-            jnp.where(
-                (stays & (jnp.arange(len(stays)) != i))[:, None], weights - column[:, None] * weights[i][None], 0.0
-            ),
-            stays.at[i].set(False),
-        )
+        left = stays.at[i].set(False)
+        inverse_left, weights_left = without(inverse, weights, i)
+        after = inverse_left, jnp.where(left[:, None], weights_left, 0.0), left
         return jax.tree.map(lambda a, b: jnp.where(number < count, a, b), after, carry), i
 
-    carry = inverse, weights, jnp.ones(len(weights), bool)
-    (_, weights, _), numbers = jax.lax.scan(take_out, carry, jnp.arange(most))
-    return numbers, weights
+    carry = vary_like((inverse, weights, jnp.ones(len(weights), bool)), inverse, weights, count)
+    (_, weights, _), indices = jax.lax.scan(take_out, carry, jnp.arange(most, dtype=weights.dtype))
+    return indices, weights
 
 
 def most_useful(problem: Problem, error: Float[AnyArray, "h w C"], most: int) -> Float[Array, "5 {most}"]:
-    """The shapes of the upright Gaussians that would each explain most of ``error``, at most one in each cell.
+    """The shapes of the axis-aligned Gaussians that would each explain most of ``error``, at most one in each cell.
 
-    A Gaussian of centre x alone explains (sum g error)^2 / sum g^2 of the squared error; about ``_CENTRES`` centres
-    and ``_WIDTHS`` widths either way are tried by products with the Gaussians of each axis.
+    Adding a single Gaussian g with its best weight reduces the squared error by (sum g error)^2 / sum g^2. Candidates
+    have about ``_CENTRES`` centres and ``_WIDTHS`` widths per axis; g is separable, so matrix products with the
+    one-dimensional Gaussians of each axis evaluate all of them.
     """
     shape = problem.pixel_weights.shape
     stride = max(1, min(max(shape) // _CENTRES, math.isqrt(math.prod(shape) // (4 * most))))
@@ -82,7 +79,7 @@ def most_useful(problem: Problem, error: Float[AnyArray, "h w C"], most: int) ->
     to_columns, logs_columns = _axis_gaussians(columns, problem.columns)
 
     def overlaps(to_rows, to_columns, picture):
-        """The sums (row widths, height, column widths, width) of ``picture`` times the Gaussians."""
+        """The sums (row widths, height, column widths, width) over pixels of ``picture`` times each candidate."""
         along_rows = cholesky.product(jax.lax.collapse(to_rows, 0, 2), picture)
         both = cholesky.product(along_rows, jax.lax.collapse(to_columns, 0, 2).T)
         return both.reshape(_WIDTHS, height, _WIDTHS, width)
@@ -106,13 +103,13 @@ def most_useful(problem: Problem, error: Float[AnyArray, "h w C"], most: int) ->
 
 
 def _axis_gaussians(centres, axis):
-    """The Gaussians (widths, centres, axis) about each centre, and the logarithms of their l, from 3 to 0.4 a pixel."""
+    """One-dimensional Gaussians (widths, centres, axis), and log l: from a third of the axis wide to 2.5 pixels."""
     logs = jnp.linspace(math.log(3.0), math.log(max(3.0, 0.4 * len(axis))), _WIDTHS, dtype=axis.dtype)
     return jnp.exp(-jnp.square(jnp.exp(logs)[:, None, None] * (centres[:, None] - axis[None])[None])), logs
 
 
 def _cells(height: int, width: int, most: int) -> tuple[int, int, int]:
-    """Rows and columns of square cells, and their side: a tenth of the picture, and not fewer cells than ``most``."""
+    """Rows and columns of square cells, at least ``most`` in all, and their side: about a tenth of the picture."""
     size = max(1, min(round(math.sqrt(height * width) / 10), math.isqrt(height * width // most)))
     while size > 1 and -(-height // size) * -(-width // size) < most:
         size -= 1

@@ -1,5 +1,6 @@
 """Where a fit starts when no model is given."""
 
+import dataclasses
 import math
 from functools import partial
 
@@ -8,22 +9,24 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gmjax.gmface import GmFace, pixel_axes
+from gmjax.gmface import GmFace, pixel_axes, with_positive_diagonal
 from gmjax.solvers.exact_weights import normal_equations
 from gmjax.types import AnyArray, Picture
 
 # The exponent is a product of four of a model's numbers, which float32 must hold.
-_MOST = 1e9
+_LARGEST = 1e9
 
 
 @jax.jit
-def in_range(params: GmFace) -> GmFace:
-    """``params`` with no number beyond 1e9 and l11 and l22 of at least 1e-9: what a fit can begin with.
+def usable(params: GmFace) -> GmFace:
+    """``params`` as a fit can begin with them: no number beyond 1e9, and l11 and l22 positive, of at least 1e-9.
 
     A component beyond is constant over the picture, narrower than any pixel, or far away, and stays so.
     """
-    weights, means, chol = (jnp.clip(leaf, -_MOST, _MOST) for leaf in jax.tree.leaves(params))
-    return GmFace(weights, means, chol.at[..., ::2].max(1 / _MOST))
+    params = jax.tree.map(lambda leaf: jnp.clip(leaf, -_LARGEST, _LARGEST), with_positive_diagonal(params))
+    chol = jnp.asarray(params.precision_chol)
+    smallest = jnp.where(chol[..., ::2] == 0, 0.0, 1 / _LARGEST).astype(chol.dtype)  # 0 is refused, not mended
+    return dataclasses.replace(params, precision_chol=chol.at[..., ::2].max(smallest))
 
 
 @partial(jax.jit, static_argnames=("num_components", "offset"))
@@ -73,4 +76,4 @@ def solve_weights(
     weights = jax.scipy.linalg.solve(
         gram + ridge * jnp.eye(len(means), dtype=picture.dtype), projections, assume_a="pos"
     )
-    return GmFace(weights, means, precision_chol)
+    return GmFace(weights, means, precision_chol, offset)

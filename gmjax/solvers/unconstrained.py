@@ -1,41 +1,53 @@
-"""The parameters as the solvers move them: any real numbers, in the range of float32, give a valid model.
+"""The unconstrained form of a model, which first-order optimisers move: any real numbers stand for a valid model.
 
 Equation (6) asks for positive diagonals of L only, so their logarithms are free. In place of l21 stands the shear
 l21 / l11, which has no unit: l21 runs over six decades on real faces, and no one step length suits all of them.
 """
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
+from flax import struct
 from jaxtyping import Array, Bool
 
 from gmjax.gmface import GmFace
 from gmjax.types import Leaf
 
-# Of any number, and of 1 / l11 and 1 / l22: float32 must hold products of two of them, which moving a model takes.
-_MOST = 1e18
+# The largest number, 1 / l11 and 1 / l22: float32 must hold products of two of them, which moving a model takes.
+_LARGEST = 1e18
 
 
-class Unconstrained(NamedTuple):
-    """``weights`` (m,) or (m, C); ``shapes`` (5, m): mean row, mean column, log l11, log l22, and the shear."""
+@struct.dataclass
+class Unconstrained:
+    """What an Optax optimiser given as ``FitConfig.optimizer`` sees as its parameters.
+
+    ``weights``: ``(m,)`` or ``(m, C)``, and ``means``: ``(m, 2)``, as in ``GmFace``.
+    ``shapes``: ``(m, 3)``, (log l11, l21 / l11, log l22) in place of ``precision_chol``.
+
+    Labels for ``optax.multi_transform`` and masks for ``optax.masked`` may be an ``Unconstrained`` of labels, for
+    example ``Unconstrained("train", "freeze", "train")``.
+    """
 
     weights: Leaf
+    means: Leaf
     shapes: Leaf
 
 
 def to_unconstrained(params: GmFace) -> Unconstrained:
-    l11, l21, l22 = params.precision_chol.T
-    return Unconstrained(params.weights, jnp.stack([*params.means.T, jnp.log(l11), jnp.log(l22), l21 / l11]))
+    """The unconstrained form of a valid model; ``from_unconstrained`` is the inverse. Takes batches too."""
+    l11, l21, l22 = jnp.moveaxis(jnp.asarray(params.precision_chol), -1, 0)
+    shapes = jnp.stack([jnp.log(l11), l21 / l11, jnp.log(l22)], axis=-1)
+    return Unconstrained(params.weights, params.means, shapes)
 
 
-def to_gmface(weights, shapes) -> GmFace:
-    l11, l22 = jnp.exp(shapes[2:4])
-    return GmFace(weights, shapes[:2].T, jnp.stack([l11, shapes[4] * l11, l22], axis=-1))
+def from_unconstrained(free: Unconstrained, offset: float = 1.0) -> GmFace:
+    """The model that ``free`` stands for, on the grid ``offset``. Takes batches too."""
+    log_l11, shear, log_l22 = jnp.moveaxis(free.shapes, -1, 0)
+    l11, l22 = jnp.exp(log_l11), jnp.exp(log_l22)
+    return GmFace(free.weights, free.means, jnp.stack([l11, shear * l11, l22], axis=-1), offset)
 
 
 def is_valid(free: Unconstrained) -> Bool[Array, ""]:
-    """Whether it stands for a valid model: rates that are too high leave the range of numbers."""
-    params = to_gmface(*free)
+    """Whether ``free`` stands for a valid model in float32: rates that are too high leave the range of numbers."""
+    params = from_unconstrained(free)
     numbers = jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(params)])
-    return jnp.all(jnp.abs(numbers) < _MOST) & jnp.all(params.precision_chol[:, ::2] > 1 / _MOST)
+    return jnp.all(jnp.abs(numbers) < _LARGEST) & jnp.all(params.precision_chol[:, ::2] > 1 / _LARGEST)

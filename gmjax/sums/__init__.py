@@ -1,1 +1,1 @@
-"""The sum of Gaussians and its derivatives (paper, (2) and (7) to (9)): one file a way to compute it."""
+"""The sum of Gaussians (2) and its derivatives (7) to (9): one file for each way to compute them."""

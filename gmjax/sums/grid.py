@@ -1,11 +1,12 @@
-"""The sum of Gaussians on a pixel grid: value and derivative together, with two exponentials for eight pixels.
+"""The sum of Gaussians on a pixel grid, with its derivative: two exponentials give eight pixels.
 
-In bands of rows: with (u, v) = L^T d on the middle of a band, the row j further has
+The rows are processed in bands of eight. With (u, v) = L^T d at the middle of a band, the row j rows below it has
 
-    g_j = exp(-u^2 - v^2) k^(2 j) exp(-(s l11 j)^2),    k = exp(-s l11 u),    s the distance of two rows.
+    g_j = exp(-u^2 - v^2) k^(2 j) exp(-(s l11 j)^2),    k = exp(-s l11 u),    s = distance between two rows.
 
-No array of m x pixels is held. What makes that quick on a CPU is a reduction with several results: XLA computes it in
-one pass with all that leads up to it, where it would repeat that for every result of its own.
+No array of m x pixels is stored. What makes this fast on a CPU is reductions with several results: XLA computes all
+results of one reduction, and everything that leads up to them, in a single pass. With one reduction per result it would
+compute the Gaussians again for each.
 """
 
 from functools import partial
@@ -20,19 +21,23 @@ from gmjax.sums import linear, points
 from gmjax.sums.shard_map_types import vary_like
 
 _ROWS = 8
-MOST = 1.25
-"""What l11 times the distance of two rows may be. From 1.4 on, Gaussians that only begin inside a band are lost."""
-FEWEST_TERMS = 2**24
-"""From how many terms on tiles are quicker on a CPU (docs/performance.md)."""
-# Of k: beyond it the middle of the band is next to 0, and k^7 must not overflow.
-_MOST_LOG = 11.5
-# How many components, and how many bands, one pass sums: longer loops are not unrolled, and then not vectorised.
-_COMPONENTS, _BANDS = (5, 4, 3, 2), (3, 2)
+MAX_L11_TIMES_SPACING = 1.25
+"""Upper bound of l11 times the distance between two rows. Above 1.4, Gaussians that only touch a band would be lost."""
+MIN_TERMS_FOR_TILES = 2**24
+"""Number of Gaussians times pixels from which ``sums/tiles.py`` is faster on a CPU (docs/performance.md)."""
+# Bound of |log k|. Where it is exceeded the Gaussian is almost 0 at the middle of the band, and k^7 would overflow.
+_MAX_LOG = 11.5
+# Numbers of components, and of bands, that one pass may sum. LLVM unrolls, and then vectorises, only short loops.
+_COMPONENT_GROUPS, _BAND_GROUPS = (5, 4, 3, 2), (3, 2)
 
 
 class _Bands(NamedTuple):
-    """``row`` (m, bands) and ``column`` (m, w): distances of the middles of the bands, and of the columns, from the
-    mean; ``middle`` and ``k`` (m, bands, w); ``fall``: the last factor, (m,) for each of a band's rows, ``steps``."""
+    """The Gaussians of m components, factored by bands of rows.
+
+    ``row`` (m, bands) and ``column`` (m, w): positions of the band middles, and of the columns, relative to the mean.
+    ``middle`` (m, bands, w): the Gaussians at the band middles; ``k`` (m, bands, w).
+    ``steps``: the offsets j of a band's rows from its middle; ``fall``: exp(-(s l11 j)^2), an (m,) array for each j.
+    """
 
     row: Array
     column: Array
@@ -43,9 +48,10 @@ class _Bands(NamedTuple):
 
 
 def sum_of_gaussians(weights, means, chol, rows, columns):
-    """``weights`` (m, C), evenly spaced ``rows`` (h,), any ``columns`` (w,): gives (h, w, C).
+    """The sum of m Gaussians at all pairs of ``rows`` and ``columns``: (h, w, C).
 
-    Differentiable in the parameters, forwards and backwards, as often as wanted. The axes are constants.
+    ``weights`` (m, C), ``means`` (m, 2), ``chol`` (m, 3); ``rows`` (h,) must be evenly spaced, ``columns`` (w,) need
+    not be. Differentiable in the parameters to any order, in forward and reverse mode; the axes are constants.
     """
     parts = weights, means, chol, rows, columns
     return _sum(*vary_like(parts, parts))
@@ -58,7 +64,7 @@ def _sum(weights, means, chol, rows, columns):
 
 @_sum.defjvp
 def _sum_jvp(primals, tangents):
-    """Equations (7) to (9); backwards as six moments about each component's own mean, where they lose no digits."""
+    """Equations (7) to (9). Reverse mode sums six moments about each component's own mean, to avoid cancellation."""
     weights, means, chol, rows, columns = primals
     d_weights, d_means, d_chol, _, _ = tangents
     bands = _bands(means, chol, rows, columns)
@@ -71,38 +77,38 @@ def _sum_jvp(primals, tangents):
 
     def pull(cotangent):
         moments = jnp.stack([_moments(bands, part, spacing(rows)) for part in jnp.moveaxis(cotangent, -1, 0)], axis=1)
-        return linear.of_moments(jnp.concatenate([means, chol, weights], axis=1), means, moments[: len(means)])
+        return linear.from_moments(jnp.concatenate([means, chol, weights], axis=1), means, moments[: len(means)])
 
     change = jnp.concatenate([d_means, d_chol, d_weights], axis=1)
     return picture, linear.with_transpose(change, picture.shape, push=push, pull=pull, plain=push)
 
 
 def spacing(axis):
-    """The distance of two positions of an evenly spaced axis; where there is only one, next to nothing."""
+    """The distance between two neighbours on an evenly spaced axis; a tiny number if it has a single position."""
     return jnp.maximum((axis[-1] - axis[0]) / max(len(axis) - 1, 1), jnp.finfo(axis.dtype).tiny ** 0.5)
 
 
 def _bands(means, chol, rows, columns) -> _Bands:
-    """Of all components, and of some more that fill up the last group of those that are summed together."""
-    filling = (0, -len(means) % _together(_COMPONENTS, len(means))), (0, 0)
-    means, chol = jnp.pad(means, filling, mode="edge"), jnp.pad(chol, filling, mode="edge")
+    """The bands of all components, padded to whole groups of components and of bands."""
+    padding = (0, -len(means) % _group_size(_COMPONENT_GROUPS, len(means))), (0, 0)
+    means, chol = jnp.pad(means, padding, mode="edge"), jnp.pad(chol, padding, mode="edge")
     height = min(_ROWS, len(rows))
     steps = [float(n) for n in np.arange(height) - (height - 1) / 2]
     count = -(-len(rows) // height)
-    count += -count % _together(_BANDS, count)
+    count += -count % _group_size(_BAND_GROUPS, count)
     s = spacing(rows)
     middles = rows[0] + s * (height * jnp.arange(count, dtype=rows.dtype) - steps[0])
 
     row, column = middles[None] - means[:, :1], columns[None] - means[:, 1:]
     l11, l21, l22 = chol.T[..., None]
     u, v = (l11 * row)[..., None] + (l21 * column)[:, None], (l22 * column)[:, None]
-    middle, k = _kept(jnp.exp(-(u * u + v * v)), jnp.exp(jnp.clip(-s * l11[..., None] * u, -_MOST_LOG, _MOST_LOG)))
+    middle, k = _stored(jnp.exp(-(u * u + v * v)), jnp.exp(jnp.clip(-s * l11[..., None] * u, -_MAX_LOG, _MAX_LOG)))
     fall = [jnp.exp(-jnp.square(s * j * chol[:, 0])) for j in steps]
     return _Bands(row, column, middle, k, fall, steps)
 
 
-def _together(sizes: tuple[int, ...], count: int) -> int:
-    """Of ``sizes`` the one that leaves least to fill up of ``count``."""
+def _group_size(sizes: tuple[int, ...], count: int) -> int:
+    """The entry of ``sizes`` that needs the least padding to divide ``count`` into groups."""
     return min(sizes, key=lambda size: -count % size)
 
 
@@ -111,10 +117,10 @@ def _picture(weights, bands: _Bands, height: int) -> Float[Array, "{height} w C"
     gaussians = _by_row(bands.middle, bands.k, bands.steps)
 
     def channel(weights):
-        heights = _kept(weights[None] * jnp.stack(bands.fall))[0]
+        heights = _stored(weights[None] * jnp.stack(bands.fall))[0]
         sums = [g * height[:, None, None] for g, height in zip(gaussians, heights, strict=True)]
         while len(sums[0]) > 1:
-            size = _together(_COMPONENTS, len(sums[0]))
+            size = _group_size(_COMPONENT_GROUPS, len(sums[0]))
             padding = (0, -len(sums[0]) % size), (0, 0), (0, 0)
             sums = _sums([jnp.pad(x, padding).reshape(size, -1, *x.shape[1:]) for x in sums], 0)
         return jnp.stack([x[0] for x in sums], axis=1).reshape(-1, bands.column.shape[1])[:height]
@@ -123,13 +129,13 @@ def _picture(weights, bands: _Bands, height: int) -> Float[Array, "{height} w C"
 
 
 def _moments(bands: _Bands, cotangent: Float[Array, "h w"], s) -> Float[Array, "m 6"]:
-    """The sums of each g times ``cotangent`` times 1, r, c, r^2, r c, c^2, (r, c) from the component's mean.
+    """The sums over all pixels of g ``cotangent`` times 1, r, c, r^2, r c, c^2, (r, c) relative to the mean.
 
-    First over the rows of a band and some bands, then over columns, then over the other bands.
+    Summed first over the rows of a group of bands, then over the columns, then over the groups.
     """
-    count, size = bands.row.shape[1], _together(_BANDS, bands.row.shape[1])
+    count, size = bands.row.shape[1], _group_size(_BAND_GROUPS, bands.row.shape[1])
     padding = count * len(bands.steps) - len(cotangent)
-    cotangent = _kept(jnp.pad(cotangent, ((0, padding), (0, 0))))[0]
+    cotangent = _stored(jnp.pad(cotangent, ((0, padding), (0, 0))))[0]
     of_rows = cotangent.reshape(1, size, -1, len(bands.steps), cotangent.shape[1])
 
     def grouped(array):
@@ -142,7 +148,7 @@ def _moments(bands: _Bands, cotangent: Float[Array, "h w"], s) -> Float[Array, "
     m0, m1, m2 = _sums((m0, m1 + row * m0, m2 + row * (2.0 * m1 + row * m0)), 1)
 
     def along_columns(sums, power):
-        """(m, bands) A product of a matrix and a vector, also under ``vmap``."""
+        """A sum over columns (m,), written so that it stays a matrix-vector product under ``vmap``."""
         return jnp.sum(jnp.einsum("mbw,mw->mb", sums, power, precision="highest"), axis=1)
 
     ones, column = jnp.ones_like(bands.column), bands.column
@@ -151,21 +157,21 @@ def _moments(bands: _Bands, cotangent: Float[Array, "h w"], s) -> Float[Array, "
 
 
 def _by_row(middle, k, steps):
-    """``middle`` times k^(2 j) for each of ``steps``, one way and the other from the middle."""
+    """``middle`` times k^(2 j) for each j in ``steps``, by repeated products outwards from the middle."""
     upper = [j for j in steps if j > 0]
 
-    def beyond(k):
+    def outwards(k):
         found, at, value = [], 0.0, middle
         for j in upper:
             value, at = value * (k if j - at == 0.5 else k * k), j
             found.append(value)
         return found
 
-    return [*reversed(beyond(jnp.reciprocal(k))), *([middle] if 0 in steps else []), *beyond(k)]
+    return [*reversed(outwards(jnp.reciprocal(k))), *([middle] if 0 in steps else []), *outwards(k)]
 
 
 def _sums(arrays, axis: int) -> list[Array]:
-    """The sums of all ``arrays`` over ``axis``, in one pass."""
+    """The sum of each array over ``axis``, as one reduction with several results."""
     zeros = tuple(np.zeros((), array.dtype) for array in arrays)
 
     def add(a, b):
@@ -174,7 +180,11 @@ def _sums(arrays, axis: int) -> list[Array]:
     return list(jax.lax.reduce(tuple(arrays), zeros, add, (axis,)))
 
 
-def _kept(*arrays) -> list[Array]:
-    """``arrays``, but as results of one reduction, which XLA does not compute again for every component."""
+def _stored(*arrays) -> list[Array]:
+    """``arrays`` unchanged, but as results of a reduction, so that XLA stores them.
+
+    XLA fuses cheap elementwise operations into each of their users and would compute these arrays again for every
+    component. It never does so with the results of a reduction that has more than one.
+    """
     several = arrays if len(arrays) > 1 else (*arrays, -arrays[0])
     return _sums([jnp.stack([array, jnp.zeros_like(array)]) for array in several], 0)

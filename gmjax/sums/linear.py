@@ -1,4 +1,4 @@
-"""Linear maps with a transpose of their own, and the derivatives (7) to (9) as moments."""
+"""Linear maps with a custom transpose, and the derivatives (7) to (9) as functions of moments."""
 
 import math
 from collections.abc import Callable
@@ -9,11 +9,12 @@ from jaxtyping import Array, Float
 
 
 def with_transpose(tangent, shape: tuple[int, ...], *, push: Callable, pull: Callable, plain: Callable):
-    """``push(tangent)``, of ``shape``: a linear map D whose transpose is ``pull``.
+    """``push(tangent)``, an array of ``shape``: a linear map D with ``pull`` as its transpose.
 
-    JAX knows no linear function with a given transpose that can be batched and differentiated again, but it knows such
-    linear systems: (d, p) = (tangent, D tangent) solves d = tangent, p - D d = 0. Only the derivatives of D are taken
-    of the system itself, so that holds ``plain``, the same map by operations that JAX can differentiate.
+    JAX has no linear function with a custom transpose that can be batched and differentiated again. It does have linear
+    systems with custom solvers, and (d, p) = (tangent, D tangent) solves the system d = tangent, p - D d = 0. JAX
+    differentiates D through the system, not through the solvers, so the system is written with ``plain``: the same map
+    in operations that JAX can differentiate.
     """
 
     def split(joined):
@@ -34,16 +35,16 @@ def with_transpose(tangent, shape: tuple[int, ...], *, push: Callable, pull: Cal
         d, p = split(joined)
         return join(d + pull(p), p)
 
-    # One array for both: JAX transposes only systems whose whole right side is linear in the tangents.
-    sides = jnp.pad(tangent.ravel(), (0, math.prod(shape)))
-    return split(jax.lax.custom_linear_solve(system, sides, solve, solve_transposed))[1]
+    # d and p share one array, because JAX transposes a system only if its whole right side is linear in the tangents.
+    right_side = jnp.pad(tangent.ravel(), (0, math.prod(shape)))
+    return split(jax.lax.custom_linear_solve(system, right_side, solve, solve_transposed))[1]
 
 
-def of_moments(components, centre, moments: Float[Array, "... C 6"]) -> Float[Array, "... n"]:
-    """The derivatives (7) to (9) in ``components`` (..., 5 + C): means, factors and weights side by side.
+def from_moments(components, centre, moments: Float[Array, "... C 6"]) -> Float[Array, "... n"]:
+    """The derivatives (7) to (9) with respect to ``components`` (..., 5 + C): means, factors and weights side by side.
 
-    ``moments``: the sums of cotangent times Gaussian times 1, r, c, r^2, r c, c^2 in each channel, (r, c) being
-    positions about ``centre`` (..., 2).
+    ``moments``: for each channel the sums over pixels of cotangent times Gaussian times 1, r, c, r^2, r c, c^2, where
+    (r, c) is the position relative to ``centre`` (..., 2).
     """
     l11, l21, l22 = jnp.moveaxis(components[..., 2:5], -1, 0)
     to_row, to_column = jnp.moveaxis(components[..., :2] - centre, -1, 0)

@@ -1,4 +1,4 @@
-"""The sum of Gaussians at any positions, component by component."""
+"""The sum of Gaussians at arbitrary positions, without approximation."""
 
 import math
 from functools import partial
@@ -10,31 +10,32 @@ from jaxtyping import Array, Float
 
 from gmjax.types import AnyArray
 
-# Gaussians times positions held at once.
+# Number of Gaussians times positions that are stored at once.
 _TERMS = 2**18
-FEWEST_TERMS = 2**22
-"""From how many terms on tiles are quicker on a CPU (docs/performance.md)."""
+MIN_TERMS_FOR_TILES = 2**22
+"""Number of Gaussians times pixels from which ``sums/tiles.py`` is faster on a CPU (docs/performance.md)."""
 
 
 @jax.custom_jvp
 def sum_of_gaussians(weights, means, chol, rows, columns):
-    """``weights`` (m, C), positions ``rows`` and ``columns`` of equal rank that broadcast to (...): gives (..., C).
+    """The sum of m Gaussians at positions (``rows``, ``columns``): (..., C).
 
-    In parts along the first axis, each a product of a matrix and a vector.
+    ``weights`` (m, C), ``means`` (m, 2), ``chol`` (m, 3); ``rows`` and ``columns`` have equal rank and broadcast to
+    (...). Computed in chunks along the first axis, each a matrix-vector product. Differentiable in all arguments.
     """
     shape = jnp.broadcast_shapes(rows.shape, columns.shape)
     if not shape:
         return sum_of_gaussians(weights, means, chol, rows[None], columns[None])[0]
     length = shape[0]
-    size = _size_of_part(length, _TERMS // max(1, len(means) * math.prod(shape[1:])))
+    size = _chunk_size(length, _TERMS // max(1, len(means) * math.prod(shape[1:])))
     padding = -length % size
 
-    def part(positions, number):
-        """Positions that are the same for the whole axis stay as they are."""
+    def chunk(positions, number):
+        """The chunk of ``positions``; an axis of length 1 is the same in every chunk."""
         return jax.lax.dynamic_slice_in_dim(positions, number * size, size) if len(positions) > 1 else positions
 
     def summed(number):
-        g = gaussians(means, chol, part(rows, number), part(columns, number))
+        g = gaussians(means, chol, chunk(rows, number), chunk(columns, number))
         return jnp.matmul(weights.T, g.reshape(len(means), -1), precision="highest").T
 
     rows, columns = (jnp.pad(x, ((0, padding * (len(x) > 1)),) + ((0, 0),) * (x.ndim - 1)) for x in (rows, columns))
@@ -42,8 +43,8 @@ def sum_of_gaussians(weights, means, chol, rows, columns):
     return sums.reshape(length + padding, *shape[1:], weights.shape[1])[:length]
 
 
-def _size_of_part(length: int, most: int) -> int:
-    """At most ``most``, without a remainder if that is not much smaller."""
+def _chunk_size(length: int, most: int) -> int:
+    """A chunk size of at most ``most``: a divisor of ``length`` if one is at least half of that."""
     most = max(1, min(length, most))
     divisor = max(size for size in range(1, most + 1) if length % size == 0)
     return divisor if 2 * divisor >= most else most
@@ -51,7 +52,7 @@ def _size_of_part(length: int, most: int) -> int:
 
 @partial(sum_of_gaussians.defjvp, symbolic_zeros=True)
 def sum_of_gaussians_jvp(primals, tangents):
-    """Equations (7) to (9), with d = x - mu, (u, v) = L^T d and g = exp(-u^2 - v^2), as
+    """Equations (7) to (9) in forward mode. With d = x - mu, (u, v) = L^T d and g = exp(-u^2 - v^2) they are
 
     d GmFace = sum_i g_i (dw_i - 2 w_i (u_i du_i + v_i dv_i)),
     du = l11 d(d_r) + l21 d(d_c) + dl11 d_r + dl21 d_c,    dv = l22 d(d_c) + dl22 d_c.
@@ -86,13 +87,13 @@ def sum_of_gaussians_jvp(primals, tangents):
 
 
 def gaussians(means: Float[AnyArray, "m 2"], chol: Float[AnyArray, "m 3"], rows, columns) -> Float[Array, "m ..."]:
-    """Each Gaussian, of height 1, at positions ``rows`` and ``columns`` of equal rank that broadcast to (...)."""
+    """The m Gaussians with height 1: ``rows`` and ``columns`` have equal rank and broadcast to (...)."""
     (u, v), _ = _whitened(means, chol, rows, columns)
     return jnp.exp(-(u * u + v * v))
 
 
 def _whitened(means, chol, rows, columns):
-    """(u, v) = L^T d and d = x - mu of every component, (m, ...) each."""
+    """(u, v) = L^T d and d = x - mu for every component, each (m, ...)."""
     l11, l21, l22 = (_per_component(entry, rows[None]) for entry in chol.T)
     row = rows[None] - _per_component(means[:, 0], rows[None])
     column = columns[None] - _per_component(means[:, 1], columns[None])
@@ -100,5 +101,5 @@ def _whitened(means, chol, rows, columns):
 
 
 def _per_component(values, like):
-    """``values`` (m,) with as many axes of length 1 behind as it takes to broadcast against ``like`` (m, ...)."""
+    """``values`` (m,) with trailing axes of length 1 added, so that it broadcasts against ``like`` (m, ...)."""
     return values.reshape(values.shape + (1,) * (like.ndim - 1))

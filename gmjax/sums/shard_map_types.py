@@ -1,17 +1,26 @@
-"""What ``shard_map`` asks of a loop: a carry must have its final type from the start."""
+"""The types that ``shard_map`` asks of a loop: a carry must vary over the same mesh axes before and after."""
 
 import jax
 import jax.numpy as jnp
 
 
 def vary_like(tree, *others):
-    """``tree``, number for number, but for ``shard_map`` made of ``others`` too.
+    """``tree`` with the same values, which for ``shard_map`` vary over all mesh axes that ``others`` vary over.
 
-    Inside ``shard_map`` the type of an array says whether it is the same on all devices. A state that starts the same
-    and then meets data that are not would change its type in the middle of a loop. A 0 drawn from the data, whatever
-    they hold, gives it their type at the start; the compiler removes it.
+    Inside ``shard_map`` the type of an array tells over which mesh axes it varies. A loop state that is the same on
+    all devices and then meets data that are not would change its type inside the loop. Adding a 0 that is made of the
+    data gives the state its final type at the start; the compiler removes the addition.
     """
     zero = jnp.zeros((), jnp.int32)
-    for leaf in jax.tree.leaves(others):
-        zero = zero + jnp.where(False, jnp.ravel(leaf)[0], 0).astype(jnp.int32)
-    return jax.tree.map(lambda leaf: leaf + zero.astype(leaf.dtype), tree)
+    for leaf in map(jnp.asarray, jax.tree.leaves(others)):
+        if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            zero = zero + jnp.where(False, jnp.ravel(leaf)[0], jnp.zeros((), leaf.dtype)).astype(jnp.int32)
+
+    def add_zero(leaf):
+        leaf = jnp.asarray(leaf)
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            data = jax.random.key_data(leaf)
+            return jax.random.wrap_key_data(data + zero.astype(data.dtype), impl=jax.random.key_impl(leaf))
+        return leaf ^ zero.astype(bool) if leaf.dtype == bool else leaf + zero.astype(leaf.dtype)
+
+    return jax.tree.map(add_zero, tree)

@@ -1,13 +1,13 @@
-"""The formula on large pictures: each tile of pixels sums only the components that reach it.
+"""The sum of Gaussians on large pictures: each tile of pixels sums only the components that reach it.
 
-A component reaches a tile if somewhere in the tile's rectangle it is more than ``eps`` of its weight, the rounding of
-the type: the picture differs from the full sum by less than ``eps sum_i |w_i|``. The cost grows with the area that the
-components cover, however large that is: loops run for as long as a group has components left. No array of size
-m x pixels is held; the largest, the tiles' lists of components, has a thousandth of that. Where they would be longer
-than 2^26, a part of the tiles comes after the other.
+A component reaches a tile if somewhere in the tile's rectangle it exceeds ``eps`` times its weight, ``eps`` being the
+rounding unit of the type. The picture then differs from the full sum by less than ``eps sum_i |w_i|``. The cost grows
+with the area that the components cover; there is no limit on that area, since the loops run until a group of tiles has
+no components left. No array of m x pixels is stored. The largest arrays are the tiles' lists of components, a
+thousandth of that size; where they would exceed 2^26 entries, the tiles are processed in chunks.
 
-In the shapes, ``components`` (m, 5 + C) are means, factors and weights side by side. Tiles are sorted by how many
-components reach them, and ``B`` neighbours in that order are a group, one of ``G``, and computed together.
+In the shapes, ``components`` (m, 5 + C) holds means, factors and weights side by side. The tiles are sorted by how many
+components reach them, and split into ``G`` groups of ``B`` consecutive tiles; a group is computed at once.
 """
 
 from functools import partial
@@ -23,32 +23,36 @@ from gmjax.types import AnyArray
 
 _SIDE = 32
 _GROUPS = 16
-_MOST_TILES_A_GROUP = 64
-_COMPONENTS_A_STEP = 32
-# Of the tiles' lists of components, held at once: 9 bytes each.
+_MAX_TILES_PER_GROUP = 64
+_COMPONENTS_PER_STEP = 32
+# Entries of the tiles' lists of components that are stored at once, 9 bytes each.
 _ENTRIES = 2**26
-# With fewer components most of them reach most tiles.
-_FEWEST_COMPONENTS = 128
-# There short loops cost more than long sums, and only memory asks for tiles.
-_FEWEST_TERMS_ON_ACCELERATORS = 2**28
+# With fewer components, most of them reach most tiles.
+_MIN_COMPONENTS = 128
+# On accelerators short loops cost more than long sums, so tiles are used only to save memory.
+_MIN_TERMS_ON_ACCELERATORS = 2**28
 
 
 class Tiles(NamedTuple):
-    """``points`` (G, B, 2, pixels) are the pixels' positions, ``members`` (G, B, slots) the numbers of the components
-    that reach each tile, then m; ``steps`` (G,) tells how many parts of that list a group has to go through."""
+    """Tiles in groups.
+
+    ``points`` (G, B, 2, pixels): positions of the pixels.
+    ``members`` (G, B, slots): indices of the components that reach each tile, padded with m.
+    ``steps`` (G,): how many chunks of ``members`` a group has to go through.
+    """
 
     points: Array
     members: Array
     steps: Array
 
 
-def pay(num_components: int, height: int, width: int, *, fewest_terms: int) -> bool:
-    """Whether tiles are worth their while, by the number of components and of all terms of the full sum.
+def worthwhile(num_components: int, height: int, width: int, *, min_terms: int) -> bool:
+    """Whether tiles are faster than the full sum, judged by its numbers of components and of terms.
 
-    ``fewest_terms``: of the other way to sum, from how many terms on it is the slower one on a CPU.
+    ``min_terms``: the number of terms from which the alternative to tiles is slower on a CPU.
     """
-    fewest = fewest_terms if jax.default_backend() == "cpu" else _FEWEST_TERMS_ON_ACCELERATORS
-    return num_components >= _FEWEST_COMPONENTS and num_components * height * width >= fewest
+    fewest = min_terms if jax.default_backend() == "cpu" else _MIN_TERMS_ON_ACCELERATORS
+    return num_components >= _MIN_COMPONENTS and num_components * height * width >= fewest
 
 
 def sum_of_gaussians(
@@ -58,20 +62,20 @@ def sum_of_gaussians(
     rows: Float[AnyArray, " h"],
     columns: Float[AnyArray, " w"],
 ) -> Float[Array, "h w C"]:
-    """The formula at all pairs of ``rows`` and ``columns``, within ``eps sum_i |w_i|``.
+    """The sum of m Gaussians at all pairs of ``rows`` and ``columns``, to within ``eps sum_i |w_i|``.
 
-    Differentiable in the parameters, forwards and backwards, as often as wanted; the second derivatives take every
-    component to every tile, one tile at a time. The axes are constants.
+    Differentiable in the parameters to any order, in forward and reverse mode; the axes are constants. Second
+    and higher derivatives sum all components in every tile, one tile at a time.
     """
     components = vary_like(jnp.concatenate([means, chol, weights], axis=1), rows, columns)
-    parts = _in_parts(partial(_sums_of_tiles, components), _tile_points(rows, columns), _ENTRIES // len(components))
-    parts = parts.reshape(-(-len(rows) // _SIDE), -(-len(columns) // _SIDE), -1, _SIDE, _SIDE)
-    picture = jax.lax.collapse(jax.lax.collapse(parts.transpose(0, 3, 1, 4, 2), 2, 4), 0, 2)
+    chunks = _in_chunks(partial(_sums_of_tiles, components), _tile_points(rows, columns), _ENTRIES // len(components))
+    chunks = chunks.reshape(-(-len(rows) // _SIDE), -(-len(columns) // _SIDE), -1, _SIDE, _SIDE)
+    picture = jax.lax.collapse(jax.lax.collapse(chunks.transpose(0, 3, 1, 4, 2), 2, 4), 0, 2)
     return picture[: len(rows), : len(columns)]
 
 
-def _in_parts(function, points: Float[Array, "tiles 2 pixels"], most: int) -> Float[Array, "tiles C pixels"]:
-    """``function`` of the tiles, no more than ``most`` at once; copies of the last tile fill the last part up."""
+def _in_chunks(function, points: Float[Array, "tiles 2 pixels"], most: int) -> Float[Array, "tiles C pixels"]:
+    """``function`` applied to at most ``most`` tiles at once; the last chunk is padded with copies of the last tile."""
     count = -(-len(points) // max(1, most))
     if count == 1:
         return function(points)
@@ -87,30 +91,30 @@ def _sums_of_tiles(components, points: Float[Array, "tiles 2 pixels"]) -> Float[
 
 
 def _tile_points(rows, columns) -> Float[Array, "tiles 2 pixels"]:
-    """The positions of the pixels, tile by tile; the last position of an axis fills its last tile up."""
+    """The positions of the pixels, tile by tile; the last tile of an axis is padded with its last position."""
     rows, columns = (jnp.pad(axis, (0, -len(axis) % _SIDE), mode="edge").reshape(-1, _SIDE) for axis in (rows, columns))
     row, column = jnp.broadcast_arrays(rows[:, None, :, None], columns[None, :, None, :])
     return jnp.stack([row, column], axis=2).reshape(-1, 2, _SIDE * _SIDE)
 
 
 def _sorted_tiles(components, points) -> tuple[Tiles, Int[Array, " sorted"]]:
-    """The tiles in groups, and the order they are in; tiles that nothing reaches fill the groups up."""
-    m, group = len(components), min(-(-len(points) // _GROUPS), _MOST_TILES_A_GROUP)
+    """The tiles in groups, and the order they are in; the groups are padded with tiles that no component reaches."""
+    m, group = len(components), min(-(-len(points) // _GROUPS), _MAX_TILES_PER_GROUP)
     padding = (0, -len(points) % group)
     reached = jnp.pad(_reached(components, points), (padding, (0, 0)))
     points = jnp.pad(points, (padding, (0, 0), (0, 0)), mode="edge")
     counts = jnp.sum(reached, axis=1)
     order = jnp.argsort(counts)
     members = jnp.sort(jnp.where(reached, jnp.arange(m), m), axis=1)
-    members = jnp.pad(members, ((0, 0), (0, -m % _COMPONENTS_A_STEP)), constant_values=m)
+    members = jnp.pad(members, ((0, 0), (0, -m % _COMPONENTS_PER_STEP)), constant_values=m)
     points, members, counts = (part[order].reshape(-1, group, *part.shape[1:]) for part in (points, members, counts))
-    return Tiles(points, members, -(-counts[:, -1] // _COMPONENTS_A_STEP)), order
+    return Tiles(points, members, -(-counts[:, -1] // _COMPONENTS_PER_STEP)), order
 
 
 def _reached(components, points) -> Bool[Array, "tiles m"]:
-    """Whether each component reaches each tile, by its least exponent on the tile's rectangle.
+    """Whether each component reaches each tile, judged by the least |L^T (x - mu)|^2 in the tile's rectangle.
 
-    That is 0 if the centre is inside, or else lies on one of the sides that face the centre.
+    It is 0 if the mean lies inside. Otherwise the minimum lies on one of the sides that face the mean.
     """
     mean_row, mean_column, l11, l21, l22 = components[:, :5].T[:, None]
     (top, left), (bottom, right) = (edge.T[..., None] for edge in (points.min(axis=2), points.max(axis=2)))
@@ -122,7 +126,7 @@ def _reached(components, points) -> Bool[Array, "tiles m"]:
     row, column = jnp.clip(0.0, top, bottom), jnp.clip(0.0, left, right)
     on_column = exponent(jnp.clip(-l21 / l11 * column, top, bottom), column)
     on_row = exponent(row, jnp.clip(-l11 * l21 / (l21 * l21 + l22 * l22) * row, left, right))
-    # What is not a number reaches every tile.
+    # Negated, so that a component with NaN parameters reaches every tile and is not hidden.
     return ~(jnp.minimum(on_column, on_row) > -jnp.log(jnp.finfo(components.dtype).eps))
 
 
@@ -132,26 +136,29 @@ def _gaussians(components: Float[Array, "*B K n"], points: Float[Array, "*B 2 pi
     return jnp.exp(-jnp.square(l11 * row + l21 * column) - jnp.square(l22 * column))
 
 
-def _through(components, tiles: Tiles, start, add):
-    """``start``, taken through ``add(result, members (B, K), their components, their Gaussians)`` for a group."""
+def _over_members(components, tiles: Tiles, start, add):
+    """Loop over the components of a group of tiles, K at a time, from the result ``start``.
+
+    Each step is ``result = add(result, members (B, K), their components, their Gaussians)``.
+    """
     padded = jnp.pad(components, ((0, 1), (0, 0)))
 
     def step(number, result):
-        first = number * _COMPONENTS_A_STEP
-        members = jax.lax.dynamic_slice_in_dim(tiles.members, first, _COMPONENTS_A_STEP, axis=1)
+        first = number * _COMPONENTS_PER_STEP
+        members = jax.lax.dynamic_slice_in_dim(tiles.members, first, _COMPONENTS_PER_STEP, axis=1)
         return add(result, members, padded[members], _gaussians(padded[members], tiles.points))
 
     return jax.lax.fori_loop(0, tiles.steps, step, vary_like(start, components, tiles))
 
 
 def _weighted_sum(weights_of, channels: int, components, tiles: Tiles) -> Float[Array, "B {channels} pixels"]:
-    """Of each tile in a group, with ``weights_of(members, their components)`` (B, K, channels) for weights."""
+    """The sum for each tile of a group, with the weights ``weights_of(members, their components)`` (B, K, channels)."""
 
     def add(result, members, near, gaussians):
         return result + jnp.einsum("bkc,bkp->bcp", weights_of(members, near), gaussians, precision="highest")
 
     zeros = jnp.zeros((len(tiles.points), channels, tiles.points.shape[-1]), components.dtype)
-    return _through(components, tiles, zeros, add)
+    return _over_members(components, tiles, zeros, add)
 
 
 @jax.custom_jvp
@@ -162,7 +169,7 @@ def _sum(components, points, members, steps) -> Float[Array, "G B C pixels"]:
 
 
 def _full_sum(components, points) -> Float[Array, "G B C pixels"]:
-    """``_sum`` of all components everywhere, by operations that JAX can differentiate."""
+    """``_sum`` over all components in every tile, in operations that JAX can differentiate."""
 
     @jax.checkpoint
     def tile(points):
@@ -174,11 +181,11 @@ def _full_sum(components, points) -> Float[Array, "G B C pixels"]:
 @partial(_sum.defjvp, symbolic_zeros=True)
 def _sum_jvp(primals, tangents):
     components, *tiles = primals
-    return _sum(*primals), _change(components, tangents[0], Tiles(*tiles))
+    return _sum(*primals), _derivative(components, tangents[0], Tiles(*tiles))
 
 
-def _change(components, d_components, tiles: Tiles) -> Float[Array, "G B C pixels"]:
-    """The first derivative as a linear map of ``d_components``, with a loop of its own for it and for its transpose."""
+def _derivative(components, d_components, tiles: Tiles) -> Float[Array, "G B C pixels"]:
+    """The first derivative as a linear map of ``d_components``; the map and its transpose are two separate loops."""
     shape = (*tiles.points.shape[:2], components.shape[1] - 5, tiles.points.shape[-1])
 
     def plain(d):
@@ -189,7 +196,7 @@ def _change(components, d_components, tiles: Tiles) -> Float[Array, "G B C pixel
 
 
 def _push(components, tiles: Tiles, d_components) -> Float[Array, "G B C pixels"]:
-    """A Gaussian's change is itself times a polynomial, by the transpose of ``linear.of_moments``."""
+    """The map: each Gaussian times a polynomial, whose coefficients the transpose of ``linear.from_moments`` gives."""
     channels = components.shape[1] - 5
     padded = jnp.pad(d_components, ((0, 1), (0, 0)))
 
@@ -198,7 +205,7 @@ def _push(components, tiles: Tiles, d_components) -> Float[Array, "G B C pixels"
 
         def coefficients(members, near):
             like = jax.ShapeDtypeStruct((*members.shape, channels, 6), near.dtype)
-            (found,) = jax.linear_transpose(partial(linear.of_moments, near, centre), like)(padded[members])
+            (found,) = jax.linear_transpose(partial(linear.from_moments, near, centre), like)(padded[members])
             return found.reshape(*members.shape, -1)
 
         sums = _weighted_sum(coefficients, 6 * channels, components, tiles)
@@ -208,7 +215,7 @@ def _push(components, tiles: Tiles, d_components) -> Float[Array, "G B C pixels"
 
 
 def _pull(components, tiles: Tiles, cotangent: Float[Array, "G B C pixels"]) -> Float[Array, "m n"]:
-    """The transpose: six moments of cotangent times Gaussian in each channel, about the centre of each tile."""
+    """The transpose: in each channel six moments of cotangent times Gaussian about the centre of each tile."""
     channels = components.shape[1] - 5
 
     def group(result, tiles_and_cotangent):
@@ -218,18 +225,18 @@ def _pull(components, tiles: Tiles, cotangent: Float[Array, "G B C pixels"]) -> 
 
         def add(result, members, near, gaussians):
             moments = jnp.einsum("bkp,bcp->bkc", gaussians, moved, precision="highest")
-            change = linear.of_moments(near, centre, moments.reshape(*members.shape, channels, 6))
-            # Tile by tile, for the same order of sums on every machine.
+            change = linear.from_moments(near, centre, moments.reshape(*members.shape, channels, 6))
+            # A scan over tiles fixes the order of the additions, so every machine gives the same bits.
             return jax.lax.scan(lambda sums, x: (sums.at[x[0]].add(x[1]), None), result, (members, change))[0]
 
-        return _through(components, tiles, result, add), None
+        return _over_members(components, tiles, result, add), None
 
     zeros = vary_like(jnp.zeros((len(components) + 1, 5 + channels), components.dtype), components, tiles, cotangent)
     return jax.lax.scan(group, zeros, (tiles, cotangent))[0][:-1]
 
 
 def _powers(points: Float[Array, "B 2 pixels"]):
-    """The centres (B, 1, 2) of tiles, and 1, r, c, r^2, r c, c^2 (B, 6, pixels) of the positions about them."""
+    """The tiles' centres (B, 1, 2), and 1, r, c, r^2, r c, c^2 (B, 6, pixels) of the positions relative to them."""
     centre = (points.min(axis=2) + points.max(axis=2)) / 2
     row, column = jnp.moveaxis(points - centre[..., None], 1, 0)
     powers = [jnp.ones_like(row), row, column, row * row, row * column, column * column]

@@ -1,4 +1,4 @@
-"""Eyes are found where they are, and tables of eyes say what is wrong with them."""
+"""Eyes are found at their positions, and errors in tables of eyes are reported."""
 
 import sys
 import threading
@@ -31,7 +31,7 @@ def test_the_table_of_the_orl_faces_is_what_is_found(faces, name):
 
 
 def test_the_answer_follows_the_picture(faces):
-    """Enlarged, moved and mirrored, the eyes go along."""
+    """The eyes follow when the picture is enlarged, moved or mirrored."""
     image = faces["s5/1.pgm"]
     left_x, left_y, right_x, right_y = found = find_eyes(image)
 
@@ -49,14 +49,14 @@ def test_the_answer_follows_the_picture(faces):
 
 
 def test_many_at_once(faces):
-    """On threads, as a folder is read: each finds what it finds alone."""
+    """On threads, as when a folder is read: the same results as one by one."""
     some = [faces[f"s{person}/1.pgm"] for person in range(1, 13)]
     alone = [find_eyes(image) for image in some]
     with ThreadPoolExecutor(6) as pool:
         assert list(pool.map(find_eyes, some)) == alone
 
 
-def test_of_several_faces_the_largest(faces):
+def test_the_largest_of_several_faces(faces):
     large = resize(faces["s5/1.pgm"], (224, 184))
     small = np.pad(faces["s12/1.pgm"], ((0, 112), (0, 0)), mode="edge")
     found = find_eyes(np.concatenate([small, large], axis=1))

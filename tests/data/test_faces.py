@@ -1,4 +1,4 @@
-"""Folders of pictures: order, tables of eyes, and nothing left out without a word."""
+"""Folders of pictures: order, tables of eyes, and a reason for everything left out."""
 
 import dataclasses
 import os
@@ -81,11 +81,23 @@ def test_eyes_from_a_table_elsewhere(tmp_path):
 
 def test_a_row_without_its_picture(tmp_path):
     fill(tmp_path, "a.png")
-    (tmp_path / "b.heic").write_bytes(b"there, but not of a kind that is read")
-    for name in ("gone.png", "b.heic"):
+    (tmp_path / "b.mov").write_bytes(b"there, but no picture")
+    for name in ("gone.png", "b.mov"):
         (tmp_path / "eyes.csv").write_text(f"{HEADER}a.png,{ROW}\n{name},{ROW}\n")
         with pytest.raises(PictureError, match=rf"eyes\.csv has a row for {name}"):
             load_folder(tmp_path)
+
+
+def test_a_picture_of_a_format_that_is_not_read(tmp_path):
+    """Its row in the table of eyes is no error."""
+    fill(tmp_path, "a.png")
+    (tmp_path / "b.heic").write_bytes(b"a picture")
+    (tmp_path / "eyes.csv").write_text(f"{HEADER}a.png,{ROW}\nb.heic,{ROW}\n")
+    faces = load_folder(tmp_path, size=30)
+    assert faces.names == ("a.png",)
+    ((name, reason),) = faces.skipped
+    assert name == "b.heic"
+    assert ".heic files are not read" in reason
 
 
 def test_what_cannot_be_used_is_listed(tmp_path):

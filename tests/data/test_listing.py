@@ -1,12 +1,14 @@
-"""Which pictures there are in folders, lists and shards: their order, their names, and what is wrong with them."""
+"""The pictures of folders, lists and shards: their order and names, when they changed, and what is wrong with them."""
 
+import gc
 import io
-import pickle
+import os
 import tarfile
+import tracemalloc
 
 import pytest
 
-from gmjax.data import Entry, Listing, PictureError, entries_of, root_of, write_listing
+from gmjax.data import PICTURE_SUFFIXES, Entry, PictureError, list_pictures, root_of
 
 
 def touch(folder, *names):
@@ -27,7 +29,7 @@ def shard(path, members, mode="w"):
 
 
 def names(source):
-    return [entry.name for entry in entries_of(source)]
+    return [entry.name for entry in list_pictures(source)]
 
 
 def test_numbers_by_their_value_folders_among_files(tmp_path):
@@ -47,7 +49,7 @@ def test_shards_in_a_folder_and_alone(tmp_path):
     path = shard(tmp_path / "7.tar", {"b/2.png": b"two", "1.json": b"{}", "a.png": b"one!"})
     touch(tmp_path, "10.png")
     assert names(tmp_path) == ["7.tar/b/2.png", "7.tar/a.png", "10.png"]
-    entries = list(entries_of(path))
+    entries = list_pictures(path)
     assert [entry.name for entry in entries] == ["7.tar/b/2.png", "7.tar/a.png"]
     assert [path.read_bytes()[e.offset : e.offset + e.size] for e in entries] == [b"two", b"one!"]
     assert root_of(path) == root_of(tmp_path) == tmp_path
@@ -56,15 +58,15 @@ def test_shards_in_a_folder_and_alone(tmp_path):
 @pytest.mark.parametrize("mode", ["w:gz", "w:xz"])
 def test_a_compressed_shard_is_named_with_a_reason(tmp_path, mode):
     shard(tmp_path / "a.tar", {"1.png": b"x" * 100}, mode)
-    (entry,) = entries_of(tmp_path)
+    (entry,) = list_pictures(tmp_path)
     assert entry.name == "a.tar"
-    assert "cannot be read as an uncompressed shard" in entry.wrong
+    assert "cannot be read as an uncompressed tar file" in entry.wrong
 
 
-def test_of_a_shard_cut_short_the_beginning_counts(tmp_path):
+def test_the_beginning_of_a_truncated_shard_is_listed(tmp_path):
     path = shard(tmp_path / "a.tar", {f"{i}.png": b"x" * 2000 for i in range(5)})
     path.write_bytes(path.read_bytes()[: 3 * 2560 + 700])
-    found = list(entries_of(tmp_path))
+    found = list_pictures(tmp_path)
     assert [entry.name for entry in found if entry.wrong is None][:3] == [f"a.tar/{i}.png" for i in range(3)]
     assert found[-1].name == "a.tar"
     assert found[-1].wrong
@@ -75,7 +77,7 @@ def test_lists(tmp_path):
     shard(tmp_path / "a.tar", {"1.png": b"x"})
     path = tmp_path / "list.txt"
     path.write_text(f"b.png\n\n  in/c.jpg  \na.tar\n{elsewhere}\nb.png\n../d.png\n")
-    entries = list(entries_of(path))
+    entries = list_pictures(path)
     assert [entry.name for entry in entries] == [
         "b.png", "in/c.jpg", "a.tar/1.png", str(elsewhere), "b.png", "../d.png",
     ]  # fmt: skip
@@ -85,58 +87,92 @@ def test_lists(tmp_path):
 
 def test_names_that_lead_out_of_a_shard(tmp_path):
     shard(tmp_path / "a.tar", {"../../1.png": b"x", "b/../2.png": b"x", "3..png": b"x"})
-    found = {entry.name: entry.wrong for entry in entries_of(tmp_path)}
+    found = {entry.name: entry.wrong for entry in list_pictures(tmp_path)}
     assert [wrong is None for wrong in found.values()] == [False, False, True]
 
 
 def test_line_breaks_and_odd_bytes_in_names(tmp_path):
     folder = touch(tmp_path / "in", "a\nb.png", "c\td.png")
     (folder / b"e\xff.png".decode("utf-8", "surrogateescape")).write_bytes(b"x")
-    listing = write_listing(tmp_path / "pictures.txt", folder)
-    assert [entry.name for entry in listing] == ["a?b.png", "c?d.png", "e\udcff.png"]
-    assert [entry.wrong is None for entry in listing] == [False, False, True]
+    found = list_pictures(folder)
+    assert [entry.name for entry in found] == ["a?b.png", "c?d.png", "e\udcff.png"]
+    assert [entry.wrong is None for entry in found] == [False, False, True]
 
 
-def test_a_listing_holds_what_was_listed(tmp_path):
-    folder = touch(tmp_path / "in", *(f"{i}/{j}.png" for i in range(20) for j in range(30)))
-    shard(folder / "s.tar", {"1.png": b"x", "../2.png": b"x"})
-    listing = write_listing(tmp_path / "pictures.txt", folder)
-    expected = list(entries_of(folder))
-    assert len(listing) == len(expected) == 602
-    assert list(listing) == expected
-    assert [listing[number] for number in (601, 0, 300)] == [expected[number] for number in (601, 0, 300)]
+def test_pictures_of_formats_that_are_not_read_are_listed_with_the_remedy(tmp_path):
+    others = ("eyes.csv", "eyes.txt", "a.json", "a.xmp", "a.mp4", "a", "Thumbs.db", ".b.heic", "c/.d/e.heic")
+    unread = ("a.HEIC", "b.avif", "b.jp2", "b.tga", "b.pfm", "b.psd", "b.heif", "d/e.cr2", "d/e.nef", "d/e.dng")
+    touch(tmp_path, *others, *unread, "z.png")
+    shard(tmp_path / "s.tar", {"1.heic": b"x", "1.png": b"x", "1.json": b"{}"})
+    (tmp_path / "list.txt").write_text("a.HEIC\nz.png\n")
+    found = list_pictures(tmp_path)
+    assert sorted(entry.name for entry in found) == sorted((*unread, "z.png", "s.tar/1.heic", "s.tar/1.png"))
+    for entry in (*found, *list_pictures(tmp_path / "list.txt"), *list_pictures(tmp_path / "s.tar")):
+        if entry.name.endswith(".png"):
+            assert entry.wrong is None
+        else:
+            suffix = os.path.splitext(entry.name)[1].lower()
+            assert suffix not in PICTURE_SUFFIXES
+            assert suffix in entry.wrong
+            assert "PNG" in entry.wrong
 
 
-def test_ends_of_lines_where_two_reads_meet(tmp_path, monkeypatch):
-    folder = touch(tmp_path / "in", *(f"{i}.png" for i in range(50)))
-    monkeypatch.setattr("gmjax.data.listing._BYTES_AT_ONCE", 7)
-    listing = write_listing(tmp_path / "pictures.txt", folder)
-    assert [entry.name for entry in listing] == [f"{i}.png" for i in range(50)]
+def test_a_picture_that_changed_under_its_name(tmp_path):
+    """Its size or time differs, also through a link; for a member of a shard, the time of the shard."""
+    elsewhere = touch(tmp_path / "elsewhere", "1.png") / "1.png"
+    folder = touch(tmp_path / "in", "a.png")
+    (folder / "b.png").symlink_to(elsewhere)
+    (folder / "c.png").symlink_to(tmp_path / "absent.png")
+    packed = shard(folder / "d.tar", {"1.png": b"one!"})
+    for number, path in enumerate((folder / "a.png", elsewhere, packed)):
+        os.utime(path, ns=(0, 10**18 + number))
+    before = list_pictures(folder)
+    assert before == [
+        Entry("a.png", 1, 10**18),
+        Entry("b.png", 1, 10**18 + 1),
+        Entry("c.png"),
+        Entry("d.tar/1.png", 4, 10**18 + 2, "d.tar", 512),
+    ]
+    (tmp_path / "list.txt").write_text("in/a.png\n")
+    assert list_pictures(tmp_path / "list.txt") == [Entry("in/a.png", 1, 10**18)]
+    elsewhere.write_bytes(b"another")
+    os.utime(packed, ns=(0, 10**18 + 9))
+    after = list_pictures(folder)
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, True, False]
 
 
-def test_a_listing_goes_to_other_processes_by_its_path(tmp_path):
-    folder = touch(tmp_path / "in", *(f"{i}.png" for i in range(2000)))
-    listing = write_listing(tmp_path / "pictures.txt", folder)
-    assert listing[1999] == Entry("1999.png")
-    packed = pickle.dumps(listing)
-    assert len(packed) < 1000
-    assert list(pickle.loads(packed)) == list(listing)
+def test_memory_for_a_name(tmp_path):
+    """A million names should take about 0.25 GB."""
+    touch(tmp_path, *(f"{i // 100}/picture_{i}.png" for i in range(2000)))
+    tracemalloc.start()
+    try:
+        found = list_pictures(tmp_path)
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert taken < 280 * len(found)
 
 
-def test_nothing_is_left_of_a_listing_that_fails(tmp_path):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(PictureError, match="holds no pictures"):
-        write_listing(tmp_path / "pictures.txt", tmp_path / "empty")
-    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
-
-
-@pytest.mark.parametrize(("name", "said"), [("absent", "no such folder"), ("a.csv", "is no folder, list")])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("absent", "no such folder"), ("a.csv", "is no folder, list"), ("in", "holds no pictures"), ("", "no pictures")],
+)
 def test_what_is_no_collection(tmp_path, name, said):
-    touch(tmp_path, "a.csv")
+    touch(tmp_path, "a.csv", "in/note.md")
     with pytest.raises(PictureError, match=said):
-        list(entries_of(tmp_path / name))
+        list_pictures(tmp_path / name)
 
 
-def test_a_listing_without_its_file(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        len(Listing(tmp_path / "absent.txt"))
+def test_a_folder_that_cannot_be_searched(tmp_path, monkeypatch):
+    touch(tmp_path, "a.png", "in/b.png")
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("in"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PictureError, match="in cannot be searched: Permission denied"):
+        list_pictures(tmp_path)

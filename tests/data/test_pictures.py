@@ -1,5 +1,6 @@
-"""Picture files: every kind comes out right, and what cannot be used says why."""
+"""Picture files: every kind is read correctly, and errors say what is wrong."""
 
+import errno
 import struct
 import zlib
 
@@ -17,7 +18,7 @@ LUMA = np.array([0.299, 0.587, 0.114])
 
 
 def png(size, color_type, depth, rows):
-    """A PNG file written by hand, for the kinds that Pillow does not write."""
+    """A PNG file of a kind that Pillow does not write."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -122,7 +123,7 @@ def test_cmyk_jpeg(tmp_path):
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("name", ["gray.png", "palette.png", "colour.png", "deep.png", "gray.tif"])
 def test_orientation(tmp_path, name, orientation):
-    """As Pillow has it, for pictures with one plane and with several, which differ inside imageio."""
+    """As Pillow applies it, for pictures with one plane and with several."""
     picture = {
         "gray": Image.fromarray(BYTES),
         "palette": Image.fromarray(RGB).quantize(16),
@@ -150,11 +151,11 @@ def test_first_frame(tmp_path, name):
     check(read_picture(tmp_path / name), (6, 5), 10 / 255)
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.pgm", "a.bmp", "a.JPG", "a.webp"])
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.pgm", "a.bmp", "a.JPG", "a.jpe", "a.jfif", "a.webp"])
 def test_write_then_read(tmp_path, name):
     smooth = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
     write_picture(tmp_path / name, smooth)
-    lossy = name.endswith(("JPG", "webp"))
+    lossy = name.endswith(("JPG", "jpe", "jfif", "webp"))
     check(read_picture(tmp_path / name), (8, 8), smooth, tolerance=0.05 if lossy else 0.5 / 255)
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
@@ -188,11 +189,12 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch):
     write_picture(path, np.ones((3, 3)))
 
     def fail(*_):
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OSError, match=r"a\.png cannot be written.*No space left") as caught:
         write_picture(path, np.zeros((3, 3)))
+    assert caught.value.errno == errno.ENOSPC
     check(read_picture(path), (3, 3), 1)
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
 

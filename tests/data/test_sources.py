@@ -1,7 +1,7 @@
-"""Pictures read by number, on threads and in processes: the same ones, in the order asked for."""
+"""Pictures read by number, on threads and in processes: the same ones, in the requested order."""
 
 import os
-import pickle
+import sys
 import tarfile
 
 import numpy as np
@@ -13,8 +13,8 @@ from gmjax.data import (
     Entry,
     ListedPictures,
     PictureError,
+    list_pictures,
     read_pictures,
-    write_listing,
     write_picture,
 )
 
@@ -32,7 +32,7 @@ def folder(tmp_path):
 
 
 def listed(folder, **more):
-    return ListedPictures(write_listing(folder.parent / "pictures.txt", folder), folder, CROP, **more)
+    return ListedPictures(list_pictures(folder), folder, CROP, **more)
 
 
 def values(found):
@@ -65,7 +65,7 @@ def test_members_of_a_shard_as_the_files(folder, tmp_path):
         for number in range(30):
             tar.add(folder / f"{number}.png", f"{number}.png")
     as_files = list(read_pictures(listed(folder), range(30)))
-    shard = ListedPictures(write_listing(tmp_path / "shard.txt", tmp_path / "all.tar"), tmp_path, CROP)
+    shard = ListedPictures(list_pictures(tmp_path / "all.tar"), tmp_path, CROP)
     for (_, a), (_, b) in zip(as_files, read_pictures(shard, range(30)), strict=True):
         if isinstance(a, PictureError):
             assert isinstance(b, PictureError)
@@ -75,8 +75,10 @@ def test_members_of_a_shard_as_the_files(folder, tmp_path):
 
 def test_an_error_costs_one_picture(folder, tmp_path):
     entries = [
-        Entry("1.png"), Entry("absent.png"), Entry("2.png", wrong="odd"), Entry("gone.tar/1.png", "gone.tar", 512, 9),
-        Entry("huge.tar/1.png", "huge.tar", 512, 2**40), Entry("a\0b.png"), Entry("1.png/2.png"), Entry("3.png"),
+        Entry("1.png"), Entry("absent.png"), Entry("2.png", wrong="odd"),
+        Entry("gone.tar/1.png", 9, shard="gone.tar", offset=512),
+        Entry("huge.tar/1.png", 2**40, shard="huge.tar", offset=512),
+        Entry("a\0b.png"), Entry("1.png/2.png"), Entry("3.png"),
     ]  # fmt: skip
     found = dict(read_pictures(ListedPictures(entries, folder, CROP), range(len(entries))))
     said = {number: str(image) for number, image in found.items() if isinstance(image, PictureError)}
@@ -106,7 +108,13 @@ def test_arrays_and_what_was_left_out():
     assert str(found[2]) == "broken"
 
 
-def test_pictures_go_to_other_processes_without_their_names(folder):
-    pictures = listed(folder)
-    pictures.read(0)
-    assert len(pickle.dumps(pictures)) < 2000
+def test_without_the_extra(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "grain", None)
+    with pytest.raises(ImportError, match=r'pip install "gmjax\[cli\]"'):
+        next(read_pictures(listed(folder), range(30)))
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+def test_a_crop_of_one_pixel(aligned):
+    with pytest.raises(ValueError, match="size must be at least 2"):
+        Crop(1, aligned=aligned)

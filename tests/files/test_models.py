@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gmjax import GmFace, published_common_face, render
+from gmjax import GmFace, published_common_face, render, stack
 from gmjax.files.models import (
     HEADER,
     MAX_BYTES,
@@ -66,14 +66,19 @@ def assert_same_bits(a, b):
 
 
 @settings(max_examples=100, deadline=None)
-@given(model=models(), note=st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
-def test_round_trip_bit_for_bit(tmp_path_factory, model, note):
+@given(
+    model=models(),
+    offset=st.sampled_from([1.0, 0.5, 1 / 3]),
+    note=st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
+)
+def test_round_trip_bit_for_bit(tmp_path_factory, model, offset, note):
     path = tmp_path_factory.getbasetemp() / "round_trip.safetensors"
-    save(path, model, {"note": note, "offset": "0.5"})
+    save(path, model.replace(offset=offset), {"note": note})
     assert_same_bits(load(path), model)
+    assert load(path).offset == offset
     metadata = load_metadata(path)
     assert metadata["note"] == note
-    assert metadata["offset"] == "0.5"
+    assert metadata["offset"] == str(offset)
 
 
 def test_header_says_what_the_numbers_mean(tmp_path):
@@ -135,7 +140,7 @@ def test_float64_too_large_or_small_for_float32(tmp_path):
         ({"weights": np.zeros(4, np.float32)}, r"\(4,\), \(5, 2\)"),
         ({"weights": np.zeros((5, 0), np.float32)}, r"\(5, 0\)"),
         ({"weights": np.array(1.0, np.float32)}, "m of at least 1"),
-        ({"means": np.zeros((2, 5, 2), np.float32)}, "batch of models"),
+        ({"means": np.zeros((2, 5, 2), np.float32)}, "the same leading axes"),
         ({"means": np.full((5, 2), np.nan, np.float32)}, "means has numbers that are NaN"),
         ({"precision_chol": np.zeros((5, 3), np.float32)}, "l11 > 0"),
         ({"weights": np.zeros(5, np.float16)}, "F16"),
@@ -244,10 +249,10 @@ def test_no_mutation_gets_through(tmp_path, channels):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda m: jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), m), "batch of models"),
+        (lambda m: m.replace(means=jnp.stack([m.means, m.means])), "the same leading axes"),
         (lambda m: m.replace(weights=m.weights[:3]), r"\(3,\)"),
         (lambda m: m.replace(means=m.means.at[0, 0].set(jnp.nan)), "NaN"),
-        (lambda m: m.replace(precision_chol=-m.precision_chol), "l11 > 0"),
+        (lambda m: m.replace(precision_chol=0 * m.precision_chol), "l11 > 0"),
         (lambda m: m.replace(weights=m.weights.astype(jnp.bfloat16)), "float32 or float64"),
         (lambda m: jax.tree.map(lambda leaf: leaf[:0], m), "m of at least 1"),
         (lambda m: jax.tree.map(lambda leaf: jnp.repeat(leaf, MAX_COMPONENTS, axis=0), m), "at most 100000"),
@@ -259,12 +264,37 @@ def test_an_invalid_model_is_not_saved(tmp_path, change, words):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("metadata", [{"n": 1}, {1: "n"}, {"format": "mine"}, {"offset": "left"}, {"offset": "inf"}])
+@pytest.mark.parametrize("metadata", [{"n": 1}, {1: "n"}, {"format": "mine"}])
 @pytest.mark.usefixtures("unchecked")
 def test_wrong_metadata_is_not_saved(tmp_path, metadata):
     with pytest.raises(ValueError, match="metadata"):
         save(tmp_path / "m.safetensors", small_model(), metadata)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("offset", [float("inf"), 1e9])
+def test_a_grid_that_cannot_be_is_not_saved(tmp_path, offset):
+    with pytest.raises(ValueError, match="offset"):
+        save(tmp_path / "m.safetensors", small_model().replace(offset=offset))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("channels", [(), (1,), (3,)])
+def test_a_batch_comes_back(tmp_path, channels):
+    batch = stack([small_model(channels=channels), small_model(channels=channels)])
+    for models in (batch, stack([batch, batch, batch])):
+        save(tmp_path / "m.safetensors", models)
+        assert_same_bits(load(tmp_path / "m.safetensors"), models)
+        assert load(tmp_path / "m.safetensors").channels == (channels[0] if channels else None)
+
+
+def test_a_negative_diagonal_is_saved_as_the_same_model(tmp_path):
+    model = small_model()
+    save(tmp_path / "m.safetensors", model.replace(precision_chol=-model.precision_chol))
+    assert_same_bits(load(tmp_path / "m.safetensors"), model)
+    path = write_tensors(tmp_path / "n.safetensors", precision_chol=-np.asarray(model.precision_chol))
+    with pytest.raises(ModelFileError, match="l11 > 0"):
+        load(path)
 
 
 def test_more_than_can_be_loaded_is_not_saved(tmp_path):

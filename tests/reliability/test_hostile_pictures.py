@@ -1,4 +1,4 @@
-"""Picture files are data: whatever is in one, it is a picture in [0, 1] or a clear error that names the file."""
+"""Whatever a picture file contains, reading it gives a picture in [0, 1] or an error that names the file."""
 
 import io
 import struct
@@ -17,7 +17,7 @@ SIZES = (0, 1, 7, 50, 1000, 9000, 16383, 65535, 2**20, 2**31 - 1, 2**31, 2**32 -
 
 
 def valid_files() -> list[bytes]:
-    """Every format, in the kinds of pixels and of compression that it has."""
+    """Every format, with its kinds of pixels and compression."""
     pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 4), dtype=np.uint8)
     rgb = Image.fromarray(pixels[..., :3])
     gray, words = Image.fromarray(pixels[..., 0]), Image.fromarray(pixels[..., 0].astype(np.uint16) * 257)
@@ -44,7 +44,7 @@ def valid_files() -> list[bytes]:
 
 
 def check_read(path, color: bool) -> bool:
-    """Whether the file holds a picture; that it is valid, or refused by an error that names the file."""
+    """Whether the file holds a picture. It must be valid, or refused by an error that names the file."""
     try:
         image = read_picture(path, color=color)
     except PictureError as error:
@@ -58,7 +58,7 @@ def check_read(path, color: bool) -> bool:
 
 
 def test_mutated_pictures(trials, tmp_path, monkeypatch):
-    """Sizes up to a megapixel, for many trials; test_memory.py has the largest."""
+    """Sizes up to a megapixel, for many trials; test_hostile_memory.py has the largest."""
     monkeypatch.setattr(pictures, "MAX_PIXELS", 2**20)
     path = tmp_path / "picture"
     files = valid_files()
@@ -104,8 +104,8 @@ def test_a_small_picture_in_an_enormous_tile(tmp_path):
         read_picture(path)
 
 
-def test_a_jpeg_painted_over_and_over(tmp_path):
-    """Each scan of some bytes costs as much as the whole picture."""
+def test_a_jpeg_of_very_many_scans(tmp_path):
+    """A scan of a few bytes takes as long as the whole picture."""
     stream = io.BytesIO()
     Image.new("L", (4000, 4000)).save(stream, "JPEG", progressive=True, quality=30)
     content = stream.getvalue()
@@ -118,8 +118,8 @@ def test_a_jpeg_painted_over_and_over(tmp_path):
         read_picture(path)
 
 
-def test_text_in_a_png_that_swells(tmp_path):
-    """Pillow's own limit; unpacked it would be a hundred megabytes."""
+def test_a_png_with_a_decompression_bomb_in_its_text(tmp_path):
+    """Pillow limits it; decompressed it would be a hundred megabytes."""
     stream = io.BytesIO()
     Image.new("L", (4, 4)).save(stream, "PNG")
     packer = zlib.compressobj(9)

@@ -1,4 +1,4 @@
-"""Model files come back as they were, and tables of eyes and file names never crash, whatever they are."""
+"""Any model is saved and loaded unchanged; no table of eyes and no file name causes a crash."""
 
 import os
 import re
@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmjax.commands.fit_folder import result_paths
-from gmjax.data import PictureError, entries_of, eyes_table, read_eyes_csv, write_listing
+from gmjax.data import PictureError, eyes_table, list_pictures, read_eyes_csv
 from gmjax.files.models import HEADER, load, load_metadata, save
-from tests.test_io import assert_same_bits, models
+from tests.files.test_models import assert_same_bits, models
 
 # Any text that UTF-8 can write; and what stands in for it in a table or a name.
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -58,7 +58,7 @@ def test_models_and_notes_come_back(tmp_path_factory, model, notes):
 @QUICK
 @given(rows=st.lists(st.lists(FIELDS, max_size=6), max_size=4), ending=st.sampled_from(["\n", "\r\n", "\r"]))
 def test_no_table_of_eyes_crashes(tmp_path_factory, rows, ending):
-    """A table is read, with names inside the folder and finite numbers, or refused by name."""
+    """A table is read, with names inside the folder and finite numbers, or refused by an error that names it."""
     folder = tmp_path_factory.getbasetemp()
     path = folder / "hostile_eyes.csv"
     lines = ["file,left_x,left_y,right_x,right_y", *(",".join(row) for row in rows)]
@@ -113,14 +113,13 @@ def test_no_names_of_files_crash(tmp_path_factory, names):
             made.add(os.fsdecode(name))
     visible = {name for name in made if not name.startswith(".")}
     plain = {name for name in visible if min(map(ord, name)) >= 32}
-    assert {entry.name for entry in entries_of(folder) if entry.wrong is None} == plain
-    assert sum(entry.wrong is not None for entry in entries_of(folder)) == len(visible - plain)
-    listing = folder / "pictures.list"
     if visible:
-        assert list(write_listing(listing, folder)) == list(entries_of(folder))
+        found = list_pictures(folder)
+        assert {entry.name for entry in found if entry.wrong is None} == plain
+        assert sum(entry.wrong is not None for entry in found) == len(visible - plain)
     else:
         with pytest.raises(PictureError, match=re.escape(str(folder))):
-            write_listing(listing, folder)
+            list_pictures(folder)
 
 
 @QUICK
@@ -130,14 +129,14 @@ def test_no_names_of_files_crash(tmp_path_factory, names):
     )
 )
 def test_no_listed_name_leads_out_of_the_run(tmp_path_factory, parts):
-    """Of a list, and of the members of a shard."""
+    """Names in a list, and of members of a shard."""
     folder = tmp_path_factory.mktemp("names")
     name = "/".join([*parts, "x.png"])
     (folder / "list.txt").write_text(name + "\n")
     with tarfile.open(folder / "shard.tar", "w") as tar:
         tar.addfile(tarfile.TarInfo(name))
     for source in ("list.txt", "shard.tar"):
-        for entry in entries_of(folder / source):
+        for entry in list_pictures(folder / source):
             if entry.wrong is not None:
                 assert ".." in parts
                 continue

@@ -1,4 +1,4 @@
-"""The derivative on the pixel grid, by bands of rows."""
+"""Value and derivative on the pixel grid, computed in bands of rows."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from tests import reference
 
 
 def narrow_model(m: int, shape) -> gmjax.GmFace:
-    """Components about a pixel wide, of any direction."""
+    """Components about a pixel wide, in all directions."""
     random = np.random.default_rng(0)
     l11, l22 = random.uniform(0.6, 1.2, (2, m)) * np.reshape(shape, (2, 1))
     chol = np.stack([l11, shape[0] * random.normal(size=m), l22], axis=-1)
@@ -29,13 +29,13 @@ def value_and_gradient(params, shape, cotangent):
 @pytest.mark.parametrize("shape", [(120, 120), (67, 53), (130, 40), (7, 31), (1, 40)])
 @pytest.mark.parametrize("which", ["narrow", "face"])
 def test_value_and_gradient_are_those_of_float64(published, shape, which):
-    """Also where bands do not divide the picture; the gradient to 1e-5 of each array's largest entry.
+    """Also where the height is no multiple of a band's; the gradient to 1e-5 of each array's largest entry.
 
-    Of narrow components float32 cannot give more than the rule for any points: there, to twice its error.
+    For narrow components float32 limits the accuracy: the error may be twice that of the rule for arbitrary points.
     """
     params = published if which == "face" else narrow_model(80, shape)
     params = as_wide_as_pixels(params, *pixel_axes(shape))
-    # Off the bound, where the gradient stops.
+    # Slightly wider than the bound, at which the gradient vanishes.
     params = params.replace(precision_chol=params.precision_chol * 0.999)
     cotangent = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     value, found = value_and_gradient(params, shape, cotangent)
@@ -55,7 +55,7 @@ def test_value_and_gradient_are_those_of_float64(published, shape, which):
 
 @pytest.mark.parametrize("m", [1, 2, 7, 81])
 def test_any_number_of_components_in_any_number_of_bands(m):
-    """Groups of components and of bands are filled up with what does not count."""
+    """The padding of groups of components and of bands does not contribute."""
     axes = pixel_axes((27, 13))
     params = as_wide_as_pixels(narrow_model(m, (27, 13)), *axes)
     random = np.random.default_rng(1)
@@ -78,7 +78,7 @@ def test_color_forwards_and_backwards_twice():
     check_grads(jax.jit(lambda p: on_axes(p, *axes)), (params,), order=2, modes=["fwd", "rev"], atol=3e-2, rtol=3e-2)
 
 
-def test_what_lies_between_pixels_is_widened_and_keeps_its_direction():
+def test_components_narrower_than_pixels_are_widened_and_keep_their_direction():
     params = gmjax.GmFace(jnp.ones(2), jnp.full((2, 2), 0.5), jnp.asarray([[90.0, -45, 5], [5, 1, 90.0]]))
     wide = as_wide_as_pixels(params, *pixel_axes((24, 20)))
     np.testing.assert_allclose(wide.precision_chol, [[30.0, -15, 5], [5, 1, 25.0]], rtol=1e-5)

@@ -1,3 +1,5 @@
+"""The sum in tiles against the full sum."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +16,7 @@ SHAPE = 70, 45
 
 
 def many(channels=1, num_components=150, dtype=np.float32):
-    """Components of every kind: needles and blankets, far outside the picture, between the pixels."""
+    """Components of every kind: very long, very wide, far outside the picture, narrower than a pixel."""
     rng = np.random.default_rng(0)
     weights = rng.normal(size=(num_components, channels))
     means = rng.uniform(-0.2, 1.2, size=(num_components, 2))
@@ -133,18 +135,18 @@ def test_float64_is_exact_to_its_own_rounding():
         np.testing.assert_allclose(found, full(*parameters, *axes(dtype=np.float64)), atol=1e-13)
 
 
-def test_what_is_not_a_number_is_not_hidden():
+def test_nan_parameters_are_not_hidden():
     weights, means, chol = many()
     for parameters in ((weights.at[7].set(np.nan), means, chol), (weights, means.at[7].set(np.nan), chol)):
         assert np.isnan(jax.jit(tiles.sum_of_gaussians)(*parameters, *axes())).any()
 
 
-def test_render_takes_tiles_for_much_and_compiles_once():
-    """In memory that does not grow with components times pixels: of that size one array would be 134 MB."""
+def test_render_takes_tiles_for_large_sums_and_compiles_once():
+    """Its memory does not grow with components times pixels: one array of that size would have 134 MB."""
     weights, means, chol = many(num_components=512)
     params = gmjax.GmFace(weights[:, 0], means, chol)
-    assert tiles.pay(512, 256, 256, fewest_terms=grid.FEWEST_TERMS)
-    assert not tiles.pay(80, 120, 120, fewest_terms=points.FEWEST_TERMS)
+    assert tiles.worthwhile(512, 256, 256, min_terms=grid.MIN_TERMS_FOR_TILES)
+    assert not tiles.worthwhile(80, 120, 120, min_terms=points.MIN_TERMS_FOR_TILES)
     step = jax.jit(jax.value_and_grad(lambda p: jnp.mean(jnp.square(gmjax.render(p, (256, 256))))))
     compiled = step.lower(params).compile()
     assert compiled.memory_analysis().temp_size_in_bytes < 10e6
@@ -158,8 +160,8 @@ def test_render_takes_tiles_for_much_and_compiles_once():
     assert step._cache_size() == 1
 
 
-def test_in_parts_the_same_bits(monkeypatch):
-    """As where the lists of components would be too long; the derivative as it is in one part."""
+def test_chunks_of_tiles_give_the_same_bits(monkeypatch):
+    """As where the lists of components would be too long; the derivative agrees to rounding."""
     parameters = many(channels=2)
 
     def value_and_gradient():
@@ -171,6 +173,6 @@ def test_in_parts_the_same_bits(monkeypatch):
 
     picture, gradient = value_and_gradient()
     monkeypatch.setattr(tiles, "_ENTRIES", 150 * 4)
-    in_parts, gradient_in_parts = value_and_gradient()
-    np.testing.assert_array_equal(in_parts, picture)
-    assert_near(gradient_in_parts, gradient, 1e-5)
+    in_chunks, gradient_in_chunks = value_and_gradient()
+    np.testing.assert_array_equal(in_chunks, picture)
+    assert_near(gradient_in_chunks, gradient, 1e-5)

@@ -14,7 +14,7 @@ def local(devices: Sequence | None) -> tuple:
 
 
 def shares_of(array: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """``array`` (n, ...) as (count, ceil(n / count), ...), zeros behind; and 1 for what is real, 0 for what is not."""
+    """``array`` (n, ...) as (count, ceil(n / count), ...) padded with zeros; and 1 for what is real, 0 for padding."""
     share = -(-len(array) // count)
     padding = share * count - len(array)
     padded = np.pad(array, [(0, padding)] + [(0, 0)] * (array.ndim - 1)) if padding else array

@@ -1,0 +1,241 @@
+"""How a fit runs: a short list of stages, each one solver's steps from the model that the stage before ended with.
+
+A solver is ``init``, ``step`` and ``result`` over a state, a pytree of arrays. It is frozen and hashable, a static
+argument of compiled functions. Where all arrays are known a stage runs in chunks of compiled steps. Between two chunks
+a fit can be reported, saved, stopped and resumed; it always runs the same compiled chunks, so resuming gives the same
+bits. Under the caller's ``jit``, ``vmap`` or ``grad`` all steps are one ``lax.scan``.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from gmjax.errors import DivergedError
+from gmjax.gmface import GmFace, on_axes, pixel_axes
+from gmjax.losses import psnr_of_mse, statistics_mse, statistics_pae
+from gmjax.statistics import ImageStatistics
+from gmjax.sums.shard_map_types import vary_like
+from gmjax.types import Leaf, Mask
+
+_CHUNKS = 50
+
+
+@struct.dataclass
+class FitInfo:
+    """How good a fit is, and how it went.
+
+    ``mse``, ``pae`` (largest absolute error), ``psnr`` (dB): of the fitted model against all pictures.
+    ``loss``: the history of each stage by name. "adam" (steps,): MSE + lambda PAE (or the caller's loss) before each
+    step. "least_squares" (steps,), the first stage of solver="lm": the MSE after each step.
+    ``diverged``: whether a loss or the last iterate was not finite; the model is then the best one before.
+    """
+
+    mse: Leaf
+    pae: Leaf
+    psnr: Leaf
+    loss: dict[str, Leaf]
+    diverged: Leaf
+
+
+@struct.dataclass
+class FitResult:
+    """``params``: the fitted formula. ``info``: how good it is and how the fit went."""
+
+    params: GmFace
+    info: FitInfo
+
+
+class Solver:
+    """Base class of solvers: frozen dataclasses without arrays; ``data`` is all that a solver knows of the pictures."""
+
+    def init(self, data: Any, model: GmFace) -> Any:
+        """The state before the first step from ``model``."""
+        raise NotImplementedError
+
+    def step(self, data: Any, state: Any, x: Any) -> tuple[Any, Leaf]:
+        """The state after the step with input ``x``, and its loss."""
+        raise NotImplementedError
+
+    def result(self, data: Any, state: Any) -> GmFace:
+        """The best model so far, the current one included."""
+        raise NotImplementedError
+
+    def has_diverged(self, state: Any) -> Leaf:
+        """Whether the current model is not valid."""
+        return jnp.zeros((), bool)
+
+    def run(self, data: Any, model: GmFace, xs: Any) -> tuple[GmFace, Leaf, Leaf]:
+        """All steps: the best model, the loss of each step, and whether it diverged. Differentiable in ``data``."""
+        state, losses = scan(self, data, self.init(data, model), xs)
+        return self.result(data, state), losses, self.has_diverged(state)
+
+
+def scan(solver: Solver, data: Any, state: Any, xs: Any) -> tuple[Any, Leaf]:
+    """The state after a step for each of ``xs``, stacked along the leading axis, and the losses.
+
+    Reverse mode keeps only the state of each step, and computes the pictures again.
+    """
+    step = jax.checkpoint(partial(solver.step, data), prevent_cse=False)
+    return jax.lax.scan(step, vary_like(state, data, xs), xs)
+
+
+class Stage(NamedTuple):
+    """``steps`` steps of ``solver`` on ``data``, ``chunk`` at a time.
+
+    name: of its losses in ``FitInfo.loss``.
+    xs: (first, count) -> the inputs of the steps ``first`` up to ``first + count``, stacked.
+    advance: (solver, data, state, inputs) -> (state, losses), compiled.
+    """
+
+    name: str
+    solver: Solver
+    data: Any
+    steps: int
+    chunk: int
+    xs: Callable[[int, int], Any]
+    advance: Callable[[Solver, Any, Any, Any], tuple[Any, Any]]
+
+
+def numbers_of_steps(first: int, count: int) -> np.ndarray:
+    """The inputs of solvers that only ask for the number of the step."""
+    return np.arange(first, first + count, dtype=np.int32)
+
+
+@partial(jax.jit, static_argnums=0)
+def advance(solver: Solver, data: Any, state: Any, xs: Any) -> tuple[Any, Leaf]:
+    return scan(solver, data, state, xs)
+
+
+def chunk_of(steps: int, most: int | None = None) -> int:
+    """How many of ``steps`` steps a chunk has, at most ``most``: about a fiftieth, without a remainder if possible.
+
+    A remainder would be compiled separately.
+    """
+    wanted = min(math.ceil(steps / _CHUNKS), most or steps)
+    near = [n for n in range(max(1, wanted // 2), min(4 * wanted, most or steps) + 1) if steps % n == 0]
+    return min(near, key=lambda n: abs(n - wanted), default=wanted)
+
+
+class Position(NamedTuple):
+    """Where a fit stands between two chunks: in which stage, how many of its steps are done, and its solver's state.
+
+    parts: for each stage so far, the losses of its chunks.
+    """
+
+    stage: int
+    step: int
+    state: Any
+    parts: tuple[tuple[Any, ...], ...]
+
+    @property
+    def losses(self) -> tuple[np.ndarray, ...]:
+        """The losses of the steps done so far, by stage."""
+        return tuple(np.concatenate([np.asarray(part) for part in parts]) for parts in self.parts)
+
+
+class PreparedFit(NamedTuple):
+    """A fit that is ready to run: the model it starts from, its stages, and what its result is measured against."""
+
+    model: GmFace
+    stages: tuple[Stage, ...]
+    statistics: ImageStatistics
+    mask: Mask | None = None
+
+    @property
+    def steps(self) -> int:
+        return sum(stage.steps for stage in self.stages)
+
+    def run(self, after: Position | None = None) -> Iterator[Position]:
+        """Yields where the fit stands after each chunk, from the start or from ``after`` on."""
+        model, parts = self.model, () if after is None else after.parts[:-1]
+        for number, stage in enumerate(self.stages):
+            if after is not None and number < after.stage:
+                continue
+            if after is not None and number == after.stage:
+                state, done, losses = after.state, after.step, after.parts[-1]
+            else:
+                state, done, losses = _init(stage.solver, stage.data, model), 0, ()
+            while done < stage.steps:
+                count = min(stage.chunk, stage.steps - done)
+                state, part = stage.advance(stage.solver, stage.data, state, stage.xs(done, count))
+                done, losses = done + count, (*losses, part)
+                yield Position(number, done, state, (*parts, losses))
+            parts = (*parts, losses)
+            if number + 1 < len(self.stages):
+                model = _result(stage.solver, stage.data, state)
+
+    def restore(self, stage: int, step: int, leaves: Sequence[Any], losses: Sequence[Any]) -> Position:
+        """The position with the state's ``leaves`` and the ``losses`` by stage, as a checkpoint has kept them.
+
+        Raises ValueError if these are not the leaves of that stage's state.
+        """
+        solver, data = self.stages[stage].solver, self.stages[stage].data
+        structure = jax.tree.structure(jax.eval_shape(partial(solver.init, data), self.model))
+        return Position(stage, step, jax.tree.unflatten(structure, leaves), tuple((part,) for part in losses))
+
+    def result(self, last: Position) -> FitResult:
+        """The result at the end of the last stage."""
+        stage = self.stages[-1]
+        parts = dict(zip((stage.name for stage in self.stages), last.parts, strict=True))
+        return _conclusion(stage.solver, stage.data, last.state, self.statistics, self.mask, parts)
+
+    def finished(self) -> FitResult:
+        """The result of all stages, run here and now."""
+        *_, last = self.run()
+        return self.result(last)
+
+    def traced(self) -> FitResult:
+        """The same by one ``scan`` a stage: pure, and differentiable in the pictures."""
+        model, loss, diverged = self.model, {}, []
+        for stage in self.stages:
+            model, losses, stage_diverged = stage.solver.run(stage.data, model, stage.xs(0, stage.steps))
+            loss[stage.name] = losses
+            diverged.append(stage_diverged)
+        info = measured(model, self.statistics, self.mask, loss, jnp.any(jnp.stack(diverged)))
+        return FitResult(model, info)
+
+
+def measured(params: GmFace, statistics: ImageStatistics, mask, loss: dict[str, Leaf], diverged: Leaf) -> FitInfo:
+    """The figures of a fitted model; ``diverged`` is whether its last iterate was not valid."""
+    picture = on_axes(params, *pixel_axes(statistics.shape[:2], params.offset, statistics.mean.dtype))
+    # The variance of one picture is 0 but for rounding.
+    mse = jnp.maximum(statistics_mse(picture, statistics, mask), 0.0)
+    finite = jnp.stack([jnp.all(jnp.isfinite(losses)) for losses in loss.values()])
+    pae = statistics_pae(picture, statistics, mask)
+    return FitInfo(mse, pae, psnr_of_mse(mse), loss, diverged | ~jnp.all(finite) | ~jnp.isfinite(mse))
+
+
+def require_finite(position: Position) -> None:
+    """Raises DivergedError if a loss of the last chunk is not finite."""
+    losses = position.losses[-1]
+    if np.isfinite(losses[-len(position.parts[-1][-1]) :]).all():
+        return
+    step = int(np.flatnonzero(~np.isfinite(losses))[0])
+    before = f"it was {losses[step - 1]:.4g} the step before" if step else "it was not finite at the start"
+    raise DivergedError(
+        f"the fit diverged: the loss is {losses[step]} at step {step}; {before}. The steps are too long: use a smaller "
+        "learning rate or pae_weight, or another start"
+    )
+
+
+@partial(jax.jit, static_argnums=0)
+def _init(solver: Solver, data: Any, model: GmFace) -> Any:
+    return solver.init(data, model)
+
+
+@partial(jax.jit, static_argnums=0)
+def _result(solver: Solver, data: Any, state: Any) -> GmFace:
+    return solver.result(data, state)
+
+
+@partial(jax.jit, static_argnums=0)
+def _conclusion(solver: Solver, data: Any, state: Any, statistics, mask, parts) -> FitResult:
+    params = solver.result(data, state)
+    loss = {name: jnp.concatenate(chunks) for name, chunks in parts.items()}
+    return FitResult(params, measured(params, statistics, mask, loss, solver.has_diverged(state)))
