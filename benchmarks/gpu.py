@@ -6,6 +6,7 @@ m x pixels per step, and bytes per second, as XLA counts the accesses of value a
 """
 
 import time
+from functools import partial
 
 import jax
 import numpy as np
@@ -14,9 +15,9 @@ import gmjax
 from experiments.markdown import table
 from gmjax import parallel
 from gmjax.data import orl_faces
-from gmjax.losses import one_image
-from gmjax.solvers.fitting import free_value_and_grad, statistics_objective
+from gmjax.solvers.adam import Adam, Data
 from gmjax.solvers.unconstrained import to_unconstrained
+from gmjax.statistics import one_image
 
 FACES, CONFIG = 1040, gmjax.FitConfig(steps=2000, pae_weight=1e-3)
 
@@ -30,7 +31,7 @@ def run() -> str:
     began = time.perf_counter()
     errors = [float(result.info.mse) for _, result in parallel.fit_many(images, start, config=CONFIG)]
     seconds = time.perf_counter() - began
-    evaluations = FACES * CONFIG.settled_steps / seconds
+    evaluations = FACES * CONFIG.steps / seconds
     return table(
         ("device", "faces/s", "mean MSE", "1e9 exponentials/s", "GB/s"),
         [
@@ -50,7 +51,7 @@ def _bytes_per_step(image, start) -> float:
     free = to_unconstrained(start)
 
     def one(image):
-        return free_value_and_grad(statistics_objective(one_image(image), None, CONFIG))(free)
+        return jax.value_and_grad(partial(Adam(CONFIG).objective, Data(one_image(image), None)))(free)
 
     batch = jax.ShapeDtypeStruct((16, *image.shape), image.dtype)
     return jax.jit(jax.vmap(one)).lower(batch).compile().cost_analysis()["bytes accessed"] / 16

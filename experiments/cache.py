@@ -13,11 +13,12 @@ import jax
 import joblib
 
 import gmjax
-from gmjax.commands import run_folder
+from experiments.machine import versions
 from gmjax.errors import GmjaxError
 from gmjax.files.atomic import write_atomically
 from gmjax.parallel import processes
 
+LIBRARIES = "jax", "jaxlib", "optax", "flax", "numpy", "scipy", "pillow"
 SHARED_MODULES = "collection.py", "models.py", "codecs.py", "pytorch.py"
 
 
@@ -83,8 +84,7 @@ def _read(path: Path) -> tuple[Any, float] | None:
 
 
 def _code_and_device() -> str:
-    versions = {name: value for name, value in run_folder.versions().items() if name not in run_folder.FREE_VERSIONS}
-    digest = hashlib.sha256(json.dumps(versions, sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([versions(*LIBRARIES), jax.devices()[0].device_kind]).encode())
     here = Path(__file__).parent
     for path in (*sorted(Path(gmjax.__file__).parent.rglob("*.py")), *(here / name for name in SHARED_MODULES)):
         digest.update(path.read_bytes())

@@ -1,5 +1,6 @@
 """The machine and the versions that results were measured with."""
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -14,13 +15,14 @@ def machine() -> str:
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), model)
-    versions = ", ".join(f"{name} {version}" for name, version in _versions().items())
-    return f"{model}, {os.cpu_count()} cores, JAX on {jax.devices()[0].device_kind}; {versions}"
+    shown = ", ".join(f"{name} {version}" for name, version in versions("jax", "torch").items())
+    return f"{model}, {os.cpu_count()} cores, JAX on {jax.devices()[0].device_kind}; {shown}"
 
 
-def _versions() -> dict[str, str]:
-    found = {"Python": platform.python_version(), "jax": jax.__version__}
-    try:
-        return found | {"torch": importlib.metadata.version("torch")}
-    except importlib.metadata.PackageNotFoundError:
-        return found
+def versions(*packages: str) -> dict[str, str]:
+    """The versions of Python and of the ``packages`` that are installed."""
+    found = {"Python": platform.python_version()}
+    for name in packages:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found

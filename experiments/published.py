@@ -87,7 +87,7 @@ def run(config: Config, cached: Cache) -> Report:
 
 def asymmetry_of(face: gmjax.GmFace, shape: tuple[int, int], offset: float) -> float:
     """The RMS difference of the face to its mirror image."""
-    rendered = gmjax.render(face, shape, offset=offset)
+    rendered = gmjax.gmface(face, gmjax.pixel_grid(shape, offset=offset))
     return float(gmjax.mse(rendered, rendered[:, ::-1])) ** 0.5
 
 

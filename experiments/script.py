@@ -50,7 +50,7 @@ def started(options: collection.Options, program: str) -> Iterator[None]:
     """Joins the other processes of a distributed run. Errors that the user can correct end the program in one line."""
     several = options.distribution
     try:
-        with processes.joined(several.coordinator, several.processes, several.process, several.distributed):
+        with processes.joined(several.coordinator, several.processes, several.process, distributed=several.distributed):
             yield
         return
     except KeyboardInterrupt:

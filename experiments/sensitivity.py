@@ -108,7 +108,7 @@ def fits_with(images, setting: Setting, solver: str, common: gmjax.GmFace, steps
         changes["pae_weight"] = setting.pae_weight
     if setting.rate is not None:
         cycle, rate = adam.one_cycle(steps or 2000), setting.rate
-        changes["learning_rate"] = lambda count: rate * cycle(count)
+        changes["rate_multiplier"] = lambda count: rate * cycle(count)
     if setting.start in ("grid", "random"):
         changes["start"] = setting.start
     start = {"published": gmjax.published_common_face(), "common": common}.get(setting.start)

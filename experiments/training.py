@@ -15,6 +15,7 @@ Expected:  with MSE + 0.1 PAE the MSE between common and average face stays at a
 
 import dataclasses
 import time
+from itertools import islice
 from typing import NamedTuple
 
 import jax
@@ -29,10 +30,10 @@ from experiments.models import on_host
 from experiments.progress import progress
 from experiments.report import Report
 from gmjax import parallel
-from gmjax.losses import ImageStatistics, statistics_mse, statistics_pae
+from gmjax.losses import statistics_mse, statistics_pae
 from gmjax.solvers import starts
-from gmjax.solvers.fitting import LAST_STEPS
-from gmjax.solvers.unconstrained import to_gmface
+from gmjax.solvers.stages import Position
+from gmjax.statistics import ImageStatistics
 
 PAPER_EPOCHS = 100, 200, 500, 1000, 2000
 PAPER_LOSSES = {
@@ -155,33 +156,34 @@ def run(config: Config, cached: Cache) -> Report:
 
 
 def train(cached: Cache, images, statistics: ImageStatistics, start, config: Config, pae_weight: float) -> Training:
-    """Trains by minibatches; the state after every ``save_every`` epochs is cached."""
+    """Trains by minibatches; the position after every ``save_every`` epochs is cached."""
     plan = Plan(pae_weight, config.batch_size, config.epochs[-1], config.seed)
-    state = on_host(parallel.minibatch_start(start, len(images), plan.config))
     ends = sorted({*config.epochs, *range(config.save_every, plan.epochs, config.save_every)})
-    models, losses, seconds = [], [], []
+    position, models, seconds = None, [], []
     for epochs in (range(first, last) for first, last in zip([0, *ends], ends, strict=False)):
-        state, some, took = cached(train_epochs, images, statistics, state, plan, epochs)
-        losses.append(some.reshape(len(epochs), -1).mean(axis=1))
+        position, took = cached(train_epochs, images, statistics, start, plan, position, epochs)
         seconds.append(took / len(epochs))
         if epochs.stop in config.epochs:
-            models.append(on_host(to_gmface(*state.free)))
+            models.append(on_host(gmjax.from_unconstrained(position.state.free)))
     errors = [errors_of(model, statistics) for model in models]
-    steps = plan.epochs * -(-len(images) // config.batch_size)
-    return Training(models, errors, np.concatenate(losses), steps, float(np.median(seconds)))
-
-
-def train_epochs(images, statistics: ImageStatistics, state, plan: Plan, epochs: range):
-    """Some epochs of a training: the state after them, the losses of their steps, and the seconds they took."""
-    passes = parallel.minibatch_epochs(
-        images, statistics, state, plan.config, key=jax.random.key(plan.seed), first=epochs.start, last=epochs.stop
+    (losses,) = position.losses
+    return Training(
+        models, errors, losses.reshape(plan.epochs, -1).mean(axis=1), len(losses), float(np.median(seconds))
     )
-    label = f"m = {state.free.shapes.shape[1]}, lambda {plan.pae_weight:g}, from epoch {epochs.start}"
-    losses, began = [], time.perf_counter()
-    for after, some in progress(passes, label=label, unit="epoch", total=len(epochs)):
-        state = after
-        losses.append(np.asarray(some))
-    return on_host(state), np.concatenate(losses), time.perf_counter() - began
+
+
+def train_epochs(images, statistics, start, plan: Plan, position: Position | None, epochs: range):
+    """Some epochs of a training, from ``position`` on: the position after them, and the seconds they took."""
+    prepared = parallel.prepare_common(
+        statistics, start, config=plan.config, key=jax.random.key(plan.seed), images=images
+    )
+    (stage,) = prepared.stages
+    by_epoch = prepared._replace(stages=(stage._replace(chunk=prepared.steps // plan.epochs),))
+    label = f"m = {start.num_components}, lambda {plan.pae_weight:g}, from epoch {epochs.start}"
+    began = time.perf_counter()
+    some = islice(by_epoch.run(position), len(epochs))
+    *_, position = progress(some, label=label, unit="epoch", total=len(epochs))
+    return position, time.perf_counter() - began
 
 
 def errors_of(model: gmjax.GmFace, statistics: ImageStatistics) -> Errors:
@@ -203,7 +205,7 @@ def efforts_from_statistics(cached: Cache, statistics, start, target: Errors, mo
 def same_rates(statistics: ImageStatistics, start, target: Errors, most: int) -> Effort | None:
     """With the optimiser of the minibatch training."""
     result, seconds = timed_fit(statistics, start, paper_config(most))
-    reached = np.asarray(result.info.loss) <= target.mse + PAE_WEIGHTS[ROOT] * target.pae
+    reached = np.asarray(result.info.loss["adam"]) <= target.mse + PAE_WEIGHTS[ROOT] * target.pae
     steps = int(reached.argmax())
     return Effort(steps, seconds * steps / most) if reached.any() else None
 
@@ -222,7 +224,7 @@ def adam(statistics: ImageStatistics, start, target: Errors, most: int) -> Effor
 def second_order(statistics: ImageStatistics, start, target: Errors) -> Effort | None:
     """With gmjax's lm, until the model of some step reaches the target."""
     result, seconds = timed_fit(statistics, start, gmjax.FitConfig(solver="lm"))
-    losses = np.asarray(result.info.loss)[:-LAST_STEPS]
+    losses = np.asarray(result.info.loss["least_squares"])
     reached = losses <= target.to_average
     steps = int(reached.argmax()) + 1
     return Effort(steps, seconds * steps / len(losses)) if reached.any() else None

@@ -37,7 +37,7 @@ def fit_figure(image: Picture, params: GmFace, offset: float = 1.0) -> Figure:
     Raises ValueError where one is gray and the other has channels.
     """
     shape = (image.shape[0], image.shape[1])
-    drawn = render(params, shape, offset=offset)
+    drawn = render(params, shape)
     errors = f"MSE {mse(drawn, image):.3g}    PAE {pae(drawn, image):.3g}    PSNR {psnr(drawn, image):.1f} dB"
     figure, axes = _panels(4, shape)
     draw_picture(axes[0], image, "picture")
@@ -54,7 +54,7 @@ def common_figure(params: GmFace, average: Picture, offset: float = 1.0) -> Figu
     ``average``: (H, W) or (H, W, 3), the mean of all faces. The title gives the MSE between the two.
     """
     shape = (average.shape[0], average.shape[1])
-    drawn = render(params, shape, offset=offset)
+    drawn = render(params, shape)
     error = mse(drawn, average)
     figure, axes = _panels(3, shape)
     draw_picture(axes[0], drawn, "common face")
@@ -90,7 +90,7 @@ def components_figure(params: GmFace, shape: tuple[int, int], offset: float = 1.
 
     Colour models: a component counts as positive or negative by the mean of its weights over the channels.
     """
-    drawn = render(params, shape, offset=offset)
+    drawn = render(params, shape)
     figure, axes = _panels(3, shape, ratios=(1, 1, 1.2))
     draw_picture(axes[0], drawn, "model")
     _ellipses(axes[1], params, drawn, offset)
@@ -112,7 +112,7 @@ def surface_figure(params: GmFace, shape: tuple[int, int], offset: float = 1.0) 
     """
     figure = Figure(figsize=(6.4, 5.2), layout="constrained")
     axes = figure.add_subplot(projection="3d")
-    draw_surface(axes, render(params, shape, offset=offset), offset)
+    draw_surface(axes, render(params, shape), offset)
     axes.set(xlabel="column, $x_2$", ylabel="row, $x_1$", zlabel="$1 - f$")
     figure.suptitle(_size(params), fontsize="medium")
     return figure

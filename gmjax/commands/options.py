@@ -21,22 +21,6 @@ WORKERS_A_CORE = 4
 Flag = Annotated[bool, arg(help_behavior_hint="")]
 
 
-@dataclasses.dataclass(frozen=True)
-class DistributedOptions:
-    distributed: Flag = False
-    """One of several processes that share the work, each started with the same command. On Cloud TPU, Slurm, Open MPI
-    and Kubernetes they find each other; elsewhere say --coordinator, --processes and --process."""
-
-    coordinator: Annotated[str | None, arg(metavar="HOST:PORT", help_behavior_hint="")] = None
-    """With --distributed: where process 0 listens."""
-
-    processes: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
-    """With --distributed: how many there are."""
-
-    process: Annotated[int | None, arg(metavar="I", help_behavior_hint="")] = None
-    """With --distributed: which this one is, from 0."""
-
-
 @dataclasses.dataclass(kw_only=True)
 class FitOptions:
     components: Annotated[int | None, arg(metavar="M", help_behavior_hint="(default: 80, or as in --start)")] = None

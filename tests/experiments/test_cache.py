@@ -1,5 +1,6 @@
 """Results are computed once and reused, but only where nothing has changed."""
 
+import jax
 import numpy as np
 
 from experiments.cache import Cache
@@ -28,11 +29,11 @@ def test_a_result_is_computed_once(tmp_path):
 def test_other_versions_compute_again(tmp_path, monkeypatch):
     CALLS.clear()
     Cache(tmp_path)(measured, np.ones(2), 1)
-    versions = {"jax": "another", "devices": 1}
-    monkeypatch.setattr("experiments.cache.run_folder.versions", lambda: versions)
+    monkeypatch.setattr("experiments.cache.versions", lambda *packages: {"jax": "another"})
     Cache(tmp_path)(measured, np.ones(2), 1)
     assert CALLS == [1, 1]
-    versions["devices"] = 2
+    twice = 2 * jax.devices()
+    monkeypatch.setattr("experiments.cache.jax.devices", lambda: twice)
     Cache(tmp_path)(measured, np.ones(2), 1)
     assert CALLS == [1, 1], "the number of devices changes nothing"
 

@@ -14,7 +14,7 @@ from experiments import personal
 from experiments.collection import Options, arguments
 from experiments.report import Report
 from experiments.script import main
-from gmjax.commands.options import DistributedOptions
+from gmjax.commands.distributed import DistributedOptions
 
 
 def test_results_are_written_from_the_runs(tmp_path):
