@@ -53,7 +53,7 @@ def main_faces(options: Options) -> Faces:
     """The collection ``--data``."""
     if options.data == "caspeal":
         if options.root is None:
-            raise ArgumentError("--data caspeal", "requires --root, the folder that contains FRONTAL and POSE")
+            raise ArgumentError("root", "is needed with --data caspeal: the folder that contains FRONTAL and POSE")
         return _read(options.root, partial(caspeal_faces, size=options.size))
     if options.data == "orl":
         return orl_faces(size=options.size)
@@ -66,7 +66,7 @@ def collections(options: Options) -> dict[str, Faces]:
     if options.also is not None:
         name = options.also.resolve().name
         if name in found:
-            raise ArgumentError("--also", f"has the same name as --data, {name}: rename one of the folders")
+            raise ArgumentError("also", f"has the same name as --data, {name}: rename one of the folders")
         found[name] = _read(options.also, _folder_reader(options))
     return found
 

@@ -42,7 +42,7 @@ FULL = Config()
 
 def run(config: Config, cached: Cache) -> Report:
     if not 1 <= min(config.counts) <= max(config.counts) <= 80:
-        raise ArgumentError("--counts", "must be from 1 to 80, the number of components of the common face")
+        raise ArgumentError("counts", "must be from 1 to 80, the number of components of the common face")
     report = Report("Fig. 9: the face from k of its components")
     images = collection.main_faces(config).images
     face = cached(common_face, images, "lm", 80, config.steps).params

@@ -15,7 +15,7 @@ from experiments import collection
 from experiments.cache import Cache
 from experiments.report import SECTION
 from gmjax.data import PictureError
-from gmjax.errors import GmjaxError
+from gmjax.errors import ArgumentError, GmjaxError
 from gmjax.parallel import processes
 
 
@@ -55,6 +55,8 @@ def started(options: collection.Options, program: str) -> Iterator[None]:
         return
     except KeyboardInterrupt:
         problem = f"interrupted; finished results are in {options.runs}, and the same command resumes from them"
+    except ArgumentError as error:
+        problem = f"{as_option(error.argument, options)} {error.problem}"
     except (GmjaxError, PictureError, ImportError, OSError) as error:
         problem = str(error)
     print(f"{program}: {problem}", file=sys.stderr)
@@ -88,6 +90,13 @@ def help_text(doc: str, quick: collection.Options, full: collection.Options) -> 
     differences = " ".join(collection.arguments(full, quick))
     size = f"--full, the paper's size, stands for {differences}." if differences else "--full has no effect here."
     return f"{paragraphs}\n\n{size}"
+
+
+def as_option(argument: str, options: collection.Options) -> str:
+    """``argument`` of gmjax as the command line names it, if it is one of the ``options``."""
+    name = argument.removeprefix("FitConfig.")
+    fields = dataclasses.fields(options) + dataclasses.fields(options.distribution)
+    return f"--{name.replace('_', '-')}" if name in {field.name for field in fields} else argument
 
 
 def check(options: collection.Options) -> None:

@@ -68,9 +68,9 @@ def test_a_script_from_the_command_line(tmp_path):
         ("personal", ["--people", "0"], "--people must be at least 1"),
         ("components", ["--counts", "2", "100"], "--counts must be from 1 to 80"),
         ("surface", ["--data", "nowhere"], "nowhere"),
-        ("surface", ["--data", "caspeal"], "--data caspeal requires --root"),
-        ("surface", ["--process", "0"], "--distributed"),
-        ("surface", ["--distributed", "--processes", "2"], "--coordinator, --processes and --process"),
+        ("surface", ["--data", "caspeal"], "--root is needed with --data caspeal"),
+        ("surface", ["--process", "0"], "--distributed is needed"),
+        ("surface", ["--distributed", "--processes", "2"], "--coordinator goes with --processes and --process"),
     ],
 )
 def test_user_errors_are_one_line(script, options, message, tmp_path, monkeypatch, capsys):

@@ -22,22 +22,28 @@ def test_an_interrupted_training_resumes_to_the_same_result(cached, tmp_path, mo
     assert "Neither reading is close enough" in text, "eight steps are too few to tell"
     assert set(whole.figures) == {"fig6.png", "fig7.png"}
 
-    epochs_of_all = []
-    real, stop_after = parallel.minibatch_epochs, [3]
+    epochs_of_all, last = [], [3]
+    real = parallel.prepare_common
 
     def counted(*arguments, **options):
-        for after in real(*arguments, **options):
-            if len(epochs_of_all) == stop_after[0]:
-                raise KeyboardInterrupt
-            epochs_of_all.append(options["first"])
-            yield after
+        prepared = real(*arguments, **options)
+        if "images" not in options:
+            return prepared
+        (stage,) = prepared.stages
 
-    monkeypatch.setattr(parallel, "minibatch_epochs", counted)
+        def inputs(first, steps):
+            if len(epochs_of_all) == last[0]:
+                raise KeyboardInterrupt
+            epochs_of_all.append(first // steps)
+            return stage.xs(first, steps)
+
+        return prepared._replace(stages=(stage._replace(xs=inputs),))
+
+    monkeypatch.setattr(parallel, "prepare_common", counted)
     other = Cache(tmp_path / "other")
     with pytest.raises(KeyboardInterrupt):
         training.run(TINY, other)
-    stop_after.clear()
-    stop_after.append(-1)
+    last[0] = None
     resumed = training.run(TINY, other)
     assert epochs_of_all == [0, 1, 2, 3] * len(training.PAE_WEIGHTS), "none was computed twice"
     assert resumed.comparisons == whole.comparisons

@@ -1,10 +1,15 @@
-"""A small experiment: a minibatch training, a common face from statistics, and three personal faces."""
+"""A small experiment: a minibatch training, a common face from statistics, and three personal faces.
+
+Command:   python -m tests.experiments.tiny, which runs it as ``experiments.tiny``
+"""
 
 import dataclasses
+import importlib
+import sys
 
 import numpy as np
 
-from experiments import collection, training
+from experiments import collection, script, training
 from experiments.cache import Cache
 from experiments.models import common_face, fits_from, on_host
 from experiments.report import Report
@@ -36,3 +41,8 @@ def run(config: Config, cached: Cache) -> Report:
     with np.printoptions(floatmode="unique", threshold=10_000):
         report.table(("all", "numbers"), [(row, f"{part}") for row, part in enumerate(numbers)])
     return report
+
+
+if __name__ == "__main__":
+    sys.modules["experiments.tiny"] = importlib.import_module("tests.experiments.tiny")
+    script.main("tiny")
