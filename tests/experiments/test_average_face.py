@@ -4,10 +4,11 @@ import numpy as np
 
 from experiments import average_face, collection
 from gmjax.data import Faces
+from tests.experiments import TINY
 
 
 def test_orl_and_a_folder(cached, folder_of_faces):
-    config = average_face.Config(size=24, components=6, steps=8, also=folder_of_faces)
+    config = average_face.Config(**TINY, also=folder_of_faces)
     report = average_face.run(config, cached)
     text = "\n".join(report.parts)
     assert f"| {folder_of_faces.name} | 6 |" in text
@@ -20,7 +21,7 @@ def test_orl_and_a_folder(cached, folder_of_faces):
 
 
 def test_a_folder_as_the_main_collection(cached, folder_of_faces):
-    config = average_face.Config(data=str(folder_of_faces), size=24, components=6, steps=8)
+    config = average_face.Config(**TINY, data=str(folder_of_faces))
     report = average_face.run(config, cached)
     assert f"| {folder_of_faces.name}, one half | 3 |" in "\n".join(report.parts)
 

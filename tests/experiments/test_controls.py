@@ -6,14 +6,15 @@ import numpy as np
 import gmjax
 from experiments import collection, controls
 from gmjax.data import Faces
+from tests.experiments import TINY
 
 
 def test_two_collections(cached, folder_of_faces, monkeypatch):
     monkeypatch.setattr(controls.importlib.util, "find_spec", lambda name: None)
-    config = controls.Config(size=24, components=(6,), people=2, steps=8, also=folder_of_faces)
+    config = controls.Config(**TINY, components=(80,), people=2, also=folder_of_faces)
     report = controls.run(config, cached)
     text = "\n".join(report.parts)
-    assert text.count("| code | 36 |") == 2
+    assert text.count("| code | 480 |") == 2
     assert all(text.count(f"| {way} |") == 2 for way in (controls.LM, *controls.CONTROLS))
     assert "PyTorch is not installed" in text
     assert set(report.figures) == {"rate_distortion.png", "controls.png"}

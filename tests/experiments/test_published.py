@@ -7,6 +7,7 @@ import pytest
 
 import gmjax
 from experiments import published
+from tests.experiments import TINY
 
 
 def test_the_symmetry_identifies_the_papers_grid():
@@ -16,7 +17,7 @@ def test_the_symmetry_identifies_the_papers_grid():
 
 
 def test_tables_of_a_collection(cached):
-    report = published.run(published.Config(size=24, steps=8), cached)
+    report = published.run(published.Config(**TINY), cached)
     assert set(report.files) == {"common_face_table.txt", "common_face_table.tex"}
     assert set(report.figures) == {"table3.png"}
 

@@ -1,17 +1,18 @@
 """Sensitivity, with few settings."""
 
 from experiments import sensitivity
+from tests.experiments import TINY
 
-TINY = sensitivity.Config(size=24, people=2, seeds=2, steps=8)
+CONFIG = sensitivity.Config(**TINY, people=2, seeds=2)
 
 
 def test_one_row_per_setting(cached, monkeypatch):
     names = "nothing changed", "random start, seed 0", "random start, seed 1", "rate x 2", "offset 0.5"
-    few = [setting for setting in sensitivity.settings(TINY) if setting.name in names]
+    few = [setting for setting in sensitivity.settings(CONFIG) if setting.name in names]
     assert len(few) == len(names)
     monkeypatch.setattr(sensitivity, "settings", lambda config: few)
     monkeypatch.setattr(sensitivity, "SOLVERS", {"adam": "Adam"})
-    report = sensitivity.run(TINY, cached)
+    report = sensitivity.run(CONFIG, cached)
     table = report.parts[1].splitlines()
     assert len(table) == 2 + len(few)
     assert len(set(table)) == len(table), "no two settings give the same result"
