@@ -13,7 +13,6 @@ import multiprocessing
 import tempfile
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -21,27 +20,12 @@ import numpy as np
 from PIL import Image
 
 from experiments.markdown import table
+from gmjax.commands.picture_sums import PICTURES_PER_BLOCK, PictureSums
 from gmjax.data import Crop, ListedPictures, cores, keep_memory, list_pictures, read_ahead, read_pictures
-from gmjax.statistics import added, sums_on_host
+from gmjax.statistics import added
 
 KINDS = {"photographs": (2000, Crop(120, aligned=True)), "tiny pictures": (16_000, Crop(16, aligned=True))}
 FILES, ROUNDS, WARM_UP = 512, 5, 512
-PICTURES_A_BLOCK = 32
-
-
-@dataclass(frozen=True)
-class SumsOfBlocks:
-    """The exact sums of the blocks ``numbers`` of pictures, computed in the process that reads the pictures."""
-
-    pictures: ListedPictures
-    numbers: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def __getitem__(self, place: int):
-        first = PICTURES_A_BLOCK * int(self.numbers[place])
-        return sums_on_host([self.pictures.read(number) for number in range(first, first + PICTURES_A_BLOCK)])
 
 
 def run() -> str:
@@ -123,9 +107,9 @@ def _reading(pictures: ListedPictures, count: int, workers: int) -> float:
 
 
 def _sums(pictures: ListedPictures, count: int, workers: int) -> float:
-    numbers = np.arange((WARM_UP + count) // PICTURES_A_BLOCK) % (FILES // PICTURES_A_BLOCK)
-    blocks = read_ahead(SumsOfBlocks(pictures, numbers), workers=workers)
-    sums = ((PICTURES_A_BLOCK, sums) for sums in blocks)
+    numbers = np.arange((WARM_UP + count) // PICTURES_PER_BLOCK) % (FILES // PICTURES_PER_BLOCK)
+    blocks = read_ahead(PictureSums(pictures, numbers), workers=workers)
+    sums = ((PICTURES_PER_BLOCK, block.sums) for block in blocks)
     return _speed(itertools.accumulate(sums, lambda a, b: (b[0], added(a[1], b[1]))))
 
 

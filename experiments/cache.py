@@ -30,7 +30,7 @@ class Cache:
     not cover other functions in the same script: after changing one of these, remove the folder ``cache``.
 
     In a distributed run all processes call the cache with the same function and arguments, and all get the result.
-    Process 0 decides whether it is on disk, and writes it.
+    Process 0 decides whether it is on disk, and writes it. Raises Stopped instead if the run got SIGTERM.
 
     seconds: how long the results returned so far took to compute, each counted once.
     """
@@ -44,6 +44,7 @@ class Cache:
         return sum(self._durations.values())
 
     def __call__(self, function: Callable, *arguments: Any) -> Any:
+        processes.require_running()
         path = self._folder / f"{Path(inspect.getfile(function)).stem}.{function.__name__}" / _key(function, arguments)
         found = _read(path) if processes.is_first() else None
         key = f"{self._folder.name} {path.name}"

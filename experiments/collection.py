@@ -11,7 +11,7 @@ import numpy as np
 from tyro.conf import arg
 
 from experiments.progress import progress
-from gmjax.commands.distributed import DistributedOptions
+from gmjax.commands.options import DistributedOptions
 from gmjax.data import Faces, caspeal_faces, load_folder, orl_faces
 from gmjax.errors import ArgumentError
 from gmjax.parallel import processes

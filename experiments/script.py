@@ -50,10 +50,10 @@ def started(options: collection.Options, program: str) -> Iterator[None]:
     """Joins the other processes of a distributed run. Errors that the user can correct end the program in one line."""
     several = options.distribution
     try:
-        with processes.joined(several.coordinator, several.processes, several.process, distributed=several.distributed):
+        with processes.joined(*several.arguments, distributed=several.distributed):
             yield
         return
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, processes.Stopped):
         problem = f"interrupted; finished results are in {options.runs}, and the same command resumes from them"
     except ArgumentError as error:
         problem = f"{as_option(error.argument, options)} {error.problem}"

@@ -5,6 +5,7 @@ global state of matplotlib, and ``import gmjax`` does not import this module.
 """
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -25,33 +26,40 @@ except ImportError as error:
 Picture = Float[Array, "h w *c"] | Float[np.ndarray, "h w *c"]
 
 POSITIVE, NEGATIVE = "#c8423b", "#2a6db0"
+_STAGES = {"least_squares": ("MSE", POSITIVE), "adam": ("MSE + λ PAE", NEGATIVE)}
 _DIFFERENCE = "RdBu_r"
 _WIDTHS = 0.4, 2.2
 _SURFACE_LINES = 240
 
 
-def fit_figure(image: Picture, params: GmFace, offset: float = 1.0) -> Figure:
+def fit_figure(image: Picture, params: GmFace, *, error_limit: float | None = None) -> Figure:
     """A fit at a glance: the picture, the model's render, their signed difference and the model's components.
 
-    ``image``: (H, W) or (H, W, 3) in [0, 1]. The title gives MSE, PAE, PSNR and the number of parameters.
-    Raises ValueError where one is gray and the other has channels.
+    image: (H, W) or (H, W, 3) in [0, 1].
+    error_limit: as in ``draw_difference``.
+
+    The title gives PSNR, MSE, largest absolute error (PAE) and the number of parameters. Raises ArgumentError where one
+    is gray and the other has channels.
     """
     shape = (image.shape[0], image.shape[1])
     drawn = render(params, shape)
-    errors = f"MSE {mse(drawn, image):.3g}    PAE {pae(drawn, image):.3g}    PSNR {psnr(drawn, image):.1f} dB"
+    errors = f"PSNR {psnr(drawn, image):.1f} dB    MSE {mse(drawn, image):.3g}    largest error {pae(drawn, image):.3g}"
     figure, axes = _panels(4, shape)
     draw_picture(axes[0], image, "picture")
     draw_picture(axes[1], drawn, "model")
-    draw_difference(axes[2], np.asarray(drawn) - np.asarray(image), "model \N{MINUS SIGN} picture")
-    _ellipses(axes[3], params, image, offset)
-    figure.suptitle(f"{_size(params)}    {errors}", fontsize="medium")
+    draw_difference(axes[2], np.asarray(drawn) - np.asarray(image), "model \N{MINUS SIGN} picture", limit=error_limit)
+    _ellipses(axes[3], params, image)
+    figure.suptitle(f"{errors}    {_size(params)}", fontsize="medium")
     return figure
 
 
-def common_figure(params: GmFace, average: Picture, offset: float = 1.0) -> Figure:
+def common_figure(params: GmFace, average: Picture, *, error_limit: float | None = None) -> Figure:
     """The common face beside the average face, and their signed difference (the paper's Fig. 8).
 
-    ``average``: (H, W) or (H, W, 3), the mean of all faces. The title gives the MSE between the two.
+    average: (H, W) or (H, W, 3), the mean of all faces.
+    error_limit: as in ``draw_difference``.
+
+    The title gives the MSE between the two.
     """
     shape = (average.shape[0], average.shape[1])
     drawn = render(params, shape)
@@ -59,33 +67,31 @@ def common_figure(params: GmFace, average: Picture, offset: float = 1.0) -> Figu
     figure, axes = _panels(3, shape)
     draw_picture(axes[0], drawn, "common face")
     draw_picture(axes[1], average, "average face")
-    draw_difference(axes[2], np.asarray(drawn) - np.asarray(average), "common \N{MINUS SIGN} average")
-    figure.suptitle(f"{_size(params)}    MSE between the two {error:.3g}", fontsize="medium")
+    difference = np.asarray(drawn) - np.asarray(average)
+    draw_difference(axes[2], difference, "common \N{MINUS SIGN} average", limit=error_limit)
+    figure.suptitle(f"MSE between the two {error:.3g}    {_size(params)}", fontsize="medium")
     return figure
 
 
-def loss_figure(loss: Float[Array, "steps"] | Float[np.ndarray, "steps"], first_stage: int = 0) -> Figure:
-    """The loss of each step, on a logarithmic scale.
-
-    ``first_stage``: how many of the first are MSEs alone, as with the solver "lm".
-    """
-    losses = np.asarray(loss)
+def loss_figure(loss: Mapping[str, Float[Array, "_"] | Float[np.ndarray, "_"]]) -> Figure:
+    """The loss of each step on a logarithmic scale, ``FitInfo.loss``: each stage in its colour, one after the other."""
     figure = Figure(figsize=(6.0, 3.6), layout="constrained")
     axes = figure.add_subplot()
-    marker = "." if len(losses) == 1 else None
-    steps = np.arange(len(losses))
-    stages = (slice(0, first_stage), POSITIVE, "MSE"), (slice(first_stage, None), NEGATIVE, "MSE + λ PAE")
-    for part, color, label in stages:
-        if len(steps[part]):
-            axes.semilogy(steps[part], losses[part], color=color, linewidth=1.2, marker=marker, label=label)
-    axes.set(xlabel="step", ylabel="loss", xlim=(0, max(1, len(losses) - 1)))
+    first = 0
+    for name, losses in loss.items():
+        label, color = _STAGES.get(name, (name, NEGATIVE))
+        steps = first + np.arange(len(losses))
+        marker = "." if len(losses) == 1 else None
+        axes.semilogy(steps, np.asarray(losses), color=color, linewidth=1.2, marker=marker, label=label)
+        first += len(losses)
+    axes.set(xlabel="step", ylabel="loss", xlim=(0, max(1, first - 1)))
     axes.legend(frameon=False)
     axes.grid(which="both", color="0.92", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 
-def components_figure(params: GmFace, shape: tuple[int, int], offset: float = 1.0) -> Figure:
+def components_figure(params: GmFace, shape: tuple[int, int]) -> Figure:
     """What a model is made of: its render at ``shape`` (H, W), its components over it, and its weights by size.
 
     Colour models: a component counts as positive or negative by the mean of its weights over the channels.
@@ -93,7 +99,7 @@ def components_figure(params: GmFace, shape: tuple[int, int], offset: float = 1.
     drawn = render(params, shape)
     figure, axes = _panels(3, shape, ratios=(1, 1, 1.2))
     draw_picture(axes[0], drawn, "model")
-    _ellipses(axes[1], params, drawn, offset)
+    _ellipses(axes[1], params, drawn)
     weights = _signed_weights(params)
     weights = weights[np.argsort(-np.abs(weights))]
     rank = np.arange(1, len(weights) + 1)
@@ -105,14 +111,14 @@ def components_figure(params: GmFace, shape: tuple[int, int], offset: float = 1.
     return figure
 
 
-def surface_figure(params: GmFace, shape: tuple[int, int], offset: float = 1.0) -> Figure:
+def surface_figure(params: GmFace, shape: tuple[int, int]) -> Figure:
     """The model as a surface over the picture, drawn as 1 - f like the paper's Fig. 5: what is dark stands up.
 
     ``shape`` (H, W): the grid. Colour models: f is the mean over the channels.
     """
     figure = Figure(figsize=(6.4, 5.2), layout="constrained")
     axes = figure.add_subplot(projection="3d")
-    draw_surface(axes, render(params, shape), offset)
+    draw_surface(axes, render(params, shape), params.offset)
     axes.set(xlabel="column, $x_2$", ylabel="row, $x_1$", zlabel="$1 - f$")
     figure.suptitle(_size(params), fontsize="medium")
     return figure
@@ -125,13 +131,17 @@ def draw_picture(axes: Axes, image: Picture, title: str = "", **options) -> None
     axes.set_axis_off()
 
 
-def draw_difference(axes: Axes, difference: Picture, title: str = "") -> None:
-    """A signed difference of pictures, with its scale; of a colour picture the channel that is furthest off."""
+def draw_difference(axes: Axes, difference: Picture, title: str = "", *, limit: float | None = None) -> None:
+    """A signed difference of pictures with its colour bar; for colour pictures the channel with the largest error.
+
+    limit: the colours run from -limit to limit; give the same one for figures that are compared. None is the largest
+        absolute error.
+    """
     difference = np.asarray(difference)
     if difference.ndim == 3:
         worst = np.argmax(np.abs(difference), axis=-1, keepdims=True)
         difference = np.take_along_axis(difference, worst, axis=-1)[..., 0]
-    limit = max(float(np.abs(difference).max()), 1e-6)
+    limit = max(float(np.abs(difference).max()), 1e-6) if limit is None else limit
     drawn = axes.imshow(difference, cmap=_DIFFERENCE, vmin=-limit, vmax=limit, interpolation="nearest")
     axes.set_title(title, fontsize="medium")
     axes.set_axis_off()
@@ -167,7 +177,7 @@ def _panels(count: int, shape: tuple[int, int], ratios=None) -> tuple[Figure, np
     return figure, figure.subplots(1, count, width_ratios=ratios)
 
 
-def _ellipses(axes: Axes, params: GmFace, image, offset: float) -> None:
+def _ellipses(axes: Axes, params: GmFace, image) -> None:
     """Each component as its one-standard-deviation ellipse, (x - mu)^T A (x - mu) = 1/2, over the dimmed picture."""
     draw_picture(axes, image, "components", alpha=0.4)
     height, width = np.shape(image)[:2]
@@ -177,7 +187,9 @@ def _ellipses(axes: Axes, params: GmFace, image, offset: float) -> None:
     # L^T d = (cos, sin) / sqrt(2), solved from below.
     column = math.sqrt(0.5) * np.sin(turn) / l22
     row = (math.sqrt(0.5) * np.cos(turn) - l21 * column) / l11
-    lines = np.stack([(means[:, 1:] + column) * width - offset, (means[:, :1] + row) * height - offset], axis=-1)
+    lines = np.stack(
+        [(means[:, 1:] + column) * width - params.offset, (means[:, :1] + row) * height - params.offset], axis=-1
+    )
     weights = _signed_weights(params)
     size = np.sqrt(np.abs(weights) / max(np.abs(weights).max(), np.finfo(float).tiny))
     widths = _WIDTHS[0] + (_WIDTHS[1] - _WIDTHS[0]) * size

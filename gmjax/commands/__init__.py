@@ -1,1 +1,1 @@
-"""The subcommands of ``gmjax``: each is one dataclass, its fields the options, its ``run`` the calls."""
+"""The ``gmjax`` command. Each subcommand is a dataclass: its fields are the options, and ``run`` does the work."""

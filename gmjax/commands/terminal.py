@@ -1,0 +1,54 @@
+"""What the command says while it works: progress bars and notices, by process 0 only."""
+
+import math
+import sys
+
+from tqdm import tqdm
+
+from gmjax.parallel import processes
+from gmjax.solvers.config import FitConfig
+from gmjax.solvers.stages import FitResult
+
+# Measured on two CPU cores; a step of "lm" takes five times as long as one of Adam.
+_TERMS_PER_SECOND = {"adam": 3e9, "lm": 6e8}
+_LONG_SECONDS = 120
+
+SHOWN = 3
+"""How many of the skipped pictures the output names."""
+
+
+def progress(label: str, unit: str, total: int | None = None) -> tqdm:
+    """A progress bar on standard error, shown only if that is a terminal."""
+    disable = None if processes.is_first() else True
+    return tqdm(desc=label, unit=unit, total=total, disable=disable, dynamic_ncols=True, leave=False)
+
+
+def notice(text: str) -> None:
+    """A line on standard error."""
+    if processes.is_first():
+        print(f"gmjax: {text}", file=sys.stderr, flush=True)
+
+
+def figures_in_words(result: FitResult) -> str:
+    info, params = result.info, result.params
+    return (
+        f"PSNR {float(info.psnr):.1f} dB, MSE {float(info.mse):.3g}, largest error {float(info.pae):.3g}; "
+        f"{params.num_components} components, {params.num_parameters} parameters"
+    )
+
+
+def warn_before_fit(config: FitConfig, shape: tuple[int, ...], steps: int) -> None:
+    """Says so if a fit to a picture of ``shape`` (H, W[, C]) has more parameters than numbers to fit, or takes long."""
+    m, (height, width, *channels) = config.num_components, shape
+    parameters, numbers = m * (5 + math.prod(channels)), math.prod(shape)
+    if parameters > numbers:
+        notice(
+            f"{m} components have {parameters} parameters, more than the {numbers} numbers of a picture of {height} x "
+            f"{width}: fewer components fit it as well"
+        )
+    seconds = m * height * width * steps / _TERMS_PER_SECOND[config.solver]
+    if seconds > _LONG_SECONDS:
+        notice(
+            f"fitting {m} components to {height} x {width} pixels in {steps} steps takes about {seconds / 60:.0f} "
+            "minutes on two CPU cores; fewer --components, fewer --steps or a smaller --size take less"
+        )
