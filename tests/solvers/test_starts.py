@@ -78,4 +78,4 @@ def test_many_components_start_without_their_equations(picture):
         best = gmjax.mse(gmjax.render(exact, image.shape[:2]), image)
         assert found.shape == exact.weights.shape
         assert best <= gmjax.mse(drawn, image) * 1.001
-        assert gmjax.mse(drawn, image) < 0.02 * np.var(image)
+        assert gmjax.mse(drawn, image) < 0.05 * np.var(image)
