@@ -1,10 +1,23 @@
-"""Strict settings for the whole suite: types and shapes checked, no silent rank promotion, eight devices on the CPU."""
+"""Strict settings for the whole suite: types and shapes checked, no silent rank promotion, eight devices on the CPU.
+
+What is compiled is kept in the tree, for all workers and for the commands that tests start.
+"""
+
+import os
+from pathlib import Path
 
 import jax
 import jaxtyping
 import numpy as np
 import pytest
 from jaxtyping import install_import_hook
+
+# For this process, and for those that tests start.
+CACHE = Path(__file__).parent.parent / ".cache" / "jax"
+jax.config.update("jax_compilation_cache_dir", str(CACHE))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(CACHE)
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")

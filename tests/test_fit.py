@@ -276,9 +276,8 @@ def test_any_scale_of_a_mask(picture):
     mask = np.linspace(0, 1, picture.size, dtype=np.float32).reshape(picture.shape)
     expected = gmjax.fit(picture, config=QUICK, mask=mask).info.mse
     for scale in (1e-38, 1e-30, 1e30, 1e38):
-        assert gmjax.fit(picture, config=QUICK, mask=mask * np.float64(scale)).info.mse == pytest.approx(
-            expected, rel=1e-2
-        )
+        found = gmjax.fit(picture, config=QUICK, mask=mask * np.float64(scale)).info.mse
+        assert found == pytest.approx(float(expected), rel=1e-2)
     ones = np.ones(picture.shape, np.float32)
     for weight in (1e-38, 1e38):
         found = gmjax.fit(picture, config=QUICK, mask=weight * ones).info.mse

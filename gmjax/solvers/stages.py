@@ -201,7 +201,7 @@ class PreparedFit(NamedTuple):
         return FitResult(model, info)
 
 
-def measured(params: GmFace, statistics: ImageStatistics, mask, loss: dict[str, Leaf], diverged: Leaf) -> FitInfo:
+def measured(params: GmFace, statistics: ImageStatistics, mask, loss: dict[str, Any], diverged: Leaf) -> FitInfo:
     """The figures of a fitted model; ``diverged`` is whether its last iterate was not valid."""
     picture = on_axes(params, *pixel_axes(statistics.shape[:2], params.offset, statistics.mean.dtype))
     # The variance of one picture is 0 but for rounding.
