@@ -14,7 +14,7 @@ import numpy as np
 
 CONTEXT = multiprocessing.get_context("forkserver")
 # Imported once: each command then starts in no time.
-CONTEXT.set_forkserver_preload(["gmjax.commands.main"])
+CONTEXT.set_forkserver_preload(["gmjax.commands.main", "gmjax.commands.common_model", "gmjax.commands.fit"])
 
 
 @dataclasses.dataclass
@@ -42,8 +42,7 @@ def start(
     hangs: bool = False,
     **patience: float,
 ) -> Command:
-    """``gmjax ARGUMENTS`` begun in ``folder``; ``patience``: other values of the constants of gmjax.parallel.watch
-    and processes.
+    """``gmjax ARGUMENTS`` begun in ``folder``; ``patience``: other values of constants of gmjax.parallel.processes.
 
     ``program``: the module of an experiment, in place of gmjax.
     """
@@ -141,10 +140,10 @@ def _run(
 
     from gmjax import data
     from gmjax.commands import main
-    from gmjax.parallel import processes, watch
+    from gmjax.parallel import processes
 
     for name, value in patience.items():
-        setattr(processes if hasattr(processes, name) else watch, name, value)
+        setattr(processes, name, value)
     if hangs:
         data.ListedPictures.read = lambda *_: threading.Event().wait()
     jax.config.update("jax_num_cpu_devices", devices)
