@@ -1,5 +1,6 @@
 """Eye positions: found in a picture, or read from a table."""
 
+import contextlib
 import csv
 import math
 import threading
@@ -95,13 +96,10 @@ def read_eyes_csv(path: str | Path) -> dict[str, Eyes]:
 
 def finite_number(text: str | None, where: str) -> float:
     """The number in a field of a table. Raises PictureError, which begins with ``where``, if it is not a finite one."""
-    try:
-        value = float(text or "")
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise PictureError(f"{where}: {text!r} is not a number.")
-    return value
+    with contextlib.suppress(ValueError):
+        if math.isfinite(value := float(text or "")):
+            return value
+    raise PictureError(f"{where}: {text!r} is not a number.")
 
 
 def _inner_name(text: str | None, where: str) -> str:
