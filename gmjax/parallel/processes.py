@@ -25,6 +25,7 @@ HEARTBEAT_SECONDS = 20
 START_SECONDS = 300
 NOTICE_SECONDS = 15
 _SHUTDOWN_SECONDS = 10
+_LAST_WORDS_SECONDS = 1  # in which the others print the same error, before the loss of process 0 ends them
 
 _stop = threading.Event()
 _calls = itertools.count()
@@ -81,6 +82,7 @@ def leave(status: int) -> int:
     An ordinary exit would wait for them.
     """
     if jax.distributed.is_initialized():
+        time.sleep(_LAST_WORDS_SECONDS)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
