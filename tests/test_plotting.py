@@ -44,10 +44,16 @@ def test_fit_figure_shows_the_fit(tmp_path, picture, model):
     for words in (
         "5 components, 30 parameters",
         f"MSE {mse(render_, picture):.3g}",
-        f"PAE {pae(render_, picture):.3g}",
+        f"largest error {pae(render_, picture):.3g}",
         f"PSNR {psnr(render_, picture):.1f} dB",
     ):
         assert words in figure.get_suptitle()
+
+
+def test_errors_of_several_figures_have_the_scale_that_they_are_given(picture, model):
+    for figure in (fit_figure(picture, model, error_limit=0.25), common_figure(model, picture, error_limit=0.25)):
+        (error,) = (axes for title, axes in panels(figure).items() if "\N{MINUS SIGN}" in title)
+        assert error.images[0].get_clim() == (-0.25, 0.25)
 
 
 def test_color_error_is_that_of_the_channel_furthest_off(tmp_path, picture, color_model):
@@ -61,7 +67,8 @@ def test_color_error_is_that_of_the_channel_furthest_off(tmp_path, picture, colo
 
 @pytest.mark.parametrize("offset", [1.0, 0.5])
 def test_ellipses_lie_where_the_formula_has_them(picture, model, offset):
-    axes = panels(fit_figure(picture, model, offset))["components"]
+    model = model.replace(offset=offset)
+    axes = panels(fit_figure(picture, model))["components"]
     (ellipses,) = [artist for artist in axes.collections if isinstance(artist, LineCollection)]
     matrices = np.asarray(precision(model), np.float64)
     for line, mean, matrix in zip(ellipses.get_segments(), np.asarray(model.means), matrices, strict=True):
@@ -103,7 +110,7 @@ def test_a_gray_model_beside_a_colour_picture_is_refused(picture, model):
 @pytest.mark.parametrize("steps", [1, 2, 500])
 def test_loss_figure_is_logarithmic(tmp_path, steps):
     loss = np.geomspace(1, 1e-4, steps)
-    figure = loss_figure(loss)
+    figure = loss_figure({"adam": loss})
     drawn(figure, tmp_path)
     (axes,) = figure.axes
     assert axes.get_yscale() == "log"
@@ -112,7 +119,7 @@ def test_loss_figure_is_logarithmic(tmp_path, steps):
 
 def test_loss_figure_tells_two_stages_apart(tmp_path):
     loss = np.geomspace(1, 1e-4, 30)
-    figure = loss_figure(loss, first_stage=20)
+    figure = loss_figure({"least_squares": loss[:20], "adam": loss[20:]})
     drawn(figure, tmp_path)
     first, last = figure.axes[0].lines
     np.testing.assert_array_equal(first.get_ydata(), loss[:20])

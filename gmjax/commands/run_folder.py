@@ -167,13 +167,17 @@ def _discard(folder: Path) -> None:
 
 
 def _remove_unused(folder: Path, created: Sequence[Path]) -> None:
-    """Removes a folder that describes a run but has nothing of its results; and the empty folders it was made in."""
-    paths = list(folder.rglob("*"))
-    if any(path.is_file() and path.name not in _DESCRIPTION and path.stat().st_size for path in paths):
+    """Removes the description of a run without results, and the folders ``created`` for it, unless others use them."""
+    run = Run(folder)
+    parts = [run.checkpoints, run.skipped, folder / MODELS, folder / RENDERS]
+    files = [path for part in parts for path in part.rglob("*") if path.is_file() and path.stat().st_size]
+    if files or any((folder / name).exists() for name in _RESULTS):
         return
-    for path in sorted(paths, reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    with contextlib.suppress(OSError):  # no longer empty
+    for path in parts:
+        shutil.rmtree(path, ignore_errors=True)
+    for name in _DESCRIPTION:
+        (folder / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
         for path in created:
             path.rmdir()
 

@@ -65,9 +65,9 @@ def test_sigterm_saves_and_leaves(tmp_path, trials, run):
         os.kill(command.process.pid, signal.SIGTERM)
         assert command.status(30) == 128 + signal.SIGTERM, command.said()
         longest = max(longest, time.monotonic() - begun)
-        assert "the same command goes on" in command.said()
+        assert "the same command resumes" in command.said()
         command = commands.finish(tmp_path, *RUNS[run], "--out", out)
-        assert "goes on" in command.said()
+        assert "is resumed" in command.said()
         assert commands.results(tmp_path / out) == expected
     trials.cost(f"nothing: saved and left within {longest:.1f} s, and ended with the same bits")
 
@@ -126,7 +126,7 @@ def test_two_at_once_in_one_folder(tmp_path):
     wait_for(lambda: (tmp_path / "out" / "config.json").exists(), first)
     second = commands.start(tmp_path, *arguments, name="second")
     assert second.status() == 2
-    assert "another run is at work" in second.said()
+    assert "another run is using it" in second.said()
     first.process.kill()
 
 
