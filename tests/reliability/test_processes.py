@@ -26,7 +26,7 @@ def test_a_common_face_of_two_processes(tmp_path):
     require_success(commands.start_together(tmp_path, 2, *RUNS[MINIBATCHES], "--out", "two"), 0)
     # The last bit of a loss of a minibatch, which affects nothing else, may differ.
     require_same(tmp_path, may_differ={"loss.csv", "loss.png"})
-    kill_one(tmp_path, 1, *RUNS[MINIBATCHES], out="killed")
+    lose_one(tmp_path, 1, *RUNS[MINIBATCHES], out="killed")
     last = commands.finish(tmp_path, *RUNS[MINIBATCHES], "--out", "killed")
     assert "is resumed" in last.said()
     name = "model.safetensors"
@@ -54,12 +54,13 @@ def test_another_common_face_of_two_processes(tmp_path, run):
 
 
 @pytest.mark.skipif(not SOAK_MINUTES, reason="make soak")
-@pytest.mark.parametrize("victim", [0, 1])
-def test_a_killed_process_ends_the_other(tmp_path, trials, victim):
+@pytest.mark.parametrize(("fault", "victim"), [(signal.SIGKILL, 0), (signal.SIGKILL, 1), (signal.SIGSTOP, 1)])
+def test_a_lost_process_ends_the_other(tmp_path, trials, fault, victim):
     fill(tmp_path, 200)
     longest = 0.0
-    for number in trials(f"kill -9 of process {victim} of 2", short=1, long=5, share=0.05):
-        longest = max(longest, kill_one(tmp_path, victim, *LONG, out=f"out{number}", delay=0.3 * number))
+    for number in trials(f"{fault.name} to process {victim} of 2", short=1, long=5, share=0.05):
+        seconds = lose_one(tmp_path, victim, *LONG, out=f"out{number}", delay=0.3 * number, fault=fault)
+        longest = max(longest, seconds)
     trials.cost(f"what was not saved yet; the other ended in {longest:.0f} s at most, with a message")
 
 
@@ -128,14 +129,15 @@ def require_same(folder, may_differ=frozenset()):
     assert b"broken.png" in two["skipped.csv"]
 
 
-def kill_one(folder, victim, *arguments, out, delay=0.0):
-    """Kills process ``victim`` after its first checkpoint, and requires that the other one ends; after how long."""
+def lose_one(folder, victim, *arguments, out, delay=0.0, fault=signal.SIGKILL):
+    """Kills process ``victim`` after the first checkpoint; the seconds in which the other one then ends."""
     together = commands.start_together(folder, 2, *arguments, "--save-every", 0, "--out", out, **TIMEOUTS)
     wait_for((folder / out / "checkpoints" / "fit.npz").exists, together[0])
     time.sleep(delay)
-    together[victim].process.kill()
+    os.kill(together[victim].process.pid, fault)
     began, other = time.monotonic(), together[1 - victim]
     assert other.status(60) != 0
+    together[victim].process.kill()
     assert re.search(LOST[victim], other.said()), other.said()
     return time.monotonic() - began
 
