@@ -89,10 +89,11 @@ def _files_in(root: Path) -> Iterator[str]:
     def stop(error: OSError) -> None:
         raise PictureError(f"{error.filename} cannot be searched: {error.strerror}") from error
 
+    suffixes = _LISTED_SUFFIXES | {_SHARD}
     for folder, folders, files in os.walk(root, onerror=stop):
         folders[:] = [name for name in folders if not name.startswith(".")]
         inner = "" if folder == str(root) else os.path.relpath(folder, root).replace(os.sep, "/") + "/"
-        yield from (inner + name for name in files if _is_listed(name, _LISTED_SUFFIXES | {_SHARD}))
+        yield from (inner + name for name in files if _is_listed(name, suffixes))
 
 
 def _members_of(root: Path, shard: str) -> Iterator[Entry]:
@@ -122,8 +123,7 @@ def _entry_of_file(root: Path, name: str) -> Entry:
 
 def _checked(name: str) -> tuple[str, str | None]:
     """The name as it can be shown, and what is wrong with it: results are written and listed in tables under it."""
-    if any(ord(character) < 32 for character in name):
-        shown = "".join(c if ord(c) >= 32 else "?" for c in name)
+    if (shown := re.sub(r"[\x00-\x1f]", "?", name)) != name:
         return shown, "its name has a line break or another control character: rename it"
     if ".." in name and ".." in Path(name).parts:
         return name, "its name leads out of its folder (..)"

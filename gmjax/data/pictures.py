@@ -69,15 +69,14 @@ def decode_picture(content: bytes, path: str | Path, *, color: bool = False) -> 
     pixels = _as_unit_range(path, _decode(path, content))
     if color:
         return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
-    return pixels if pixels.ndim == 2 else np.clip(pixels @ np.float32([0.299, 0.587, 0.114]), 0, 1)
+    return pixels if pixels.ndim == 2 else np.clip(pixels @ np.array([0.299, 0.587, 0.114], np.float32), 0, 1)
 
 
 def write_picture(path: str | Path, image: ArrayLike) -> None:
     """Writes (H, W) or (H, W, 3) floats, clipped to [0, 1], with 8 bits, in the format that the suffix names.
 
     The file is written whole or not at all. Raises PictureError for another shape, integers (their scale is unknown),
-    NaN or infinity, an unknown suffix or a missing folder, and OSError, which names ``path``, where it cannot be
-    written, for example on a full disk.
+    NaN or infinity, an unknown suffix or a missing folder, and OSError where it cannot be written.
     """
     import imageio.v3 as iio
 
