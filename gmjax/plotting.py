@@ -29,38 +29,35 @@ POSITIVE, NEGATIVE = "#c8423b", "#2a6db0"
 _STAGES = {"least_squares": ("MSE", POSITIVE), "adam": ("MSE + λ PAE", NEGATIVE)}
 
 
-def fit_figure(image: Picture, params: GmFace, *, error_limit: float | None = None) -> Figure:
+def fit_figure(image: Picture, params: GmFace) -> Figure:
     """A fit at a glance: the picture, the model's render, their signed difference and the model's components.
 
-    image: (H, W) or (H, W, 3) in [0, 1]; error_limit: as in ``draw_difference``. The title gives PSNR, MSE, largest
-    absolute error (PAE) and the number of parameters. Raises ArgumentError where one is gray and the other has channels.
+    image: (H, W) or (H, W, 3) in [0, 1]. The title gives PSNR, MSE, largest absolute error (PAE) and the number of
+    parameters. Raises ArgumentError where only one of the two is gray.
     """
     drawn = render(params, image.shape[:2])
     errors = f"PSNR {psnr(drawn, image):.1f} dB    MSE {mse(drawn, image):.3g}    largest error {pae(drawn, image):.3g}"
     figure, axes = _panels(4, image.shape)
     draw_picture(axes[0], image, "picture")
     draw_picture(axes[1], drawn, "model")
-    draw_difference(axes[2], np.asarray(drawn) - np.asarray(image), "model \N{MINUS SIGN} picture", limit=error_limit)
+    draw_difference(axes[2], np.asarray(drawn) - np.asarray(image), "model \N{MINUS SIGN} picture")
     _ellipses(axes[3], params, image)
     figure.suptitle(f"{errors}    {_size(params)}", fontsize="medium")
     return figure
 
 
-def common_figure(params: GmFace, average: Picture, *, error_limit: float | None = None) -> Figure:
+def common_figure(params: GmFace, average: Picture) -> Figure:
     """The common face beside the average face, and their signed difference (the paper's Fig. 8).
 
-    average: (H, W) or (H, W, 3), the mean of all faces; error_limit: as in ``draw_difference``. The title gives the MSE
-    between the two.
+    average: (H, W) or (H, W, 3), the mean of all faces. The title gives the MSE between the two.
     """
     drawn = render(params, average.shape[:2])
-    error = mse(drawn, average)
+    errors = f"MSE between the two {mse(drawn, average):.3g}"
     figure, axes = _panels(3, average.shape)
     draw_picture(axes[0], drawn, "common face")
     draw_picture(axes[1], average, "average face")
-    draw_difference(
-        axes[2], np.asarray(drawn) - np.asarray(average), "common \N{MINUS SIGN} average", limit=error_limit
-    )
-    figure.suptitle(f"MSE between the two {error:.3g}    {_size(params)}", fontsize="medium")
+    draw_difference(axes[2], np.asarray(drawn) - np.asarray(average), "common \N{MINUS SIGN} average")
+    figure.suptitle(f"{errors}    {_size(params)}", fontsize="medium")
     return figure
 
 
@@ -83,10 +80,7 @@ def loss_figure(loss: Mapping[str, Float[Array, "_"] | Float[np.ndarray, "_"]]) 
 
 
 def components_figure(params: GmFace, shape: tuple[int, int]) -> Figure:
-    """What a model is made of: its render at ``shape`` (H, W), its components over it, and its weights by size.
-
-    Colour models: a component counts as positive or negative by the mean of its weights over the channels.
-    """
+    """A model's render at ``shape`` (H, W), its components over it, and its weights by size, in colour their means."""
     drawn = render(params, shape)
     figure, axes = _panels(3, shape, ratios=(1, 1, 1.2))
     draw_picture(axes[0], drawn, "model")
@@ -102,10 +96,7 @@ def components_figure(params: GmFace, shape: tuple[int, int]) -> Figure:
 
 
 def surface_figure(params: GmFace, shape: tuple[int, int]) -> Figure:
-    """The model as a surface over the picture, drawn as 1 - f like the paper's Fig. 5: what is dark stands up.
-
-    ``shape`` (H, W): the grid. Colour models: f is the mean over the channels.
-    """
+    """The model on a grid of ``shape`` (H, W) as the paper's Fig. 5 has it, see ``draw_surface``."""
     figure = Figure(figsize=(6.4, 5.2), layout="constrained")
     axes = figure.add_subplot(projection="3d")
     draw_surface(axes, render(params, shape), params.offset)
@@ -140,7 +131,7 @@ def draw_difference(axes: Axes, difference: Picture, title: str = "", *, limit: 
 
 
 def draw_surface(axes: Axes3D, picture: Picture, offset: float = 1.0) -> None:
-    """A picture as the surface 1 - f over its positions: what is dark stands up. Of colours f is the mean."""
+    """A picture f as the surface 1 - f over its positions: what is dark stands up. For colour, f is the mean."""
     height = 1.0 - np.atleast_3d(np.asarray(picture)).mean(axis=-1)
     shape = height.shape
     rows, columns = ((np.arange(n) + offset) / n for n in shape)
@@ -178,16 +169,16 @@ def _ellipses(axes: Axes, params: GmFace, image) -> None:
     axes.add_collection(LineCollection(list(lines), colors=_colors(weights), linewidths=widths), autolim=False)
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     handles = [Line2D([], [], color=c, label=f"weight {sign} 0") for c, sign in ((POSITIVE, ">"), (NEGATIVE, "<"))]
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0)}
-    axes.legend(handles=handles, ncols=2, fontsize="small", frameon=False, **below)
+    legend = axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, fontsize="small")
+    legend.set_frame_on(False)
 
 
 def _signed_weights(params: GmFace) -> np.ndarray:
     return np.asarray(params.weights, np.float64).reshape(params.num_components, -1).mean(axis=-1)
 
 
-def _colors(weights: np.ndarray) -> list[str]:
-    return [POSITIVE if weight >= 0 else NEGATIVE for weight in weights]
+def _colors(weights: np.ndarray) -> np.ndarray:
+    return np.where(weights >= 0, POSITIVE, NEGATIVE)
 
 
 def _size(params: GmFace) -> str:

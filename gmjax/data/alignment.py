@@ -19,11 +19,9 @@ def align(image: Picture, eyes: Eyes, *, size: int = 120) -> Picture:
     """Rotates, scales and shifts a face so that its eyes lie at ``EYES``: (size, size[, 3]), float32 in [0, 1].
 
     ``image``: (H, W) or (H, W, 3) in [0, 1]. ``eyes``: (left_x, left_y, right_x, right_y) in pixels of ``image``, x to
-    the right, y down, (0, 0) the centre of the first pixel; "left" is the picture's left. ``size``: side of the crop
-    in pixels.
-
-    Where the crop extends beyond the picture, the nearest edge pixel is repeated. Shrinking is anti-aliased: the
-    picture is sampled (cubic spline) at least once per pixel, then averaged.
+    the right, y down, (0, 0) the centre of the first pixel; "left" is the picture's left. Where the crop extends beyond
+    the picture, the nearest edge pixel is repeated. Shrinking is anti-aliased: the picture is sampled (cubic spline) at
+    least once per pixel, then averaged.
 
     Raises PictureError where the eyes are not finite, less than one pixel apart, not in the order left, right, or
     further outside the picture than their distance. Raises ArgumentError for a size below 2.

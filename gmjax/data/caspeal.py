@@ -50,9 +50,7 @@ def _read_eyes(path: Path) -> dict[str, Eyes]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise PictureError(
-            f"{path} cannot be read ({error}); give a folder of CAS-PEAL-R1 that holds its file of eye positions."
-        ) from error
+        raise PictureError(f"{path} cannot be read ({error}); give a folder of CAS-PEAL-R1 that holds it.") from error
     eyes: dict[str, Eyes] = {}
     for number, line in enumerate(lines, start=1):
         if not (fields := line.split()):

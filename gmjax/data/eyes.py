@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from gmjax.data.alignment import Eyes, resize
 from gmjax.data.pictures import Picture, PictureError
@@ -55,10 +55,8 @@ def find_eyes(image: Picture) -> Eyes:
                 if away.min() < 0.3 * (chosen[0][2] - chosen[0][0]):
                     chosen.append(eyes[np.argmin(away)])
     if not chosen:
-        raise NoFaceError(
-            "no face was found; use an upright frontal picture, give the eye positions in eyes.csv, "
-            "or take the picture as it is (aligned=True, --aligned)"
-        )
+        remedy = "give the eye positions in eyes.csv, or take the picture as it is (aligned=True, --aligned)"
+        raise NoFaceError(f"no face was found; use an upright frontal picture, {remedy}")
     left_x, left_y, right_x, right_y = np.median(chosen, axis=0).tolist()
     return left_x, left_y, right_x, right_y
 
@@ -111,9 +109,7 @@ def _inner_name(text: str | None, where: str) -> str:
     return str(name)
 
 
-def _detect(
-    pixels: UInt8[np.ndarray, "h w 3"], mirrored: bool
-) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, "k 4"]]:
+def _detect(pixels: np.ndarray, mirrored: bool) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, "k 4"]]:
     """All faces found in ``pixels``, or in its mirror image: their areas, and their eyes in ``pixels``."""
     areas, eyes = [], []
     for face in _detector().detect_faces(np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels):

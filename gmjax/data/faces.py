@@ -20,11 +20,7 @@ EYES_FILE = "eyes.csv"
 
 @dataclass(frozen=True)
 class Faces:
-    """Faces of one size, and what was left out.
-
-    ``images``: (N, H, W) gray or (N, H, W, 3) colour, float32 in [0, 1]. ``names``: of each face, in the same order.
-    ``skipped``: (name, reason) of each picture that could not be used.
-    """
+    """Faces of one size, float32 in [0, 1], with their names, and (name, reason) of each picture left out."""
 
     images: Float[np.ndarray, "n h w"] | Float[np.ndarray, "n h w 3"]
     names: tuple[str, ...]

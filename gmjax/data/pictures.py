@@ -15,16 +15,12 @@ from gmjax.errors import GmjaxError
 from gmjax.files.atomic import write_atomically
 
 _JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
-PICTURE_SUFFIXES = _JPEG_SUFFIXES | frozenset(
-    {".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".pnm"}
-)
+PICTURE_SUFFIXES = _JPEG_SUFFIXES | {".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".pnm"}
 MAX_PIXELS = 80_000_000
 """The largest picture that is read; this takes up to 3 GiB of memory, whatever the file claims (measured: 2.0 GiB)."""
 MAX_PICTURE_BYTES = 2**30
 # Pillow reads many more, and would pass PostScript to another program that runs it.
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
-
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 # (H, W) or (H, W, 3). The sizes have no names, so that a function may return another size.
 Picture = Float[np.ndarray, "_ _"] | Float[np.ndarray, "_ _ 3"]
@@ -73,15 +69,14 @@ def decode_picture(content: bytes, path: str | Path, *, color: bool = False) -> 
     pixels = _as_unit_range(path, _decode(path, content))
     if color:
         return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
-    return pixels if pixels.ndim == 2 else np.clip(pixels @ _LUMA, 0, 1)
+    return pixels if pixels.ndim == 2 else np.clip(pixels @ np.array([0.299, 0.587, 0.114], np.float32), 0, 1)
 
 
 def write_picture(path: str | Path, image: ArrayLike) -> None:
     """Writes (H, W) or (H, W, 3) floats, clipped to [0, 1], with 8 bits, in the format that the suffix names.
 
     The file is written whole or not at all. Raises PictureError for another shape, integers (their scale is unknown),
-    NaN or infinity, an unknown suffix or a missing folder, and OSError, which names ``path``, where it cannot be
-    written, for example on a full disk.
+    NaN or infinity, an unknown suffix or a missing folder, and OSError where it cannot be written.
     """
     import imageio.v3 as iio
 
@@ -93,9 +88,7 @@ def write_picture(path: str | Path, image: ArrayLike) -> None:
     if not np.isfinite(image).all():
         raise PictureError(f"{path}: the image holds NaN or infinite values.")
     if (suffix := path.suffix.lower()) not in PICTURE_SUFFIXES:
-        raise PictureError(
-            f"{path}: unknown picture suffix {suffix!r}; use one of {' '.join(sorted(PICTURE_SUFFIXES))}."
-        )
+        raise PictureError(f"{path}: unknown suffix {suffix!r}; use one of {' '.join(sorted(PICTURE_SUFFIXES))}.")
     if not path.parent.is_dir():
         raise PictureError(f"{path}: the folder {path.parent} does not exist.")
 

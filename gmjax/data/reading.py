@@ -16,10 +16,8 @@ from gmjax.data.pictures import Picture, PictureError
 from gmjax.data.sources import Pictures, read_or_reason
 from gmjax.errors import missing_extra
 
-# More threads than this only wait for the interpreter lock.
-_MOST_THREADS = 16
-_MOST_WORKERS = 16
-_WORTH_WORKERS = 10_000
+# More threads than this only wait for the interpreter lock; as many worker processes at most.
+_MOST = 16
 # Pictures per item: passing on small ones one by one takes longer than reading them.
 _CHUNK = 8
 
@@ -49,7 +47,7 @@ def read_ahead(items: Any, *, workers: int = 0) -> Iterator:
 
 def workers_for(count: int) -> int:
     """How many worker processes to use for reading ``count`` pictures once; each takes 2 s to start and 300 MB."""
-    return min(cores(), _MOST_WORKERS) if cores() > 1 and count >= _WORTH_WORKERS else 0
+    return min(cores(), _MOST) if cores() > 1 and count >= 10_000 else 0
 
 
 def cores() -> int:
@@ -60,8 +58,7 @@ def cores() -> int:
 def keep_memory() -> None:
     """Lets this process keep the memory that pictures were decoded in, where the C library is glibc.
 
-    glibc returns it to the system and requests it again for each picture, which was measured to take a seventh of the
-    time.
+    glibc returns it to the system and requests it again for each picture, which took a seventh of the time.
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):
         change = ctypes.CDLL(None).mallopt
@@ -78,7 +75,7 @@ def _made_ahead(make: Callable[[int], Any], count: int, workers: int) -> Iterato
         raise missing_extra("cli", "Reading pictures in parallel") from error
 
     workers = min(workers, count)
-    threads = 1 if workers else min(_MOST_THREADS, cores())
+    threads = 1 if workers else min(_MOST, cores())
     ahead = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + 2)
     if workers:
         # Pickled once, not for each worker.

@@ -30,11 +30,7 @@ class Crop:
         check_size(self.size)
 
     def of(self, content: bytes, name: str | Path, eyes: Eyes | None) -> Picture:
-        """The crop of the picture file ``content``, called ``name`` in errors. ``eyes``: None to find them.
-
-        Raises PictureError where the picture cannot be used or no face is found, and ImportError where eyes have to be
-        found and the extra ``align`` is not installed.
-        """
+        """The crop of the picture file ``content``, called ``name`` in errors. ``eyes``: None to find them."""
         image = decode_picture(content, name, color=self.color)
         if not self.aligned:
             if eyes is None:
