@@ -34,6 +34,10 @@ class Stopped(GmjaxError):
     """The run was asked to stop (SIGTERM), and has saved its progress."""
 
 
+class AgreedError(GmjaxError):
+    """An error that all processes of a run raise at the same place; so they can end in order."""
+
+
 class ProcessesError(GmjaxError, ConnectionError):
     """The processes of a run did not come together."""
 
@@ -58,11 +62,11 @@ def joined(
     with _stopping_at_sigterm():
         if distributed:
             _start(coordinator, num_processes, process_id)
-        stopped = None
+        ended = None
         try:
             yield
-        except Stopped as error:
-            stopped = error
+        except (Stopped, AgreedError) as error:
+            ended = error
         except jax.errors.JaxRuntimeError:
             if count() > 1:
                 # Most likely another process is lost: the runtime will say which, and end this one.
@@ -71,8 +75,8 @@ def joined(
         if jax.distributed.is_initialized():
             barrier("end of the run")
             jax.distributed.shutdown()
-        if stopped is not None:
-            raise stopped
+        if ended is not None:
+            raise ended
 
 
 def leave(status: int) -> int:

@@ -134,7 +134,7 @@ def test_another_command_is_refused(tmp_path):
         commands.start(tmp_path, *run, 400 + i, "--out", "out", *together, i, name=f"log{i}", devices=2) for i in (0, 1)
     ]
     assert 0 not in [command.status(60) for command in both]
-    assert all("--steps is 400 there, and 401 here" in command.said() for command in both), both[0].said()
+    assert all("--steps is 400 there and 401 here" in command.said() for command in both), both[0].said()
     assert not list((tmp_path / "out").glob("*"))
 
 
