@@ -1,1 +1,1 @@
-"""How fast, and against what: ``make bench``, or ``make bench ONLY=step``. One file, one comparison."""
+"""Benchmarks, one comparison per file: ``make bench``, or ``make bench ONLY=step`` for one of them."""

@@ -1,7 +1,7 @@
-"""A step of 1, 4 and 16 faces at once under `vmap` on this device, in time a face.
+"""Time per face of a step with 1, 4 and 16 faces at once under `vmap`.
 
-Input: the first ORL faces, aligned, 120 x 120, m = 80 from the published common face; `jit(vmap(fit))` of 100
-steps. Expected on a CPU: the same time a face, since there `vmap` fits one face after the other.
+Input: the first ORL faces, aligned, 120 x 120, m = 80 from the published common face; `jit(vmap(fit))` with 100 steps.
+Expected on a CPU: the same time per face, because `vmap` fits one face after the other there.
 """
 
 import jax

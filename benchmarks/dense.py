@@ -1,4 +1,4 @@
-"""The formula as one writes it down first in plain JAX, its derivative left to autodiff."""
+"""The formula written directly in plain JAX, differentiated by autodiff."""
 
 import jax.numpy as jnp
 
@@ -6,7 +6,7 @@ from gmjax.gmface import GmFace, pixel_axes
 
 
 def render(params: GmFace, shape: tuple[int, int]):
-    """``gmjax.render``, all Gaussians at all pixels at once."""
+    """Like ``gmjax.render``, but evaluates all Gaussians at all pixels in one array."""
     rows, columns = pixel_axes(shape, dtype=params.means.dtype)
     l11, l21, l22 = (entry[:, None, None] for entry in params.precision_chol.T)
     row = rows[:, None] - params.means[:, 0, None, None]
@@ -16,6 +16,6 @@ def render(params: GmFace, shape: tuple[int, int]):
 
 
 def loss(params: GmFace, image, pae_weight: float):
-    """MSE + lambda PAE."""
+    """MSE + lambda PAE, the paper's equation (12)."""
     error = render(params, image.shape[:2]) - image
     return jnp.mean(error**2) + pae_weight * jnp.max(jnp.abs(error))

@@ -1,12 +1,11 @@
-"""Pictures read from files for a common face, against the decoders alone on as many cores.
+"""Reading pictures from files for a common face, against decoding alone on as many cores.
 
-Input: 512 generated JPEG files of 300 x 300 in colour, brought to 120 x 120 gray, and 512 PNG files of 20 x 16, brought
-to 16 x 16; each taken many times. Decoders alone: `Crop.of` in a plain loop on contents that are in memory already, in
-one process a core at once. Ours: `read_pictures` from files, listed, as minibatches and personal faces take them; and
-only their exact sums, by blocks, which is what `gmjax common-model` does. Starting and ending processes is not
-counted, on either side.
-Expected: for photographs at least nine tenths of the decoders alone; for tiny ones, of which the decoders take a tenth
-of a millisecond, at least half.
+Input: 512 generated colour JPEG files of 300 x 300, reduced to 120 x 120 gray, and 512 PNG files of 20 x 16, reduced to
+16 x 16; each file is read many times. Decoding alone: `Crop.of` in a plain loop over file contents in memory, in one
+process per core. gmjax: `read_pictures` from listed files, as used for minibatches and personal faces; and the exact
+sums of the pictures by blocks, as used by `gmjax common-model`. The time to start and stop processes is not counted.
+Expected: for photographs at least 0.9 of the speed of decoding alone; for tiny pictures, which take a tenth of a
+millisecond to decode, at least 0.5.
 """
 
 import itertools
@@ -18,12 +17,12 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from gmjax.commands.blocks import PICTURES_A_BLOCK, Blocks
 from PIL import Image
 
-from benchmarks.timing import table
+from experiments.markdown import table
+from gmjax.commands.picture_sums import PICTURES_PER_BLOCK, PictureSums
 from gmjax.data import Crop, ListedPictures, cores, keep_memory, list_pictures, read_ahead, read_pictures
-from gmjax.parallel import statistics
+from gmjax.statistics import added
 
 KINDS = {"photographs": (2000, Crop(120, aligned=True)), "tiny pictures": (16_000, Crop(16, aligned=True))}
 FILES, ROUNDS, WARM_UP = 512, 5, 512
@@ -38,11 +37,11 @@ def run() -> str:
             _fill(folder, kind)
             pictures = ListedPictures(list_pictures(folder), folder, crop)
             sides = {
-                f"decoders alone, {processes} processes": lambda p=pictures, c=count: _decoders(p, c, processes),
-                "read_pictures, threads": lambda p=pictures, c=count: _ours(p, c, 0),
-                f"read_pictures, {processes} processes": lambda p=pictures, c=count: _ours(p, c, processes),
-                "their sums, threads": lambda p=pictures, c=count: _sums(p, c, 0),
-                f"their sums, {processes} processes": lambda p=pictures, c=count: _sums(p, c, processes),
+                f"decoding alone, {processes} processes": lambda p=pictures, c=count: _decoding(p, c, processes),
+                "read_pictures, threads": lambda p=pictures, c=count: _reading(p, c, 0),
+                f"read_pictures, {processes} processes": lambda p=pictures, c=count: _reading(p, c, processes),
+                "sums, threads": lambda p=pictures, c=count: _sums(p, c, 0),
+                f"sums, {processes} processes": lambda p=pictures, c=count: _sums(p, c, processes),
             }
             speeds: dict[str, list[float]] = {side: [] for side in sides}
             for _ in range(ROUNDS):
@@ -53,7 +52,7 @@ def run() -> str:
             (kind, side, median(found), median(a / b for a, b in zip(found, first, strict=True)))
             for side, found in speeds.items()
         ]
-    return table(("", "side", "pictures a second", "of the decoders alone"), rows)
+    return table(("pictures", "side", "pictures/s", "relative to decoding alone"), rows)
 
 
 def _fill(folder: Path, kind: str) -> None:
@@ -61,7 +60,7 @@ def _fill(folder: Path, kind: str) -> None:
     folder.mkdir()
     for number in range(FILES):
         if kind == "photographs":
-            # Detail of every size, as photographs have it: files of about 10 kB.
+            # Detail at all scales, as in photographs: files of about 10 kB.
             layers = [
                 np.asarray(Image.fromarray(rng.standard_normal((side, side)).astype(np.float32)).resize((300, 300)))
                 for side in np.repeat((4, 8, 16, 32, 64, 128), 3)
@@ -76,8 +75,8 @@ def _fill(folder: Path, kind: str) -> None:
             Image.fromarray(rng.integers(0, 255, (20, 16), np.uint8)).save(folder / f"{number}.png")
 
 
-def _decoders(pictures: ListedPictures, count: int, cores: int) -> float:
-    """Pictures a second of all processes together."""
+def _decoding(pictures: ListedPictures, count: int, cores: int) -> float:
+    """Pictures per second of all processes together."""
     context = multiprocessing.get_context("spawn")
     barrier, seconds = context.Barrier(cores), context.Queue()
     processes = [
@@ -96,26 +95,26 @@ def _decode(pictures: ListedPictures, count: int, barrier, seconds) -> None:
     names = [str(pictures.root / pictures.name(number)) for number in range(FILES)]
     contents = [Path(name).read_bytes() for name in names]
     barrier.wait(300)
-    begun = time.perf_counter()
+    began = time.perf_counter()
     for number in range(count):
         pictures.crop.of(contents[number % FILES], names[number % FILES], None)
-    seconds.put(time.perf_counter() - begun)
+    seconds.put(time.perf_counter() - began)
 
 
-def _ours(pictures: ListedPictures, count: int, workers: int) -> float:
+def _reading(pictures: ListedPictures, count: int, workers: int) -> float:
     numbers = np.arange(WARM_UP + count) % FILES
     return _speed(((1, image) for _, image in read_pictures(pictures, numbers, workers=workers)))
 
 
 def _sums(pictures: ListedPictures, count: int, workers: int) -> float:
-    numbers = np.arange((WARM_UP + count) // PICTURES_A_BLOCK) % (FILES // PICTURES_A_BLOCK)
-    blocks = read_ahead(Blocks(pictures, numbers), workers=workers)
-    sums = ((PICTURES_A_BLOCK, block.sums) for block in blocks)
-    return _speed(itertools.accumulate(sums, lambda a, b: (b[0], statistics.added(a[1], b[1]))))
+    numbers = np.arange((WARM_UP + count) // PICTURES_PER_BLOCK) % (FILES // PICTURES_PER_BLOCK)
+    blocks = read_ahead(PictureSums(pictures, numbers), workers=workers)
+    sums = ((PICTURES_PER_BLOCK, block.sums) for block in blocks)
+    return _speed(itertools.accumulate(sums, lambda a, b: (b[0], added(a[1], b[1]))))
 
 
 def _speed(made: Iterable[tuple[int, object]]) -> float:
-    """Pictures a second, the first ``WARM_UP`` not counted, of (how many, what was made of them)."""
+    """Pictures per second after the first ``WARM_UP``; ``made`` yields (number of pictures, what was made of them)."""
     done, times = 0, []
     for some, _ in made:
         done += some

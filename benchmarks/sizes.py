@@ -1,9 +1,8 @@
-"""Value and gradient of the MSE at growing sizes, gray and colour: the sum that fits see against the plain dense sum.
+"""Value and gradient of the MSE at increasing sizes, gray and colour: the sum used by fits against the dense sum.
 
-Input: an ORL face enlarged, with a fine texture, and m components on an even grid.
-Up to 256 both are checked to have the same value and gradient to 1e-3 of its largest entry; at 512 each is called once,
-by itself. Expected: gmjax no slower anywhere; the dense sum is left out where its arrays of m x pixels do not fit into
-memory.
+Input: an ORL face, enlarged and with a fine texture, and m components on an even grid. Up to 256 x 256, value and
+gradient are checked to agree to 1e-3 of the largest entry; at 512 x 512 each side is called only once. Expected: gmjax
+is nowhere slower. The dense sum is left out where its arrays of m x pixels do not fit in memory.
 """
 
 import os
@@ -14,11 +13,12 @@ import numpy as np
 
 from benchmarks import dense
 from benchmarks.faces import grid_model, large_picture
-from benchmarks.timing import alternately, table
+from benchmarks.timing import alternately
+from experiments.markdown import table
 from gmjax.gmface import on_axes, pixel_axes
 
 SIZES = ((120, 80), (256, 500), (512, 2000))
-# Of m x pixels float32, held by the dense sum and its derivative.
+# Arrays of m x pixels float32 that the dense sum and its derivative hold.
 _ARRAYS = 6
 
 
@@ -37,7 +37,7 @@ def run() -> str:
             ours, theirs = seconds["gmjax"], seconds.get("dense", float("nan"))
             kind = "colour" if color else "gray"
             rows.append((f"{side} x {side}", components, kind, 1e3 * ours, 1e3 * theirs, ours / theirs))
-    return table(("picture", "m", "", "gmjax, ms", "dense, ms", "ratio"), rows)
+    return table(("picture", "m", "channels", "gmjax, ms", "dense, ms", "ratio"), rows)
 
 
 def _as_fitted(params, shape):
@@ -45,7 +45,7 @@ def _as_fitted(params, shape):
 
 
 def _value_and_grad(render, params, image):
-    """A call of the compiled function."""
+    """A function without arguments that calls the compiled value and gradient."""
 
     def loss(params, image):
         return jnp.mean((render(params, image.shape[:2]) - image) ** 2)

@@ -1,9 +1,9 @@
-"""How near a fit comes against how long it takes, for every solver at several numbers of steps, and the paper's recipe.
+"""Error against time for every solver at several numbers of steps, and for the paper's recipe.
 
 Input: ORL faces 1, 151 and 301, aligned, 120 x 120, m = 80 from the published common face; or, with
-`make bench ONLY=solvers DATA=FOLDER`, the first pictures of a folder with their `eyes.csv`. Every setting fits every
-face, in turn; times are medians without compilation, MSE means over the faces. The picture is mse_against_time.png.
-Expected: every solver well below the paper's recipe at the same time.
+`make bench ONLY=solvers DATA=FOLDER`, the first pictures of a folder with `eyes.csv`. Every setting fits every face, in
+turn; times are medians without compilation, MSE is the mean over the faces.
+Expected: the error of every solver is well below that of the paper's recipe in the same time.
 """
 
 import time
@@ -14,11 +14,11 @@ import matplotlib
 import numpy as np
 
 import gmjax
-from benchmarks.timing import table
+from experiments.markdown import table
 from gmjax.data import load_folder, orl_faces
 from gmjax.solvers.config import SOLVERS
 
-PICTURE = Path(__file__).with_name("mse_against_time.png")
+FIGURE = Path(__file__).with_name("mse_against_time.png")
 STEPS = {"adam": (100, 250, 500, 1000, 2000), "lm": (16, 32, 64, 128, 176, 352)}
 FACES = 3
 
@@ -34,13 +34,13 @@ def run(data: Path | None = None) -> str:
         jax.block_until_ready(gmjax.fit(images[0], start, config=config))
     for image in images:
         for setting, config in settings.items():
-            begun = time.perf_counter()
+            began = time.perf_counter()
             errors[setting].append(float(gmjax.fit(image, start, config=config).info.mse))
-            seconds[setting].append(time.perf_counter() - begun)
+            seconds[setting].append(time.perf_counter() - began)
     found = {s: (float(np.median(seconds[s])), float(np.mean(errors[s]))) for s in settings}
     _draw(found)
     rows = [(*setting, *point) for setting, point in found.items()]
-    return table(("solver", "steps", "seconds a face", "mean MSE"), rows) + f"\n\n![MSE against time]({PICTURE.name})"
+    return table(("solver", "steps", "seconds per face", "mean MSE"), rows) + f"\n\n![MSE against time]({FIGURE.name})"
 
 
 def _draw(found) -> None:
@@ -53,8 +53,8 @@ def _draw(found) -> None:
         axes.loglog(*np.array([point[:2] for point in points]).T, "o-", label=name)
         for *point, steps in points:
             axes.annotate(str(steps), point, textcoords="offset points", xytext=(4, 4), fontsize=7)
-    axes.set(xlabel="seconds a face", ylabel="mean MSE")
+    axes.set(xlabel="seconds per face", ylabel="mean MSE")
     axes.grid(which="both", alpha=0.3)
     axes.legend()
-    figure.savefig(PICTURE, dpi=80)
+    figure.savefig(FIGURE, dpi=80)
     plt.close(figure)

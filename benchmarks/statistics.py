@@ -1,9 +1,9 @@
-"""Collections of any size: a step on 100 and on 100,000 pictures, and the pass that makes their statistics.
+"""Collections of any size: a step on 100 and on 100,000 pictures, and the pass that computes their statistics.
 
-Step: `gmjax.fit_common` from `ImageStatistics`, 120 x 120, m = 80; the pictures are ORL faces under ever other light,
-made as they are read, through `gmjax.parallel.image_statistics` (the set as an array would take 5.8 GB).
-Pass: the aligned ORL faces as PNG files of 120 x 120; `load_folder` and `image_statistics` against Pillow alone
-decoding the same files. Expected: steps within 5 % of each other; the pass at no less than half the speed of decoding.
+Step: `gmjax.fit_common` from `ImageStatistics`, 120 x 120, m = 80. The pictures are ORL faces with varying brightness,
+generated while `gmjax.parallel.image_statistics` reads them (as one array they would take 5.8 GB).
+Pass: the aligned ORL faces as PNG files of 120 x 120; `load_folder` and `image_statistics` against decoding the same
+files with Pillow. Expected: step times within 5 % of each other; the pass at least at half the speed of decoding.
 """
 
 import resource
@@ -17,7 +17,8 @@ import numpy as np
 from PIL import Image
 
 import gmjax
-from benchmarks.timing import against_first, alternately, table
+from benchmarks.timing import against_first, alternately
+from experiments.markdown import table
 from gmjax import parallel
 from gmjax.data import load_folder, orl_faces, write_picture
 
@@ -25,8 +26,8 @@ COUNTS = (100, 100_000)
 STEPS = 300
 
 
-class Lit:
-    """``count`` pictures, made when a slice of them is read."""
+class GeneratedPictures:
+    """``count`` pictures, generated when a slice of them is read."""
 
     def __init__(self, faces: np.ndarray, count: int):
         self.faces, self.count = faces, count
@@ -36,8 +37,8 @@ class Lit:
 
     def __getitem__(self, which: slice) -> np.ndarray:
         numbers = np.arange(*which.indices(self.count))
-        light = np.float32(0.5 + 0.5 * np.cos(numbers) ** 2)
-        return self.faces[numbers % len(self.faces)] * light[:, None, None]
+        brightness = np.float32(0.5 + 0.5 * np.cos(numbers) ** 2)
+        return self.faces[numbers % len(self.faces)] * brightness[:, None, None]
 
 
 def run() -> str:
@@ -48,15 +49,15 @@ def run() -> str:
 def _steps(faces) -> str:
     start, sides, lines = gmjax.published_common_face(), {}, []
     for count in COUNTS:
-        begun = time.perf_counter()
-        statistics = jax.block_until_ready(parallel.image_statistics(Lit(faces, count)))
-        lines.append(f"Statistics of {count} generated pictures: {time.perf_counter() - begun:.1f} s.")
+        began = time.perf_counter()
+        statistics = jax.block_until_ready(parallel.image_statistics(GeneratedPictures(faces, count)))
+        lines.append(f"Statistics of {count} generated pictures: {time.perf_counter() - began:.1f} s.")
         assert statistics.count == count
         config = gmjax.FitConfig(steps=STEPS)
         sides[f"{count} pictures"] = lambda s=statistics, c=config: gmjax.fit_common(s, start, config=c)
-    # Kilobytes on Linux, bytes on macOS.
+    # In kilobytes on Linux, in bytes on macOS.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
-    lines.append(f"Highest memory of the process while these were made: {peak:.1f} GiB.")
+    lines.append(f"Peak memory of the process up to here: {peak:.1f} GiB.")
     seconds = {name: s / STEPS for name, s in alternately(sides).items()}
     return "\n".join(lines) + "\n\n" + against_first("one step on", seconds)
 
@@ -77,4 +78,4 @@ def _pass(faces) -> str:
         seconds = alternately(sides, rounds=7)
     speeds = {name: len(faces) / s for name, s in seconds.items()}
     rows = [(name, speed, speed / speeds["decoding alone"]) for name, speed in speeds.items()]
-    return table(("pass", "pictures a second", "of decoding alone"), rows)
+    return table(("pass", "pictures/s", "relative to decoding alone"), rows)

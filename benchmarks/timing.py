@@ -1,20 +1,21 @@
-"""Two or more ways to do the same thing, timed in turn so that a busy machine is busy for all of them."""
+"""Times two or more ways to do the same thing in turn, so that other load on the machine affects all of them alike."""
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from statistics import median
 
 import jax
 
+from experiments.markdown import table
+
 PAUSE = 0.05
-"""Seconds between two sides: threads of the one before come to rest."""
+"""Seconds between two sides, in which the threads of the previous one become idle."""
 
 
 def alternately(
     sides: Mapping[str, Callable[[], object]], rounds: int = 15, *, warm_up: bool = True
 ) -> dict[str, float]:
-    """The median seconds of each side over ``rounds`` rounds; with ``warm_up`` each is called once before."""
+    """The median seconds of each side over ``rounds``; with ``warm_up``, each is called once before the first round."""
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for call in sides.values() if warm_up else ():
         seconds_of(call)
@@ -26,24 +27,12 @@ def alternately(
 
 
 def seconds_of(call: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+    began = time.perf_counter()
     jax.block_until_ready(call())
-    return time.perf_counter() - begun
+    return time.perf_counter() - began
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Markdown; floats to three digits."""
-    lines = [list(columns), ["---"] * len(columns), *([_text(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def against_first(what: str, seconds: Mapping[str, float], unit: float = 1e-3, name: str = "ms") -> str:
-    """A row a side, with its ratio to the first one; ``unit`` in seconds."""
+def against_first(what: str, seconds: Mapping[str, float]) -> str:
+    """A table of milliseconds with one row per side, and its ratio to the first side."""
     first = next(iter(seconds.values()))
-    return table((what, name, "times the first"), [(side, s / unit, s / first) for side, s in seconds.items()])
-
-
-def _text(cell: object) -> str:
-    if not isinstance(cell, float):
-        return str(cell)
-    return "-" if math.isnan(cell) else f"{cell:.3g}" if abs(cell) < 1000 else f"{cell:.0f}"
+    return table((what, "ms", "relative to the first"), [(side, 1e3 * s, s / first) for side, s in seconds.items()])

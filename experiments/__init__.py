@@ -1,1 +1,4 @@
-"""The paper reproduced, and what goes past it: one script a table or figure. ``make experiments`` runs them all."""
+"""Reproduces the tables and figures of the paper and adds controls: one script per table or figure.
+
+``make experiments`` runs all of them.
+"""

@@ -1,8 +1,9 @@
-"""Runs the experiments, each in a process of its own, and writes RESULTS.md with its pictures.
+"""Runs the experiments, and writes RESULTS.md with its figures.
 
-What was computed before with the same code, data and options is used again, and a run that was interrupted goes on.
-RESULTS.md is written where all experiments have run; those named alone leave theirs in runs/experiments/NAME.
-With --distributed all of them run in this one process, which joins the others of the run once.
+Results computed earlier from the same code, data and options are reused, and an interrupted run resumes. RESULTS.md is
+written after a run of all experiments; experiments selected by name only write their sections to
+runs/experiments/NAME. Each experiment runs in a process of its own, but with --distributed all of them run in this
+process, which joins the other processes of the run once.
 """
 
 import dataclasses
@@ -16,9 +17,9 @@ from typing import Literal
 
 import tyro
 
-from benchmarks.machine import machine
 from experiments import script
-from experiments.collection import Options, changed
+from experiments.collection import Options, arguments
+from experiments.machine import machine
 from experiments.report import RECORD, SECTION
 from gmjax.parallel import processes
 
@@ -33,79 +34,84 @@ NAMES = (
     "controls",
     "sensitivity",
 )
-PLACE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 
 
 @dataclasses.dataclass(frozen=True)
-class Everything(Options):
+class AllOptions(Options):
     names: tyro.conf.Positional[tuple[Literal[NAMES], ...]] = ()  # type: ignore[valid-type]
-    """Only these experiments; none named: all."""
+    """The experiments to run; without names, all."""
 
     full: bool = False
-    """The paper's size in place of one that suits two cores."""
+    """The paper's size instead of one that suits two cores."""
 
-    out: Path = PLACE
-    """Where RESULTS.md and its pictures are written."""
+    out: Path = FOLDER
+    """Where RESULTS.md and its figures are written."""
 
 
 def main() -> None:
-    everything = tyro.cli(Everything, description=__doc__, prog="experiments", config=(tyro.conf.FlagCreatePairsOff,))
-    script.refuse_what_cannot_be(everything)
-    arguments = [*(["--full"] if everything.full else []), *changed(everything, Options())]
-    if everything.distributed:
-        together(everything, arguments)
+    options = tyro.cli(AllOptions, description=__doc__, prog="experiments", config=(tyro.conf.FlagCreatePairsOff,))
+    script.check(options)
+    common = [*(["--full"] if options.full else []), *arguments(options, Options())]
+    if options.distribution.distributed:
+        run_in_this_process(options, common)
         return
-    for name in everything.names or NAMES:
+    for name in options.names or NAMES:
         print(f"== {name}", flush=True)
         try:
-            failed = subprocess.run([sys.executable, "-m", f"experiments.{name}", *arguments]).returncode
+            failed = subprocess.run([sys.executable, "-m", f"experiments.{name}", *common]).returncode
         except KeyboardInterrupt:
             failed = 1
         if failed:
-            sys.exit(f"{name} has not ended. What was computed is kept; the same command goes on from there.")
-    if not everything.names:
-        write(everything)
+            sys.exit(f"{name} did not finish. Run the same command again to resume from the results computed so far.")
+    if not options.names:
+        write_results(options)
 
 
-def together(everything: Everything, arguments: list[str]) -> None:
-    configs = {name: script.asked_for(name, arguments) for name in everything.names or NAMES}
-    with script.joined(everything, "experiments"):
+def run_in_this_process(options: AllOptions, common: list[str]) -> None:
+    configs = {name: script.parse(name, common) for name in options.names or NAMES}
+    with script.started(options, "experiments"):
         for name, config in configs.items():
             if processes.is_first():
                 print(f"== {name}", flush=True)
-            script.carry_out(config, name)
-        if not everything.names and processes.is_first():
-            write(everything)
+            script.run(name, config)
+        if not options.names and processes.is_first():
+            write_results(options)
 
 
-def write(everything: Everything) -> None:
-    """RESULTS.md from the sections that lie in the runs' folder, and their pictures."""
-    records = {name: json.loads((everything.runs / name / RECORD).read_text(encoding="utf-8")) for name in NAMES}
+def write_results(options: AllOptions) -> None:
+    """Writes RESULTS.md and its figures from the sections in ``--runs``."""
+    records = {name: json.loads((options.runs / name / RECORD).read_text(encoding="utf-8")) for name in NAMES}
     sections = [
-        f"## {record['title']}\n\n{record['how']}\n\n{(everything.runs / name / SECTION).read_text(encoding='utf-8')}"
+        f"## {record['title']}\n\n{record['origin']}\n\n{(options.runs / name / SECTION).read_text(encoding='utf-8')}"
         for name, record in records.items()
     ]
-    place, results = everything.out / "RESULTS.md", everything.out / "results"
-    if place.exists():
-        for old in re.findall(r"\(results/([\w.]+)\)", place.read_text(encoding="utf-8")):
+    path, results = options.out / "RESULTS.md", options.out / "results"
+    if path.exists():
+        for old in re.findall(r"\(results/([\w.]+)\)", path.read_text(encoding="utf-8")):
             (results / old).unlink(missing_ok=True)
     for name in NAMES:
-        shutil.copytree(everything.runs / name / "results", results, dirs_exist_ok=True)
-    options = changed(everything, Options(), names_only=True)
-    command = " ".join(["python -m experiments", *(["--full"] if everything.full else []), *options])
-    head = f"# Results\n\nWritten by `make experiments` (`{command}`), never by hand. {machine()}.\n"
+        shutil.copytree(options.runs / name / "results", results, dirs_exist_ok=True)
+    given = arguments(options, Options(), for_report=True)
+    command = " ".join(["python -m experiments", *(["--full"] if options.full else []), *given])
+    head = (
+        f"# Results\n\nGenerated by `make experiments` (`{command}`); do not edit. {machine()}.\n\n"
+        "MSE: mean squared error; PAE: largest absolute error; m: number of components; lambda: weight of the PAE in "
+        "the loss; lm: gmjax's Levenberg-Marquardt solver.\n"
+    )
     comparisons = {record["title"]: record["comparisons"] for record in records.values()}
-    place.write_text("\n".join([head, summary(comparisons), *sections]), encoding="utf-8")
-    print(f"{place} is written.")
+    path.write_text("\n".join([head, summary(comparisons), *sections]), encoding="utf-8")
+    print(f"Wrote {path}.")
 
 
-def summary(records: dict[str, list[dict]]) -> str:
-    every = [comparison for comparisons in records.values() for comparison in comparisons]
-    lines = [f"{sum(c['agrees'] for c in every)} of {len(every)} comparisons come out as expected. These do not:", ""]
-    for title, comparisons in records.items():
+def summary(comparisons: dict[str, list[dict]]) -> str:
+    """How many ``comparisons``, by the titles of their sections, agree; and a list of those that do not."""
+    agrees = [comparison["agrees"] for found in comparisons.values() for comparison in found]
+    lines = [f"{sum(agrees)} of {len(agrees)} comparisons agree with what was expected. These do not:", ""]
+    for title, found in comparisons.items():
         lines += [
-            f"- {title.split(':')[0]}: {c['claim']}: expected {c['expected']}, here {c['here']}; {c['why']}."
-            for c in comparisons
+            f"- {title.split(':')[0]}: {c['claim']}: expected {c['expected']}, measured {c['measured']}; {c['why']}."
+            for c in found
             if not c["agrees"]
         ]
     return "\n".join(lines) + "\n"

@@ -1,6 +1,6 @@
-"""Fig. 8: the common face beside the average face of the same photographs, and the error between the two.
+"""Fig. 8: the common face next to the average face of the same photographs, and the error between the two.
 
-From the published common face, m = 80, by gmjax's default (Adam on MSE + 1e-4 PAE) and its best solver.
+Both gmjax's default solver (Adam on MSE + 1e-4 PAE) and lm start from the published common face, m = 80.
 
 Command:   python -m experiments.average_face [--also FOLDER]
 Cost:      half a minute on 2 cores
@@ -13,13 +13,13 @@ import numpy as np
 
 import gmjax
 from experiments import collection, script
-from experiments.kept import Kept
+from experiments.cache import Cache
 from experiments.models import common_face
 from experiments.report import Report
 from gmjax import plotting
 
 PAPER = 2.86e-5
-WAYS = {"adam": "Adam", "lm": "lm"}
+SOLVERS = {"adam": "Adam", "lm": "lm"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,39 +28,40 @@ class Config(collection.Options):
     """Number of components m."""
 
     steps: int | None = None
-    """Steps of the solver; None takes its own number."""
+    """Steps of the solver; None: its default."""
 
 
 FULL = Config()
 
 
-def run(config: Config, kept: Kept) -> Report:
+def run(config: Config, cached: Cache) -> Report:
     report = Report("Fig. 8: the common face and the average face")
-    report.say(
-        f"m = {config.components}, from {'the published common face' if config.components == 80 else 'a grid'}. The "
-        "halves are every other face: with fewer faces the average is less smooth, and a common face less near to it."
+    report.text(
+        f"m = {config.components}, starting from "
+        f"{'the published common face' if config.components == 80 else 'a grid'}. Each half contains every other face: "
+        "the average of fewer faces is less smooth, so its common face has a larger error."
     )
     rows = []
     for name, faces in collection.collections(config).items():
         parts = {name: faces.images}
         if len(faces) > 1:
-            parts |= {f"{name}, one half": faces.images[::2], f"{name}, the other": faces.images[1::2]}
+            parts |= {f"{name}, one half": faces.images[::2], f"{name}, the other half": faces.images[1::2]}
         for part, images in parts.items():
             average = np.mean(images, axis=0, dtype=np.float64).astype(images.dtype)
-            found = {way: kept(common_face, images, way, config.components, config.steps).params for way in WAYS}
-            errors = {way: float(gmjax.mse(gmjax.render(face, average.shape), average)) for way, face in found.items()}
-            rows.append((part, len(images), *(f"{errors[way]:.2e}" for way in WAYS)))
+            found = {s: cached(common_face, images, s, config.components, config.steps).params for s in SOLVERS}
+            errors = {s: float(gmjax.mse(gmjax.render(face, average.shape), average)) for s, face in found.items()}
+            rows.append((part, len(images), *(f"{error:.2e}" for error in errors.values())))
             if part == collection.name_of(config):
                 figure = plotting.common_figure(found["lm"], average)
             if part == name:
                 report.compare(
                     f"MSE between common and average face, {name}",
-                    f"{PAPER} (the paper's faces)",
+                    f"at most {PAPER} (the paper's faces)",
                     f"{errors['lm']:.2e}",
                     errors["lm"] <= PAPER,
-                    f"{len(images)} faces give a less smooth average than the paper's 1870",
+                    f"the average of {len(images)} faces is less smooth than that of the paper's 1870",
                 )
-    report.table(("faces", "number", *(f"MSE, {way}" for way in WAYS.values())), rows)
+    report.table(("collection", "faces", *(f"MSE, {label}" for label in SOLVERS.values())), rows)
     report.figure("fig8", figure, f"Fig. 8: common face and average face, {collection.name_of(config)}")
     return report
 

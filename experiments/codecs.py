@@ -1,7 +1,10 @@
-"""Other ways to write a picture down with few numbers, or few bytes: the controls that GmFace is measured against."""
+"""Other ways to store a picture in few numbers or few bytes: the controls for GmFace.
+
+The codes of numbers are functions of a picture (H, W) and a count of numbers, and return the picture decoded from them.
+"""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from PIL import Image
@@ -9,7 +12,7 @@ from scipy.fft import dctn, idctn
 
 
 def zigzag_dct(image: np.ndarray, numbers: int) -> np.ndarray:
-    """From the first ``numbers`` coefficients of the picture's DCT, lowest frequencies first."""
+    """Keeps the first ``numbers`` coefficients of the DCT, lowest frequencies first."""
     row, column = np.indices(image.shape)
     diagonal = row + column
     order = np.lexsort((np.where(diagonal % 2, row, column).ravel(), diagonal.ravel()))
@@ -17,12 +20,12 @@ def zigzag_dct(image: np.ndarray, numbers: int) -> np.ndarray:
 
 
 def best_dct(image: np.ndarray, numbers: int) -> np.ndarray:
-    """From the ``numbers`` largest coefficients; which these are costs nothing here."""
+    """Keeps the ``numbers`` largest coefficients of the DCT; their positions are not counted."""
     return _from_coefficients(image, np.argsort(-np.abs(dctn(image, norm="ortho")).ravel())[:numbers])
 
 
 def counted_dct(image: np.ndarray, numbers: int) -> np.ndarray:
-    """The same with each position counted as a number too: half as many coefficients."""
+    """Keeps the largest coefficients of the DCT; the position of each counts as one of the ``numbers``."""
     return best_dct(image, numbers // 2)
 
 
@@ -33,33 +36,43 @@ def _from_coefficients(image: np.ndarray, which: np.ndarray) -> np.ndarray:
     return idctn(few.reshape(image.shape), norm="ortho")
 
 
-class PrincipalComponents:
-    """Eigenfaces of pictures ``(K, H, W)`` and of their mirror images; what a reader must have besides the numbers."""
+def eigenfaces(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean (H, W) and the principal components (r, H W) of ``pictures`` (K, H, W) with their mirror images.
 
-    def __init__(self, pictures: np.ndarray):
-        pictures = np.concatenate([pictures, pictures[..., ::-1]])
-        self.mean = pictures.mean(axis=0)
-        centred = (pictures - self.mean).reshape(len(pictures), -1)
-        values, vectors = np.linalg.eigh(centred @ centred.T)
-        kept = values > 1e-6 * values[-1]
-        self.basis = ((vectors[:, kept] / np.sqrt(values[kept])).T @ centred)[::-1]
-
-    def __call__(self, image: np.ndarray, numbers: int) -> np.ndarray:
-        """From the first ``numbers`` coordinates, or as many as there are."""
-        basis = self.basis[:numbers]
-        return self.mean + ((basis @ (image - self.mean).ravel()) @ basis).reshape(image.shape)
+    The components are orthonormal, and ordered from the largest variance to the smallest.
+    """
+    pictures = np.concatenate([pictures, pictures[..., ::-1]])
+    mean = pictures.mean(axis=0)
+    centred = (pictures - mean).reshape(len(pictures), -1)
+    values, vectors = np.linalg.eigh(centred @ centred.T)
+    nonzero = values > 1e-6 * values[-1]
+    return mean, ((vectors[:, nonzero] / np.sqrt(values[nonzero])).T @ centred)[::-1]
 
 
-def smallest_error(image: np.ndarray, kind: str, most_bytes: Iterable[int]) -> list[float]:
-    """Of each number of bytes, the MSE of the best JPEG or WebP file of at most that size; NaN if there is none."""
+def eigenface_code(pictures: np.ndarray) -> Callable[[np.ndarray, int], np.ndarray]:
+    """The code by coordinates along the eigenfaces of ``pictures``; all of them if there are fewer than the numbers."""
+    mean, basis = eigenfaces(pictures)
+
+    def code(image: np.ndarray, numbers: int) -> np.ndarray:
+        first = basis[:numbers]
+        return mean + ((first @ (image - mean).ravel()) @ first).reshape(image.shape)
+
+    return code
+
+
+def smallest_errors(image: np.ndarray, kind: str, sizes: Iterable[int]) -> list[float]:
+    """For each of ``sizes`` in bytes, the MSE of the best file that is no larger; NaN if there is none.
+
+    kind: "JPEG" or "WebP".
+    """
     gray = Image.fromarray(np.uint8(np.round(255 * np.clip(image, 0, 1))))
     options = {"JPEG": {"optimize": True}, "WebP": {"method": 6}}[kind]
-    sizes, errors = [], []
+    lengths, errors = [], []
     for quality in range(1, 96):
         stream = io.BytesIO()
         gray.save(stream, kind, quality=quality, **options)
         decoded = np.asarray(Image.open(stream).convert("L"), np.float32) / 255
-        sizes.append(stream.tell())
+        lengths.append(stream.tell())
         errors.append(float(np.mean((decoded - image) ** 2)))
-    sizes, errors = np.array(sizes), np.array(errors)
-    return [errors[sizes <= most].min(initial=np.inf) if (sizes <= most).any() else np.nan for most in most_bytes]
+    lengths, errors = np.array(lengths), np.array(errors)
+    return [errors[lengths <= size].min() if (lengths <= size).any() else np.nan for size in sizes]

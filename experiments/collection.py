@@ -1,4 +1,4 @@
-"""Which faces an experiment is run on, and the options that all experiments share."""
+"""The options that all experiments share, and the faces they run on."""
 
 import dataclasses
 import re
@@ -8,61 +8,52 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from gmjax.commands.shared import progress
 from tyro.conf import arg
 
+from experiments.progress import progress
+from gmjax.commands.options import DistributedOptions
 from gmjax.data import Faces, caspeal_faces, load_folder, orl_faces
-from gmjax.parallel import processes, watch
+from gmjax.errors import ArgumentError
+from gmjax.parallel import processes
 
-# What does not change the results.
-FREE = frozenset({"runs", "distributed", "coordinator", "processes", "process"})
+# Options that do not change the results.
+NEUTRAL = frozenset({"runs", "distribution"})
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Of every experiment; each adds its own."""
+    """The options of every experiment."""
 
     data: str = "orl"
-    """orl, caspeal (with --root), or a folder of photographs, as gmjax common-model takes it; each folder in it is one
-    person, else each file."""
+    """orl, caspeal (with --root), or a folder of photographs as for gmjax common-model. Each subfolder is one person;
+    a file outside of subfolders is a person of its own."""
 
     root: Path | None = None
-    """With --data caspeal: the folder of CAS-PEAL-R1 that holds FRONTAL and POSE."""
+    """With --data caspeal: the CAS-PEAL-R1 folder that contains FRONTAL and POSE."""
 
     also: Path | None = None
-    """Another folder of photographs, measured beside the first one where collections are compared."""
+    """A second folder of photographs, for the experiments that compare collections."""
 
     aligned: bool = False
-    """The folders' photographs are in the paper's crop already."""
+    """The photographs of both folders already have the paper's crop."""
 
     size: int = 120
-    """Side of the aligned faces in pixels."""
+    """Side length of the aligned faces in pixels."""
 
     seed: int = 0
-    """Of everything that is drawn at random."""
+    """Seed for everything random."""
 
     runs: Path = Path("runs/experiments")
-    """Where results are kept, to be used again and gone on from; with --distributed all processes share it."""
+    """Folder for cached results and sections. The processes of a distributed run must share it."""
 
-    distributed: bool = False
-    """One of several processes that share the work, each started with the same command. On Cloud TPU, Slurm, Open MPI
-    and Kubernetes they find each other; elsewhere say --coordinator, --processes and --process."""
-
-    coordinator: Annotated[str | None, arg(metavar="HOST:PORT", help_behavior_hint="")] = None
-    """With --distributed: where process 0 listens."""
-
-    processes: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
-    """With --distributed: how many there are."""
-
-    process: Annotated[int | None, arg(metavar="I", help_behavior_hint="")] = None
-    """With --distributed: which this one is, from 0."""
+    distribution: Annotated[DistributedOptions, arg(name="")] = DistributedOptions()
 
 
 def main_faces(options: Options) -> Faces:
-    """The collection of ``--data``."""
+    """The collection ``--data``."""
     if options.data == "caspeal":
         if options.root is None:
-            raise SystemExit("--data caspeal needs --root, the folder that holds FRONTAL and POSE")
+            raise ArgumentError("root", "is needed with --data caspeal: the folder that contains FRONTAL and POSE")
         return _read(options.root, partial(caspeal_faces, size=options.size))
     if options.data == "orl":
         return orl_faces(size=options.size)
@@ -70,43 +61,50 @@ def main_faces(options: Options) -> Faces:
 
 
 def collections(options: Options) -> dict[str, Faces]:
-    """The collection of ``--data`` and, where it is given, that of ``--also``, by their names."""
+    """The collections ``--data`` and, if given, ``--also``, by name."""
     found = {name_of(options): main_faces(options)}
     if options.also is not None:
         name = options.also.resolve().name
         if name in found:
-            raise SystemExit(f"--data and --also are both called {name}: rename one of the folders")
+            raise ArgumentError("also", f"has the same name as --data, {name}: rename one of the folders")
         found[name] = _read(options.also, _folder_reader(options))
     return found
 
 
 def name_of(options: Options) -> str:
+    """The name of the collection ``--data``."""
     return {"orl": "ORL", "caspeal": "CAS-PEAL-R1"}.get(options.data, Path(options.data).resolve().name)
 
 
-def changed(options: Options, default: Options, *, names_only: bool = False) -> list[str]:
-    """What differs from ``default``, as arguments; ``names_only``: of a path its last part, and without ``FREE``."""
-    arguments: list[str] = []
+def arguments(options: Options, default: Options, *, for_report: bool = False) -> list[str]:
+    """The command-line arguments that turn ``default`` into ``options``.
+
+    ``for_report`` shortens paths to their last part, and leaves out options that do not change the results.
+    """
+    found: list[str] = []
     for field in dataclasses.fields(default):
-        value = getattr(options, field.name)
-        if value == getattr(default, field.name) or (names_only and field.name in FREE):
+        value, default_value = getattr(options, field.name), getattr(default, field.name)
+        if value == default_value or (for_report and field.name in NEUTRAL):
             continue
-        if names_only and field.name in ("data", "root", "also"):
+        if dataclasses.is_dataclass(value):
+            found += arguments(value, default_value)
+            continue
+        if for_report and field.name in ("data", "root", "also"):
             value = name_of(options) if field.name == "data" else value.resolve().name
         values = value if isinstance(value, tuple) else () if value is True else (value,)
-        arguments += [f"--{field.name.replace('_', '-')}", *map(str, values)]
-    return arguments
+        found += [f"--{field.name.replace('_', '-')}", *map(str, values)]
+    return found
 
 
 def person_of(name: str) -> str:
-    """Whose picture ``name`` is: one folder a person (ORL), ``MY_000001_...`` (CAS-PEAL-R1), or one file a person."""
+    """The person on picture ``name``: its folder (ORL), its prefix ``MY_000001`` (CAS-PEAL-R1), or the file itself."""
     folder, _, file = name.rpartition("/")
     caspeal = re.match(r"[MF][YMO]_\d{6}(?=_)", file)
     return folder or (caspeal[0] if caspeal else file)
 
 
-def one_a_person(faces: Faces, most: int | None = None) -> Faces:
-    """The first picture of each person; of more than ``most`` people, so many that are evenly spread."""
+def one_per_person(faces: Faces, most: int | None = None) -> Faces:
+    """The first picture of each person; if there are more than ``most`` people, of ``most`` evenly spaced ones."""
     numbers: dict[str, int] = {}
     for number, name in enumerate(faces.names):
         numbers.setdefault(person_of(name), number)
@@ -121,15 +119,13 @@ def _folder_reader(options: Options) -> Callable[..., Faces]:
 
 
 def _read(folder: Path, reader: Callable[..., Faces]) -> Faces:
-    with progress(f"reading {folder.name}", "face") as bar:
+    with progress(label=f"reading {folder.name}", unit="face") as bar:
 
         def report(done: int, total: int) -> None:
-            watch.progress()
-            if processes.is_first():
-                bar.total = total
-                bar.update(done - bar.n)
+            bar.total = total
+            bar.update(done - bar.n)
 
         faces = reader(folder, report=report)
     for name, reason in faces.skipped if processes.is_first() else ():
-        print(f"left out: {name}: {reason}")
+        print(f"skipped {name}: {reason}")
     return faces

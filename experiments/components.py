@@ -1,13 +1,13 @@
-"""Fig. 9: the common face with only k of its components, and a better choice of which.
+"""Fig. 9: the common face from k of its components only, and a better order to choose them in.
 
-k = 2, 5, 20, 40, 60, 80 components of largest |weight|, as in the paper: what they draw, where their centres are, and
-their surface (1 - f). Beside it the components by how much the error grows when one is left out and the weights of
+The k = 2, 5, 20, 40, 60, 80 components of largest |weight|, as in the paper: the picture, the centres, and the surface
+(1 - f). For comparison, the order by error: by how much the error grows when a component is removed and the weights of
 the others are solved for again (gmjax.analysis).
 
 Command:   python -m experiments.components
 Cost:      seconds
-Expected:  the largest weights alone are dark and no face before some 20 to 40 are there; solved for again they come
-           several times as near, and in the better order twice as near as that
+Expected:  the components of largest weight give a dark picture, and no face below 20 to 40 of them; solving for the
+           weights again divides the error by several, and the order by error by a further 2
 """
 
 import dataclasses
@@ -17,69 +17,72 @@ from matplotlib.figure import Figure
 
 import gmjax
 from experiments import collection, script
+from experiments.cache import Cache
 from experiments.figures import plain_axes
-from experiments.kept import Kept
 from experiments.models import common_face
 from experiments.report import Report
 from gmjax import analysis, plotting
+from gmjax.errors import ArgumentError
 from gmjax.solvers import starts
 
-AS_THEY_ARE, SOLVED, BETTER = "largest weights, as they are", "largest weights, solved again", "by error, solved again"
+UNCHANGED, BY_WEIGHT, BY_ERROR = "by weight, weights unchanged", "by weight, weights solved", "by error, weights solved"
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(collection.Options):
     counts: tuple[int, ...] = (2, 5, 20, 40, 60, 80)
-    """How many components k are drawn."""
+    """The numbers of components k to draw."""
 
     steps: int | None = None
-    """Steps of the solver; None takes its own number."""
+    """Steps of the solver; None: its default."""
 
 
 FULL = Config()
 
 
-def run(config: Config, kept: Kept) -> Report:
+def run(config: Config, cached: Cache) -> Report:
     if not 1 <= min(config.counts) <= max(config.counts) <= 80:
-        raise SystemExit("--counts must be from 1 to 80, the components of the common face")
+        raise ArgumentError("counts", "must be from 1 to 80, the number of components of the common face")
     report = Report("Fig. 9: the face from k of its components")
     images = collection.main_faces(config).images
-    face = kept(common_face, images, "lm", 80, config.steps).params
+    face = cached(common_face, images, "lm", 80, config.steps).params
     whole = np.asarray(gmjax.render(face, images.shape[1:]))
     errors_at = sorted({*config.counts, *range(10, 80, 10)})
-    models = {way: nested(face, whole, way, errors_at) for way in (AS_THEY_ARE, SOLVED, BETTER)}
+    models = {method: first_components(face, whole, method, errors_at) for method in (UNCHANGED, BY_WEIGHT, BY_ERROR)}
     errors = {
-        way: {k: float(gmjax.mse(gmjax.render(model, whole.shape), whole)) for k, model in found.items()}
-        for way, found in models.items()
+        method: {k: float(gmjax.mse(gmjax.render(model, whole.shape), whole)) for k, model in found.items()}
+        for method, found in models.items()
     }
-    report.say(
-        f"The common face of {collection.name_of(config)}, m = 80. The MSE of k components to all 80; ordered by "
-        "error, they are left out one by one, each time the one that is missed least."
+    report.text(
+        f"The common face of {collection.name_of(config)}, m = 80: MSE between its first k components and all 80. For "
+        "the order by error, components are removed one at a time, always the one whose removal increases the error "
+        "least."
     )
     fewer = [k for k in errors_at if k < 80]
-    report.table(("k", *errors), [(k, *(f"{errors[way][k]:.2e}" for way in errors)) for k in fewer])
+    report.table(("k", *errors), [(k, *(f"{found[k]:.2e}" for found in errors.values())) for k in fewer])
     report.figure(
         "fig9",
         draw(config, models, whole.shape),
-        "Fig. 9: k components of largest |w| (red: w > 0, blue: w < 0); below, the better order, solved again",
+        "Fig. 9: the k components of largest |w| (centres red: w > 0, blue: w < 0); bottom: ordered by error, weights "
+        "solved",
     )
-    report.figure("fig9_errors", draw_errors(errors, fewer), "The error by the number of components")
-    ratio = float(np.median([errors[SOLVED][k] / errors[BETTER][k] for k in fewer]))
+    report.figure("fig9_errors", draw_errors(errors, fewer), "The error against the number of components")
+    ratio = float(np.median([errors[BY_WEIGHT][k] / errors[BY_ERROR][k] for k in fewer]))
     report.compare(
-        "with the same k, the order by error is nearer than that by weight, weights solved in both",
-        "nearer",
-        f"{ratio:.2g} times (median over k)",
+        "MSE of the order by weight over that of the order by error, weights solved in both (median over k)",
+        "above 1",
+        f"{ratio:.2g}",
         ratio > 1,
         "see the table",
     )
     return report
 
 
-def nested(face: gmjax.GmFace, whole, way: str, counts) -> dict[int, gmjax.GmFace]:
-    """The first components of an order, for each number of them."""
-    order = analysis.order_by_error(face, whole.shape) if way == BETTER else analysis.order_by_weight(face)
+def first_components(face: gmjax.GmFace, whole, method: str, counts) -> dict[int, gmjax.GmFace]:
+    """For each k in ``counts``, the model of the first k components in the order of ``method``."""
+    order = analysis.order_by_error(face, whole.shape) if method == BY_ERROR else analysis.order_by_weight(face)
     parts = {k: analysis.take(face, order[:k]) for k in counts}
-    if way == AS_THEY_ARE:
+    if method == UNCHANGED:
         return parts
     return {k: starts.solve_weights(part.means, part.precision_chol, whole) for k, part in parts.items()}
 
@@ -90,11 +93,11 @@ def draw(config: Config, models, shape) -> Figure:
     rows = ("largest |w|", "centres", "1 - f", "by error", "centres")
     for row, name in enumerate(rows):
         for column, k in enumerate(counts):
-            model = models[AS_THEY_ARE if row < 3 else BETTER][k]
+            model = models[UNCHANGED if row < 3 else BY_ERROR][k]
             drawn = gmjax.render(model, shape)
             surface = name == "1 - f"
-            place = len(rows), len(counts), row * len(counts) + column + 1
-            axes = figure.add_subplot(*place, projection="3d" if surface else None)
+            position = len(rows), len(counts), row * len(counts) + column + 1
+            axes = figure.add_subplot(*position, projection="3d" if surface else None)
             if surface:
                 plotting.draw_surface(axes, np.clip(drawn, -0.2, 1.2))
                 axes.set(xticks=[], yticks=[], zticks=[])
@@ -120,8 +123,8 @@ def draw_centres(axes, model: gmjax.GmFace, shape) -> None:
 def draw_errors(errors, fewer) -> Figure:
     figure = Figure(figsize=(5.5, 3.2), layout="constrained")
     axes = plain_axes(figure, xlabel="components k", ylabel="MSE to all 80", yscale="log")
-    for way, found in errors.items():
-        axes.plot(fewer, [found[k] for k in fewer], ".-", label=way)
+    for method, found in errors.items():
+        axes.plot(fewer, [found[k] for k in fewer], ".-", label=method)
     axes.legend(frameon=False)
     return figure
 

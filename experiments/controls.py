@@ -1,13 +1,13 @@
 """GmFace against other codes of the same size: DCT, eigenfaces, the paper's recipe, PyTorch, JPEG and WebP.
 
-The first picture of each of 20 people (--full: of everyone) at 120, 240, 480 and 960 numbers: m = 20 to 160, from the
-common face of the collection. Eigenfaces are those of all other people in all collections. By bytes: the numbers in
-float16 against the best JPEG and WebP file that is no larger. PyTorch, where it is installed (extra bench), fits a few
-faces with the paper's recipe.
+The first picture of each of 20 people (--full: of everyone) in 120, 240, 480 and 960 numbers: m = 20 to 160 components,
+fitted from the common face of the collection. The eigenfaces are those of all other people in all collections. By
+file size: the parameters in float16 against the best JPEG and WebP file that is no larger. PyTorch, if it is installed
+(extra bench), fits a few faces with the paper's recipe.
 
 Command:   python -m experiments.controls [--also FOLDER]
 Cost:      3 minutes on 2 cores for each collection
-Expected:  on London faces at 480 numbers zigzag DCT about 1e-3, best DCT 5.0e-4 to 5.5e-4, lm below both
+Expected:  on the London faces with 480 numbers: zigzag DCT about 1e-3, best DCT 5.0e-4 to 5.5e-4, lm below both
 """
 
 import dataclasses
@@ -21,20 +21,22 @@ from matplotlib.figure import Figure
 
 import gmjax
 from experiments import codecs, collection, script
+from experiments.cache import Cache
 from experiments.figures import grid_of_pictures, plain_axes
-from experiments.following import following
-from experiments.kept import Kept
 from experiments.models import Fits, common_face, fits_from, one_of
+from experiments.progress import progress
 from experiments.report import Report
 from gmjax.data import Faces
+from gmjax.errors import GmjaxError
 
 LM, PAPER = "GmFace, lm", "GmFace, paper's recipe"
 ZIGZAG, BEST, COUNTED, PCA = "DCT, zigzag", "DCT, best", "DCT, best, positions counted", "eigenfaces"
 DCTS = {ZIGZAG: codecs.zigzag_dct, BEST: codecs.best_dct, COUNTED: codecs.counted_dct}
 CONTROLS = PAPER, ZIGZAG, BEST, COUNTED, PCA
-WHY_BEHIND = {BEST: "the positions of its coefficients are not counted", PCA: "their basis is not counted"}
+WHY_WORSE = {BEST: "the positions of its coefficients are not counted", PCA: "their basis is not counted"}
 FILES = "JPEG", "WebP"
-# Of the errors in the picture.
+PAPER_STEPS = 2000
+# The magnification of errors in the figure.
 GAIN = 4
 
 
@@ -44,163 +46,181 @@ class Config(collection.Options):
     """Numbers of components m, of 6 numbers each."""
 
     people: int | None = 20
-    """How many people of each collection; None takes everyone."""
+    """Number of people from each collection; None: all."""
 
     torch_faces: int = 3
-    """Faces that PyTorch fits too."""
+    """Number of faces to fit with PyTorch too."""
 
     steps: int | None = None
-    """Steps of each fit; None takes the recipe's own."""
+    """Steps of each fit; None: the default of its recipe."""
 
 
 FULL = Config(people=None, torch_faces=10)
 
 
-def run(config: Config, kept: Kept) -> Report:
+def run(config: Config, cached: Cache) -> Report:
     report = Report("Controls at the same number of parameters")
     config = dataclasses.replace(config, components=tuple(sorted(set(config.components))))
     everything = collection.collections(config)
-    if sum(len(collection.one_a_person(faces)) for faces in everything.values()) < 2:
-        raise SystemExit("the eigenfaces are those of other people: pictures of at least two are needed")
+    if sum(len(collection.one_per_person(faces)) for faces in everything.values()) < 2:
+        raise GmjaxError("the collections show one person only, and the eigenfaces need other people: add pictures")
     errors, numbers = {}, [6 * m for m in config.components]
     for name, whole in everything.items():
-        faces = collection.one_a_person(whole, config.people)
-        starts = [kept(common_face, whole.images, "lm", m, config.steps).params for m in config.components]
+        faces = collection.one_per_person(whole, config.people)
+        starts = [cached(common_face, whole.images, "lm", m, config.steps).params for m in config.components]
         fits = {
-            way: [kept(fits_from, faces.images, start, recipe_name, config.steps) for start in starts]
-            for way, recipe_name in ((LM, "lm"), (PAPER, "paper"))
+            code: [cached(fits_from, faces.images, start, recipe_name, config.steps) for start in starts]
+            for code, recipe_name in ((LM, "lm"), (PAPER, "paper"))
         }
-        found, pictures = kept(by_controls, faces, name, everything, numbers)
-        errors[name] = {way: np.stack([fit.mse for fit in fits[way]]) for way in fits} | found
-        tell_errors(report, name, faces, numbers, errors[name])
-        tell_bytes(report, kept, name, faces, fits[LM])
+        found, pictures = cached(errors_of_controls, faces, name, everything, numbers)
+        errors[name] = {code: np.stack([fit.mse for fit in fits[code]]) for code in fits} | found
+        add_errors(report, name, faces, numbers, errors[name])
+        add_file_sizes(report, cached, name, faces, fits[LM])
         if name == collection.name_of(config):
             example = draw_example(faces.images[0], fits, pictures, numbers)
-            place = len(starts) // 2
-            ours = fits[PAPER][place].mse[: config.torch_faces]
-            tell_torch(report, kept, faces.images[: config.torch_faces], starts[place], ours, config.steps)
+            middle = len(starts) // 2
+            ours = fits[PAPER][middle].mse[: config.torch_faces]
+            add_pytorch(report, cached, faces.images[: config.torch_faces], starts[middle], ours, config.steps)
     report.figure(
-        "rate_distortion", draw_curves(errors, numbers), "Rate and distortion: mean MSE by the numbers stored"
+        "rate_distortion",
+        draw_curves(errors, numbers),
+        "Rate-distortion curves: mean MSE against the count of stored numbers",
     )
     report.figure(
         "controls",
         example,
-        f"What each code misses of one face of {collection.name_of(config)}: its error, {GAIN} times, on middle gray",
+        f"The error of each code on one face of {collection.name_of(config)}, magnified {GAIN} times, on mid-gray",
     )
     return report
 
 
-def by_controls(faces: Faces, name: str, everything: dict[str, Faces], numbers: list[int]):
-    """Of each control the MSE (numbers, faces), and the pictures of the first face at each of ``numbers``."""
-    errors: dict[str, list] = {way: [] for way in (*DCTS, PCA)}
+def errors_of_controls(faces: Faces, name: str, everything: dict[str, Faces], numbers: list[int]):
+    """The MSE of each control (numbers, faces), and the first face decoded from each of ``numbers``."""
+    errors: dict[str, list] = {code: [] for code in (*DCTS, PCA)}
     first: dict[str, list] = {}
-    for image, file in zip(following(faces.images, "controls", "face"), faces.names, strict=True):
+    for image, file in zip(progress(faces.images, label="controls", unit="face"), faces.names, strict=True):
         others = [
             other
             for collection_name, whole in everything.items()
             for other, other_file in zip(whole.images, whole.names, strict=True)
             if collection_name != name or collection.person_of(other_file) != collection.person_of(file)
         ]
-        codes = DCTS | {PCA: codecs.PrincipalComponents(np.stack(others))}
-        for way, code in codes.items():
+        codes = DCTS | {PCA: codecs.eigenface_code(np.stack(others))}
+        for label, code in codes.items():
             pictures = [code(image, count) for count in numbers]
-            errors[way].append([np.mean((picture - image) ** 2) for picture in pictures])
-            first.setdefault(way, pictures)
-    return {way: np.array(rows).T for way, rows in errors.items()}, first
+            errors[label].append([np.mean((picture - image) ** 2) for picture in pictures])
+            first.setdefault(label, pictures)
+    return {label: np.array(rows).T for label, rows in errors.items()}, first
 
 
-def tell_errors(report: Report, name: str, faces: Faces, numbers: list[int], errors: dict[str, np.ndarray]) -> None:
-    report.say(
-        f"**{name}**, {len(faces)} people, mean MSE in 1e-4 by the numbers stored; in brackets, on how many of the "
-        "faces GmFace by lm is ahead. DCT, best: the largest coefficients, where it costs nothing to know which; "
-        "positions counted: half as many. The eigenfaces themselves are not counted, and where they are fewer than the "
-        "numbers, all are used."
+def add_errors(report: Report, name: str, faces: Faces, numbers: list[int], errors: dict[str, np.ndarray]) -> None:
+    report.text(
+        f"**{name}**, {len(faces)} people: mean MSE in units of 1e-4, by the count of stored numbers; in parentheses, "
+        "on how many of the faces GmFace (lm) is better. DCT, best: the largest coefficients, without storing their "
+        "positions; positions counted: half as many. The eigenfaces themselves are not counted, and where there are "
+        "fewer of them than numbers, all are used."
     )
     rows = []
-    for way in (LM, *CONTROLS):
-        ahead = np.sum(errors[LM] < errors[way], axis=1)
-        brackets = [f" ({count})" if way != LM else "" for count in ahead]
-        rows.append((way, *(f"{1e4 * e.mean():.2f}{b}" for e, b in zip(errors[way], brackets, strict=True))))
+    for code in (LM, *CONTROLS):
+        better = np.sum(errors[LM] < errors[code], axis=1)
+        parentheses = [f" ({count})" if code != LM else "" for count in better]
+        rows.append((code, *(f"{1e4 * e.mean():.2f}{p}" for e, p in zip(errors[code], parentheses, strict=True))))
     report.table(("code", *map(str, numbers)), rows)
-    for way in CONTROLS:
-        claim, why = f"{name}: mean MSE of lm below that of {way}", WHY_BEHIND.get(way, "see the table")
-        compare(report, claim, numbers, "numbers", errors[LM], errors[way], why)
+    for code in CONTROLS:
+        claim = f"{name}: mean MSE of lm below that of {code}, at {listed(numbers)} numbers"
+        compare(report, claim, numbers, errors[LM], errors[code], WHY_WORSE.get(code, "see the table"))
 
 
-def tell_bytes(report: Report, kept: Kept, name: str, faces: Faces, fits: list[Fits]) -> None:
+def add_file_sizes(report: Report, cached: Cache, name: str, faces: Faces, fits: list[Fits]) -> None:
     sizes = [fit.params.means.shape[1] * 6 * np.dtype(np.float16).itemsize for fit in fits]
     ours = np.array(
-        [[in_half_precision(one_of(fit.params, i), image) for i, image in enumerate(faces.images)] for fit in fits]
+        [[mse_in_half_precision(one_of(fit.params, i), image) for i, image in enumerate(faces.images)] for fit in fits]
     )
-    theirs = kept(by_files, faces.images, sizes)
+    theirs = cached(errors_of_files, faces.images, sizes)
     means = {"GmFace, lm, float16": ours.mean(axis=1)} | {kind: errors.mean(axis=1) for kind, errors in theirs.items()}
-    report.say(
-        f"{name}, by bytes: the parameters in float16, without any further coding, against the best file of at most "
-        "that size; a dash: some face has none so small. Mean MSE in 1e-4:"
+    report.text(
+        f"{name}, by file size: the parameters in float16 without further compression, against the best file of at "
+        "most that size. A dash: for some face no file is that small. Mean MSE in units of 1e-4:"
     )
     report.table(
         ("code", *(f"{size} bytes" for size in sizes)),
         [(code, *(float(1e4 * e) for e in row)) for code, row in means.items()],
     )
     for kind, errors in theirs.items():
-        why = "such a file has its numbers quantised and entropy coded, the parameters are stored as they are"
-        compare(report, f"{name}: mean MSE of lm below that of {kind}", sizes, "bytes", ours, errors, why)
+        claim = f"{name}: mean MSE of lm below that of {kind}, at {listed(sizes)} bytes"
+        why = "these files are quantised and entropy coded, the parameters are not"
+        compare(report, claim, sizes, ours, errors, why)
 
 
-def compare(report: Report, claim: str, sizes: list[int], unit: str, ours, theirs, why: str) -> None:
-    """``ours`` and ``theirs`` (sizes, faces): at which sizes the mean of ours is below."""
-    behind = [size for size, mine, other in zip(sizes, ours, theirs, strict=True) if mine.mean() >= other.mean()]
-    here = f"not at {', '.join(map(str, behind))}" if behind else "at each"
-    report.compare(f"{claim}, at {', '.join(map(str, sizes))} {unit}", "at each", here, not behind, why)
+def compare(report: Report, claim: str, sizes: list[int], ours, theirs, why: str) -> None:
+    """Claims that the mean of ``ours`` is below that of ``theirs``, both (sizes, faces), at all ``sizes``."""
+    worse = [size for size, mine, other in zip(sizes, ours, theirs, strict=True) if mine.mean() >= other.mean()]
+    measured = f"not at {listed(worse)}" if worse else "at all"
+    report.compare(claim, "at all", measured, not worse, why)
 
 
-def by_files(images, sizes: list[int]) -> dict[str, np.ndarray]:
-    """Of each kind of file the MSE (sizes, images) of the best one that is small enough."""
-    return {kind: np.array([codecs.smallest_error(image, kind, sizes) for image in images]).T for kind in FILES}
+def listed(sizes: list[int]) -> str:
+    return ", ".join(map(str, sizes))
 
 
-def in_half_precision(params: gmjax.GmFace, image: np.ndarray) -> float:
+def errors_of_files(images, sizes: list[int]) -> dict[str, np.ndarray]:
+    """For each kind of file, the MSE (sizes, images) of the best one that is small enough."""
+    return {kind: np.array([codecs.smallest_errors(image, kind, sizes) for image in images]).T for kind in FILES}
+
+
+def mse_in_half_precision(params: gmjax.GmFace, image: np.ndarray) -> float:
     """The MSE of the model with its parameters rounded to float16."""
     rounded = jax.tree.map(lambda leaf: leaf.astype(np.float16).astype(leaf.dtype), params)
     return float(gmjax.mse(gmjax.render(rounded, image.shape), image))
 
 
-def tell_torch(report: Report, kept: Kept, images, start: gmjax.GmFace, ours: np.ndarray, steps: int | None) -> None:
-    """The paper's recipe in eager PyTorch beside ours, from the same start."""
+def add_pytorch(
+    report: Report, cached: Cache, images, start: gmjax.GmFace, ours: np.ndarray, steps: int | None
+) -> None:
+    """The paper's recipe in eager PyTorch and, ``ours``, the MSE of gmjax with it, from the same start."""
     if importlib.util.find_spec("torch") is None:
-        report.say("PyTorch is not installed (extra bench), so its GmNet is left out.")
+        report.text("PyTorch is not installed (extra bench), so the comparison with a PyTorch GmNet is left out.")
         return
-    theirs, seconds = kept(torch_fits, images, start, steps or 2000, importlib.metadata.version("torch"))
-    report.say(
-        f"The paper's recipe as an eager PyTorch GmNet (benchmarks/peers.py), m = {start.num_components}, on the first "
-        f"{len(images)} of these faces: MSE {1e4 * theirs.mean():.2f}, gmjax with the same recipe "
-        f"{1e4 * ours.mean():.2f} (1e-4); {seconds:.1f} s a face. PyTorch steps in L, gmjax in its logarithms."
+    theirs, seconds = cached(fits_by_pytorch, images, start, steps or PAPER_STEPS, importlib.metadata.version("torch"))
+    report.text(
+        f"The paper's recipe in an eager PyTorch GmNet (experiments/pytorch.py), m = {start.num_components}, on the "
+        f"first {len(images)} of these faces: mean MSE {1e4 * theirs.mean():.2f}; gmjax with the same recipe: "
+        f"{1e4 * ours.mean():.2f} (both in units of 1e-4). PyTorch takes {seconds:.1f} s per face. It optimises L "
+        "itself, gmjax the logarithms of its diagonal."
     )
 
 
-def torch_fits(images, start: gmjax.GmFace, steps: int, version: str) -> tuple[np.ndarray, float]:
-    """The MSE of each image's fit at its end, and the seconds a face; ``version`` is PyTorch's."""
-    from benchmarks import peers
+def fits_by_pytorch(images, start: gmjax.GmFace, steps: int, version: str) -> tuple[np.ndarray, float]:
+    """The MSE of each image after ``steps``, and the seconds per face; ``version`` is PyTorch's, for the cache."""
+    from experiments import pytorch
 
-    begun, errors = time.perf_counter(), []
-    for image in following(images, "PyTorch", "face"):
-        net = peers.Eager(start, image, 0.1)
+    began, errors = time.perf_counter(), []
+    for image in progress(images, label="PyTorch", unit="face"):
+        training = pytorch.EagerTraining(start, image, 0.1)
         for _ in range(steps):
-            net.step()
-        errors.append(np.mean((net.net().detach().numpy() - image) ** 2))
-    return np.array(errors), (time.perf_counter() - begun) / len(images)
+            training.step()
+        errors.append(np.mean((training.net().detach().numpy() - image) ** 2))
+    return np.array(errors), (time.perf_counter() - began) / len(images)
 
 
 def draw_curves(errors, numbers: list[int]) -> Figure:
     figure = Figure(figsize=(4.6 * len(errors), 3.6), layout="constrained")
     first = None
-    for place, (name, ways) in enumerate(errors.items(), start=1):
+    for position, (name, codes) in enumerate(errors.items(), start=1):
         axes = plain_axes(
-            figure, 1, len(errors), place, sharey=first, title=name, xlabel="numbers stored", xscale="log", yscale="log"
+            figure,
+            1,
+            len(errors),
+            position,
+            sharey=first,
+            title=name,
+            xlabel="stored numbers",
+            xscale="log",
+            yscale="log",
         )
         first = first or axes
-        for way, values in ways.items():
-            axes.plot(numbers, values.mean(axis=1), "o-", label=way, linewidth=2 if way == LM else 1, markersize=4)
+        for code, values in codes.items():
+            axes.plot(numbers, values.mean(axis=1), "o-", label=code, linewidth=2 if code == LM else 1, markersize=4)
         axes.set_xticks(numbers, [str(number) for number in numbers])
         axes.xaxis.minorticks_off()
         axes.legend(frameon=False, fontsize="small")
@@ -209,11 +229,13 @@ def draw_curves(errors, numbers: list[int]) -> Figure:
 
 
 def draw_example(image: np.ndarray, fits, pictures, numbers: list[int]) -> Figure:
-    drawn = {way: [gmjax.render(one_of(fit.params, 0), image.shape) for fit in found] for way, found in fits.items()}
+    rendered = {
+        code: [gmjax.render(one_of(fit.params, 0), image.shape) for fit in found] for code, found in fits.items()
+    }
     rows = {
-        way: [0.5 + GAIN * (np.asarray(picture) - image) for picture in row]
-        for way, row in (drawn | pictures).items()
-        if way != COUNTED
+        code: [0.5 + GAIN * (np.asarray(picture) - image) for picture in row]
+        for code, row in (rendered | pictures).items()
+        if code != COUNTED
     }
     return grid_of_pictures(rows, [f"{number} numbers" for number in numbers], side=1.5)
 

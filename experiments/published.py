@@ -1,8 +1,8 @@
-"""Table 3: the parameters that the paper prints, and a table of our own in the same layout.
+"""Table 3: the parameters that the paper prints, and those of this collection's common face in the same layout.
 
-The published common face drawn; how symmetric it is when pixels are counted from 0, from 1, or at their centres, which
-tells the paper's convention; and the 80 components of this collection's common face, as text and as LaTeX, with what
-rounding to the printed digits costs.
+The published common face is rendered on pixel grids with different offsets (pixels counted from 0, from 1, or at their
+centres): where it is most symmetric, the grid is the paper's. The 80 components of this collection's common face are
+written as text and as LaTeX, and the error of rounding them to the printed digits is measured.
 
 Command:   python -m experiments.published
 Cost:      seconds
@@ -16,92 +16,94 @@ from matplotlib.figure import Figure
 
 import gmjax
 from experiments import collection, script
+from experiments.cache import Cache
 from experiments.figures import plain_axes
-from experiments.kept import Kept
 from experiments.models import common_face
 from experiments.report import Report
 from gmjax import analysis, plotting
 
 COLUMNS = 8
 OFFSETS = np.linspace(0, 1.5, 31)
-# RMS between the published face and its mirror image with pixels from 1, from their centres, from 0.
+# By offset: the RMS difference of the published face to its mirror image at 120 x 120.
 KNOWN = {1.0: 0.0080, 0.5: 0.0118, 0.0: 0.0192}
 
 
 @dataclasses.dataclass(frozen=True)
 class Config(collection.Options):
     steps: int | None = None
-    """Steps of the solver for the table of our own; None takes its own number."""
+    """Steps of the solver for the common face of --data; None: its default."""
 
 
 FULL = Config()
 
 
-def run(config: Config, kept: Kept) -> Report:
-    report = Report("Table 3: the published parameters, and our own")
+def run(config: Config, cached: Cache) -> Report:
+    report = Report("Table 3: the published parameters, and those of this collection")
     face, shape = gmjax.published_common_face(), (config.size, config.size)
     asymmetry = np.array([asymmetry_of(face, shape, float(offset)) for offset in OFFSETS])
     best = float(OFFSETS[asymmetry.argmin()])
-    report.say(
-        "The 480 published numbers draw a face. It is nearly its own mirror image, so the grid it was fitted on can be "
-        f"told: among offsets in steps of {OFFSETS[1]:.2g} it is most symmetric at {best:.2g}."
+    report.text(
+        "The 480 published numbers render as a face that is nearly symmetric, which identifies the pixel grid it was "
+        f"fitted on: among offsets in steps of {OFFSETS[1]:.2g}, it is most symmetric at {best:.2g}."
     )
     found = {offset: asymmetry_of(face, shape, offset) for offset in KNOWN}
     report.table(
-        ("pixels counted from", "RMS to its mirror image"),
+        ("offset", "RMS difference to the mirror image"),
         [(f"{offset:g}", f"{rms:.4f}") for offset, rms in found.items()],
     )
     report.figure(
-        "table3", draw(face, shape, asymmetry), "The published common face, and its symmetry by the pixel offset"
+        "table3", draw(face, shape, asymmetry), "The published common face, and its asymmetry against the pixel offset"
     )
     report.compare(
-        "the published face is most symmetric with pixels counted from",
+        "offset at which the published face is most symmetric",
         "1",
         f"{best:.2g}",
         best == 1.0,
-        "the face itself is not quite symmetric",
+        "the face itself is not exactly symmetric",
     )
     report.compare(
-        f"RMS to its mirror image with pixels from {', '.join(f'{offset:g}' for offset in KNOWN)}",
+        f"RMS difference to the mirror image at offsets {', '.join(f'{offset:g}' for offset in KNOWN)}",
         ", ".join(f"{rms:.4f}" for rms in KNOWN.values()),
         ", ".join(f"{rms:.4f}" for rms in found.values()),
         bool(np.allclose(list(found.values()), list(KNOWN.values()), atol=1e-4)),
-        "these are for 120 x 120",
+        "the expected values are for 120 x 120",
     )
 
     images = collection.main_faces(config).images
-    own = kept(common_face, images, "lm", 80, config.steps).params
+    own = cached(common_face, images, "lm", 80, config.steps).params
     own = analysis.take(own, analysis.order_by_weight(own))
     exact, rounded = (gmjax.render(model, shape) for model in (own, as_printed(own)))
     average = images.mean(axis=0)
     report.file("common_face_table.txt", text_table(own))
     report.file("common_face_table.tex", latex_table(own))
-    report.say(
-        f"Our own 80 components of {collection.name_of(config)}, largest |weight| first, in the layout of Table 3: "
-        "[as text](results/common_face_table.txt), [as LaTeX](results/common_face_table.tex). Rounded to the table's "
-        f"digits the MSE to the average face is {float(gmjax.mse(rounded, average)):.2e} in place of "
+    report.text(
+        f"The 80 components of the common face of {collection.name_of(config)}, largest |weight| first, in the layout "
+        "of Table 3: [text](results/common_face_table.txt), [LaTeX](results/common_face_table.tex). Rounded to the "
+        f"printed digits, its MSE to the average face is {float(gmjax.mse(rounded, average)):.2e} instead of "
         f"{float(gmjax.mse(exact, average)):.2e}."
     )
     return report
 
 
 def asymmetry_of(face: gmjax.GmFace, shape: tuple[int, int], offset: float) -> float:
-    drawn = gmjax.render(face, shape, offset=offset)
-    return float(gmjax.mse(drawn, drawn[:, ::-1])) ** 0.5
+    """The RMS difference of the face to its mirror image."""
+    rendered = gmjax.gmface(face, gmjax.pixel_grid(shape, offset=offset))
+    return float(gmjax.mse(rendered, rendered[:, ::-1])) ** 0.5
 
 
 def draw(face: gmjax.GmFace, shape: tuple[int, int], asymmetry: np.ndarray) -> Figure:
-    drawn = np.asarray(gmjax.render(face, shape))
+    rendered = np.asarray(gmjax.render(face, shape))
     figure = Figure(figsize=(8.4, 2.6), layout="constrained")
-    plotting.draw_picture(figure.add_subplot(1, 3, 1), drawn, "published")
-    plotting.draw_difference(figure.add_subplot(1, 3, 2), drawn - drawn[:, ::-1], "published \N{MINUS SIGN} mirrored")
-    axes = plain_axes(figure, 1, 3, 3, xlabel="pixels counted from", ylabel="RMS to the mirror image")
+    plotting.draw_picture(figure.add_subplot(1, 3, 1), rendered, "published")
+    difference = rendered - rendered[:, ::-1]
+    plotting.draw_difference(figure.add_subplot(1, 3, 2), difference, "published \N{MINUS SIGN} mirrored")
+    axes = plain_axes(figure, 1, 3, 3, xlabel="offset", ylabel="RMS difference")
     axes.plot(OFFSETS, asymmetry, color=plotting.NEGATIVE)
     return figure
 
 
 def printed(params: gmjax.GmFace) -> list[dict[str, list[str]]]:
-    """Of each component the texts of the table's cells: weights and means to 4 decimals, matrices to 6 digits."""
+    """The table's cells for each component: weights and means to 4 decimals, matrices to 6 significant digits."""
     matrices = np.asarray(gmjax.precision(params))
     return [
         {"w": [f"{w:.4f}"], "mu": [f"{x:.4f}" for x in mu], "A": [f"{a:.6g}" for a in matrix.ravel()]}
@@ -110,7 +112,7 @@ def printed(params: gmjax.GmFace) -> list[dict[str, list[str]]]:
 
 
 def as_printed(params: gmjax.GmFace) -> gmjax.GmFace:
-    """The model that a reader of the table gets."""
+    """The model that the printed digits define."""
     cells = printed(params)
     weights, means, matrices = (
         np.array([np.array(cell[name], np.float64) for cell in cells]) for name in ("w", "mu", "A")
@@ -120,7 +122,7 @@ def as_printed(params: gmjax.GmFace) -> gmjax.GmFace:
 
 
 def blocks(params: gmjax.GmFace):
-    """(the numbers from 1, the cells) of so many components as stand beside each other."""
+    """Yields (numbers from 1, cells) of ``COLUMNS`` components at a time."""
     cells = printed(params)
     for first in range(0, len(cells), COLUMNS):
         yield range(first + 1, first + 1 + len(cells[first : first + COLUMNS])), cells[first : first + COLUMNS]
@@ -141,7 +143,7 @@ def text_table(params: gmjax.GmFace) -> str:
 
 
 def latex_table(params: gmjax.GmFace) -> str:
-    """A tabular for a page turned by 90 degrees; it needs amsmath."""
+    """A tabular for a landscape page; it needs amsmath."""
 
     def matrix(rows) -> str:
         return r"$\begin{bmatrix}" + r" \\ ".join(" & ".join(row) for row in rows) + r"\end{bmatrix}$"

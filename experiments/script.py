@@ -1,4 +1,4 @@
-"""How every experiment starts: its options from the command line, its results kept, its section of RESULTS.md."""
+"""The command line of an experiment: parses its options, runs it, and saves its section of RESULTS.md."""
 
 import contextlib
 import dataclasses
@@ -7,91 +7,102 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import tyro
 
 from experiments import collection
-from experiments.kept import Kept
+from experiments.cache import Cache
 from experiments.report import SECTION
 from gmjax.data import PictureError
+from gmjax.errors import ArgumentError, GmjaxError
 from gmjax.parallel import processes
 
 
 def main(name: str) -> None:
-    """Runs the experiment ``name`` (its file's) from the command line; ``--full`` takes its ``FULL`` as defaults."""
-    config = asked_for(name, sys.argv[1:])
-    with joined(config, f"experiments.{name}"):
-        carry_out(config, name)
+    """Runs the experiment in ``experiments/NAME.py`` with the options in ``sys.argv``.
+
+    ``--full`` takes the defaults from ``FULL`` instead of ``Config()``.
+    """
+    config = parse(name, sys.argv[1:])
+    with started(config, f"experiments.{name}"):
+        run(name, config)
 
 
-def asked_for(name: str, arguments: Sequence[str]) -> collection.Options:
-    """The options that ``arguments`` give."""
-    experiment = module_of(name)
+def parse(name: str, arguments: Sequence[str]) -> collection.Options:
+    """The options of experiment ``name`` given by ``arguments``."""
+    experiment = module(name)
     quick, full = experiment.Config(), experiment.FULL
     config = tyro.cli(
         type(quick),
         default=full if "--full" in arguments else quick,
         args=[argument for argument in arguments if argument != "--full"],
-        description=described(experiment.__doc__, quick, full),
+        description=help_text(experiment.__doc__, quick, full),
         prog=f"experiments.{name}",
         config=(tyro.conf.FlagCreatePairsOff,),
     )
-    refuse_what_cannot_be(config)
+    check(config)
     return config
 
 
 @contextlib.contextmanager
-def joined(config: collection.Options, name: str) -> Iterator[None]:
-    """Around all that touches a device: with ``--distributed`` the other processes of the run join this one."""
-    if config.distributed:
-        try:
-            processes.start(config.coordinator, config.processes, config.process)
-        except (ValueError, OSError) as error:
-            sys.exit(f"{name}: {error}")
-    with processes.ending_together():
-        yield
-
-
-def carry_out(config: collection.Options, name: str) -> None:
-    """The experiment from its options to its section, which the first process writes."""
-    experiment = module_of(name)
-    kept = Kept(config.runs)
+def started(options: collection.Options, program: str) -> Iterator[None]:
+    """Joins the other processes of a distributed run. Errors that the user can correct end the program in one line."""
+    several = options.distribution
     try:
-        report = experiment.run(config, kept)
-    except (PictureError, ImportError) as error:
-        sys.exit(f"experiments.{name}: {error}")
-    except KeyboardInterrupt:
-        sys.exit(f"experiments.{name}: interrupted; the same command goes on from what is kept in {config.runs}")
+        with processes.joined(*several.arguments, distributed=several.distributed):
+            yield
+        return
+    except (KeyboardInterrupt, processes.Stopped):
+        problem = f"interrupted; finished results are in {options.runs}, and the same command resumes from them"
+    except ArgumentError as error:
+        problem = f"{as_option(error.argument, options)} {error.problem}"
+    except (GmjaxError, PictureError, ImportError, OSError) as error:
+        problem = str(error)
+    print(f"{program}: {problem}", file=sys.stderr)
+    sys.exit(processes.leave(1))
+
+
+def run(name: str, config: collection.Options) -> None:
+    """Runs experiment ``name``; process 0 saves its section and prints it."""
+    experiment = module(name)
+    cached = Cache(config.runs)
+    report = experiment.run(config, cached)
     if not processes.is_first():
         return
-    options = collection.changed(config, experiment.Config(), names_only=True)
+    options = collection.arguments(config, experiment.Config(), for_report=True)
     command = " ".join([f"python -m experiments.{name}", *options])
-    faces = report.faces or collection.name_of(config)
+    subject = report.subject or collection.name_of(config)
     folder = Path(config.runs, name)
-    report.save(folder, f"`{command}`: {faces}, seed {config.seed}, {kept.seconds:.0f} s of fitting.")
-    print(
-        f"{report.title}\n\n{(folder / SECTION).read_text(encoding='utf-8')}\n`{command}`; pictures in {folder}/results"
-    )
+    report.save(folder, f"`{command}`: {subject}, seed {config.seed}, {cached.seconds:.0f} s of fitting.")
+    section = (folder / SECTION).read_text(encoding="utf-8")
+    print(f"{report.title}\n\n{section}\n`{command}`; figures in {folder}/results")
 
 
-def module_of(name: str):
-    """By its own name, not as ``__main__``: what is kept belongs to an experiment, in whatever way it was started."""
+def module(name: str) -> ModuleType:
+    """The module of an experiment under its own name, never as ``__main__``: cached results depend on it."""
     return importlib.import_module(f"experiments.{name}")
 
 
-def described(doc: str, quick: collection.Options, full: collection.Options) -> str:
-    # A blank line before each, or the help would run them together.
+def help_text(doc: str, quick: collection.Options, full: collection.Options) -> str:
+    # Without a blank line before each, tyro would join them into one paragraph.
     paragraphs = re.sub(r"\n(Cost|Expected):", r"\n\n\1:", doc.strip())
-    differences = " ".join(collection.changed(full, quick))
-    size = f"--full, the paper's size, is {differences}." if differences else "--full changes nothing here."
+    differences = " ".join(collection.arguments(full, quick))
+    size = f"--full, the paper's size, stands for {differences}." if differences else "--full has no effect here."
     return f"{paragraphs}\n\n{size}"
 
 
-def refuse_what_cannot_be(config: collection.Options) -> None:
-    if not config.distributed and (config.coordinator, config.processes, config.process) != (None, None, None):
-        sys.exit("--coordinator, --processes and --process go with --distributed")
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
+def as_option(argument: str, options: collection.Options) -> str:
+    """``argument`` of gmjax as the command line names it, if it is one of the ``options``."""
+    name = argument.removeprefix("FitConfig.")
+    fields = dataclasses.fields(options) + dataclasses.fields(options.distribution)
+    return f"--{name.replace('_', '-')}" if name in {field.name for field in fields} else argument
+
+
+def check(options: collection.Options) -> None:
+    """Exits with a message if a count is below 1."""
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
         values = value if isinstance(value, tuple) else (value,)
-        if field.name not in ("seed", "process") and any(type(v) is int and v < 1 for v in values):
+        if field.name != "seed" and any(type(v) is int and v < 1 for v in values):
             sys.exit(f"--{field.name.replace('_', '-')} must be at least 1; got {value}")

@@ -27,24 +27,17 @@ Picture = Float[Array, "h w *c"] | Float[np.ndarray, "h w *c"]
 
 POSITIVE, NEGATIVE = "#c8423b", "#2a6db0"
 _STAGES = {"least_squares": ("MSE", POSITIVE), "adam": ("MSE + λ PAE", NEGATIVE)}
-_DIFFERENCE = "RdBu_r"
-_WIDTHS = 0.4, 2.2
-_SURFACE_LINES = 240
 
 
 def fit_figure(image: Picture, params: GmFace, *, error_limit: float | None = None) -> Figure:
     """A fit at a glance: the picture, the model's render, their signed difference and the model's components.
 
-    image: (H, W) or (H, W, 3) in [0, 1].
-    error_limit: as in ``draw_difference``.
-
-    The title gives PSNR, MSE, largest absolute error (PAE) and the number of parameters. Raises ArgumentError where one
-    is gray and the other has channels.
+    image: (H, W) or (H, W, 3) in [0, 1]; error_limit: as in ``draw_difference``. The title gives PSNR, MSE, largest
+    absolute error (PAE) and the number of parameters. Raises ArgumentError where one is gray and the other has channels.
     """
-    shape = (image.shape[0], image.shape[1])
-    drawn = render(params, shape)
+    drawn = render(params, image.shape[:2])
     errors = f"PSNR {psnr(drawn, image):.1f} dB    MSE {mse(drawn, image):.3g}    largest error {pae(drawn, image):.3g}"
-    figure, axes = _panels(4, shape)
+    figure, axes = _panels(4, image.shape)
     draw_picture(axes[0], image, "picture")
     draw_picture(axes[1], drawn, "model")
     draw_difference(axes[2], np.asarray(drawn) - np.asarray(image), "model \N{MINUS SIGN} picture", limit=error_limit)
@@ -56,19 +49,17 @@ def fit_figure(image: Picture, params: GmFace, *, error_limit: float | None = No
 def common_figure(params: GmFace, average: Picture, *, error_limit: float | None = None) -> Figure:
     """The common face beside the average face, and their signed difference (the paper's Fig. 8).
 
-    average: (H, W) or (H, W, 3), the mean of all faces.
-    error_limit: as in ``draw_difference``.
-
-    The title gives the MSE between the two.
+    average: (H, W) or (H, W, 3), the mean of all faces; error_limit: as in ``draw_difference``. The title gives the MSE
+    between the two.
     """
-    shape = (average.shape[0], average.shape[1])
-    drawn = render(params, shape)
+    drawn = render(params, average.shape[:2])
     error = mse(drawn, average)
-    figure, axes = _panels(3, shape)
+    figure, axes = _panels(3, average.shape)
     draw_picture(axes[0], drawn, "common face")
     draw_picture(axes[1], average, "average face")
-    difference = np.asarray(drawn) - np.asarray(average)
-    draw_difference(axes[2], difference, "common \N{MINUS SIGN} average", limit=error_limit)
+    draw_difference(
+        axes[2], np.asarray(drawn) - np.asarray(average), "common \N{MINUS SIGN} average", limit=error_limit
+    )
     figure.suptitle(f"MSE between the two {error:.3g}    {_size(params)}", fontsize="medium")
     return figure
 
@@ -80,8 +71,8 @@ def loss_figure(loss: Mapping[str, Float[Array, "_"] | Float[np.ndarray, "_"]]) 
     first = 0
     for name, losses in loss.items():
         label, color = _STAGES.get(name, (name, NEGATIVE))
-        steps = first + np.arange(len(losses))
         marker = "." if len(losses) == 1 else None
+        steps = first + np.arange(len(losses))
         axes.semilogy(steps, np.asarray(losses), color=color, linewidth=1.2, marker=marker, label=label)
         first += len(losses)
     axes.set(xlabel="step", ylabel="loss", xlim=(0, max(1, first - 1)))
@@ -103,9 +94,8 @@ def components_figure(params: GmFace, shape: tuple[int, int]) -> Figure:
     weights = _signed_weights(params)
     weights = weights[np.argsort(-np.abs(weights))]
     rank = np.arange(1, len(weights) + 1)
-    axes[2].vlines(rank, 0, np.abs(weights), colors=_colors(weights), linewidth=max(0.8, min(6, 160 / len(rank))))
-    axes[2].set(xlabel="component, largest first", ylabel="|weight|", xlim=(0, len(rank) + 1))
-    axes[2].set_ylim(bottom=0)
+    axes[2].vlines(rank, 0, np.abs(weights), colors=_colors(weights), linewidth=np.clip(160 / len(rank), 0.8, 6))
+    axes[2].set(xlabel="component, largest first", ylabel="|weight|", xlim=(0, len(rank) + 1), ylim=(0, None))
     axes[2].spines[["top", "right"]].set_visible(False)
     figure.suptitle(_size(params), fontsize="medium")
     return figure
@@ -134,15 +124,14 @@ def draw_picture(axes: Axes, image: Picture, title: str = "", **options) -> None
 def draw_difference(axes: Axes, difference: Picture, title: str = "", *, limit: float | None = None) -> None:
     """A signed difference of pictures with its colour bar; for colour pictures the channel with the largest error.
 
-    limit: the colours run from -limit to limit; give the same one for figures that are compared. None is the largest
-        absolute error.
+    The colours run from -limit to limit, by default the largest absolute error; to compare figures, give them the same.
     """
     difference = np.asarray(difference)
     if difference.ndim == 3:
         worst = np.argmax(np.abs(difference), axis=-1, keepdims=True)
         difference = np.take_along_axis(difference, worst, axis=-1)[..., 0]
     limit = max(float(np.abs(difference).max()), 1e-6) if limit is None else limit
-    drawn = axes.imshow(difference, cmap=_DIFFERENCE, vmin=-limit, vmax=limit, interpolation="nearest")
+    drawn = axes.imshow(difference, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     axes.set_title(title, fontsize="medium")
     axes.set_axis_off()
     bar = axes.figure.colorbar(drawn, ax=axes, fraction=0.046, pad=0.03)
@@ -152,26 +141,22 @@ def draw_difference(axes: Axes, difference: Picture, title: str = "", *, limit: 
 
 def draw_surface(axes: Axes3D, picture: Picture, offset: float = 1.0) -> None:
     """A picture as the surface 1 - f over its positions: what is dark stands up. Of colours f is the mean."""
-    picture = np.asarray(picture)
-    shape = picture.shape[:2]
-    height = 1.0 - (picture if picture.ndim == 2 else picture.mean(axis=-1))
+    height = 1.0 - np.atleast_3d(np.asarray(picture)).mean(axis=-1)
+    shape = height.shape
     rows, columns = ((np.arange(n) + offset) / n for n in shape)
-    columns, rows = np.meshgrid(columns, rows)
-    rcount, ccount = (min(side, _SURFACE_LINES) for side in shape)
-    axes.plot_surface(
-        columns, rows, height, cmap="viridis", rcount=rcount, ccount=ccount, linewidth=0, antialiased=False
-    )
+    lines = {"rcount": min(shape[0], 240), "ccount": min(shape[1], 240)}
+    axes.plot_surface(columns, rows[:, None], height, cmap="viridis", linewidth=0, antialiased=False, **lines)
     axes.set_box_aspect((shape[1] / max(shape), shape[0] / max(shape), 0.45))
     axes.locator_params(nbins=4)
     axes.invert_yaxis()
     axes.view_init(elev=55, azim=-78)
 
 
-def _panels(count: int, shape: tuple[int, int], ratios=None) -> tuple[Figure, np.ndarray]:
+def _panels(count: int, shape: tuple[int, ...], ratios=None) -> tuple[Figure, np.ndarray]:
     """A row of ``count`` axes in a figure that suits pictures of ``shape``."""
     side = 2.7
     aspect = min(3.0, max(1 / 3, shape[1] / shape[0]))
-    width, height = (side * aspect, side) if aspect <= 1 else (side, side / aspect)
+    width, height = side * min(aspect, 1), side / max(aspect, 1)
     figure = Figure(figsize=(count * (width + 0.4) + 0.5, height + 1.1))
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
     return figure, figure.subplots(1, count, width_ratios=ratios)
@@ -187,23 +172,18 @@ def _ellipses(axes: Axes, params: GmFace, image) -> None:
     # L^T d = (cos, sin) / sqrt(2), solved from below.
     column = math.sqrt(0.5) * np.sin(turn) / l22
     row = (math.sqrt(0.5) * np.cos(turn) - l21 * column) / l11
-    lines = np.stack(
-        [(means[:, 1:] + column) * width - params.offset, (means[:, :1] + row) * height - params.offset], axis=-1
-    )
+    lines = np.stack([(means[:, 1:] + column) * width, (means[:, :1] + row) * height], axis=-1) - params.offset
     weights = _signed_weights(params)
-    size = np.sqrt(np.abs(weights) / max(np.abs(weights).max(), np.finfo(float).tiny))
-    widths = _WIDTHS[0] + (_WIDTHS[1] - _WIDTHS[0]) * size
+    widths = 0.4 + 1.8 * np.sqrt(np.abs(weights) / max(np.abs(weights).max(), np.finfo(float).tiny))
     axes.add_collection(LineCollection(list(lines), colors=_colors(weights), linewidths=widths), autolim=False)
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-    signs = ((POSITIVE, "weight > 0"), (NEGATIVE, "weight < 0"))
-    handles = [Line2D([], [], color=color, label=label) for color, label in signs]
-    legend = axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, fontsize="small")
-    legend.set_frame_on(False)
+    handles = [Line2D([], [], color=c, label=f"weight {sign} 0") for c, sign in ((POSITIVE, ">"), (NEGATIVE, "<"))]
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0)}
+    axes.legend(handles=handles, ncols=2, fontsize="small", frameon=False, **below)
 
 
 def _signed_weights(params: GmFace) -> np.ndarray:
-    weights = np.asarray(params.weights, np.float64)
-    return weights if weights.ndim == 1 else weights.mean(axis=-1)
+    return np.asarray(params.weights, np.float64).reshape(params.num_components, -1).mean(axis=-1)
 
 
 def _colors(weights: np.ndarray) -> list[str]:

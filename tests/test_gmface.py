@@ -18,6 +18,7 @@ def by_components(params, x):
     return total
 
 
+@pytest.mark.compiled_fully
 def test_published_face_is_within_5e_6_of_float64(published):
     x = np.stack(np.meshgrid(np.arange(1, 121) / 120, np.arange(1, 121) / 120, indexing="ij"), -1).reshape(-1, 2)
     picture = gmjax.render(published, (120, 120))
@@ -79,6 +80,7 @@ def test_single_point_and_batches_of_points(model):
     assert gmjax.gmface(model, np.tile(x, (2, 3, 1))).shape == (2, 3)
 
 
+@pytest.mark.compiled_fully
 def test_gradient_is_the_papers_equations_in_float64(published):
     """(7) to (9) on the face itself, with entries of A from 1e-4 to 1.5e4, to 1e-5 of each array's largest entry."""
     x = gmjax.pixel_grid((120, 120)).reshape(-1, 2)
@@ -91,6 +93,7 @@ def test_gradient_is_the_papers_equations_in_float64(published):
         assert (np.abs(np.asarray(ours) - theirs).max(axis=0) / scale).max() < 1e-5
 
 
+@pytest.mark.compiled_fully
 @pytest.mark.parametrize("shape", [(120, 120), (67, 53), (1, 40), (31, 1), (16, 250)])
 def test_gradient_on_the_grid_is_that_of_float64(published, shape):
     """By tiles, also where they do not divide the picture, to 1e-5 of each array's largest entry."""
@@ -107,7 +110,9 @@ def test_gradient_on_the_grid_is_that_of_float64(published, shape):
 def test_grid_forwards_and_backwards_twice(model, color_model):
     for params in (model, color_model):
         broad = params.replace(precision_chol=params.precision_chol * 0.1)
-        check_grads(lambda p: gmjax.render(p, (3, 10)), (broad,), order=2, modes=["fwd", "rev"], atol=3e-2, rtol=3e-2)
+        check_grads(
+            jax.jit(lambda p: gmjax.render(p, (3, 10))), (broad,), order=2, modes=["fwd", "rev"], atol=3e-2, rtol=3e-2
+        )
 
 
 def test_gradient_of_what_is_not_a_number(model):
@@ -140,7 +145,7 @@ def test_check_grads_forwards_and_backwards_twice(model, color_model):
     x = gmjax.pixel_grid((3, 4)) + 0.01
     for params in (model, color_model):
         broad = params.replace(precision_chol=params.precision_chol * 0.1)
-        check_grads(gmjax.gmface, (broad, x), order=2, modes=["fwd", "rev"], atol=3e-2, rtol=3e-2)
+        check_grads(jax.jit(gmjax.gmface), (broad, x), order=2, modes=["fwd", "rev"], atol=3e-2, rtol=3e-2)
 
 
 def test_render_gradient_equals_that_of_the_points(color_model):
@@ -237,6 +242,7 @@ def test_bad_arguments(published):
             call()
 
 
+@pytest.mark.compiled_fully
 def test_render_keeps_no_array_of_components_times_pixels(published):
     """Rendered at 1024 x 1024 the Gaussians alone would be 335 MB."""
     compiled = jax.jit(lambda p: gmjax.render(p, (1024, 1024))).lower(published).compile()

@@ -31,6 +31,7 @@ def same_bits(a, b):
         np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.compiled_fully
 @pytest.mark.parametrize("count", [1, 2, 8])
 def test_gradient_from_minibatches(images, count):  # noqa: F811
     """With a PAE weight at which the peak's gradient cannot hide: to 1e-5 of the largest entry of each kind."""
@@ -55,6 +56,7 @@ def test_gradient_from_minibatches(images, count):  # noqa: F811
         assert np.abs(np.asarray(a) - np.asarray(b)).max() <= 1e-5 * np.abs(np.asarray(b)).max()
 
 
+@pytest.mark.compiled_fully
 def test_statistics(images):  # noqa: F811
     found = [parallel.image_statistics(images, devices=jax.devices()[:count]) for count in (1, 2, 8)]
     for other in found:
@@ -83,6 +85,7 @@ def test_statistics_in_several_passes_and_any_order():
 
 
 @CONFIGS
+@pytest.mark.compiled_fully
 def test_common_face(images, config):  # noqa: F811
     """The library's, and the same bits on any number of devices."""
     expected = gmjax.fit_common(images, config=config, key=KEY)
@@ -97,6 +100,7 @@ def test_common_face(images, config):  # noqa: F811
 
 
 @CONFIGS
+@pytest.mark.compiled_fully
 def test_a_fit_resumes_from_any_chunk(images, config):  # noqa: F811
     """Bit for bit, from a checkpoint that has been through the host."""
     prepared = parallel.prepare_common(gmjax.image_statistics(images), config=config, key=KEY, images=images)
@@ -126,6 +130,7 @@ def test_reports_do_not_change_the_result(images):  # noqa: F811
     assert heard[-1][2] == found.info.loss["adam"][-1]
 
 
+@pytest.mark.compiled_fully
 def test_many_personal_faces(images):  # noqa: F811
     """The library's, and the same bits on any number of devices."""
     expected = [gmjax.fit(image, config=FULL) for image in images[:5]]

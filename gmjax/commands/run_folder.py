@@ -56,7 +56,7 @@ def opened(
     resumed or finished. ``overwrite`` discards an earlier run of any kind. A new run that ends before it has results
     leaves no folder.
 
-    Raises AgreedError if the processes do not agree, or if the folder cannot be written, is in use, contains something
+    Raises GmjaxError if the processes do not agree, or if the folder cannot be written, is in use, contains something
     else than a run, or holds a run with another configuration or other inputs.
     """
     listed = table(("picture", "size", "modified"), (entry[:3] for entry in inputs)) if inputs else b""
@@ -70,7 +70,7 @@ def opened(
                 refusal = error
         problem, finished = json.loads(processes.broadcast(json.dumps([refusal and in_words(refusal), run.finished])))
         if problem is not None:
-            raise processes.AgreedError(problem) from refusal
+            raise GmjaxError(problem) from refusal
         if not (folder / CONFIG).is_file():
             raise OSError(f"{folder} of process 0 is not visible here: give an --out that all processes share")
         yield Run(folder, None if finished is None else tuple(finished))
@@ -181,7 +181,7 @@ def _require_agreement(configuration: Mapping[str, Any], listed: bytes) -> None:
     for process, other in enumerate(others, 1):
         if different := first_difference(first, other):
             name, there, here = different
-            raise processes.AgreedError(
+            raise GmjaxError(
                 f"process 0 and process {process} were not started with the same command: {name} is {there} there and "
                 f"{here} here"
             )

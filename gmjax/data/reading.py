@@ -7,9 +7,8 @@ import multiprocessing
 import os
 import pickle
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,21 +17,11 @@ from gmjax.data.sources import Pictures, read_or_reason
 from gmjax.errors import missing_extra
 
 # More threads than this only wait for the interpreter lock.
-MOST_THREADS = 16
-MOST_WORKERS = 16
+_MOST_THREADS = 16
+_MOST_WORKERS = 16
 _WORTH_WORKERS = 10_000
 # Pictures per item: passing on small ones one by one takes longer than reading them.
 _CHUNK = 8
-# From <malloc.h>.
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
-
-
-class Items(Protocol):
-    """What ``read_ahead`` reads: items made on request, on any thread or in any process."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, place: int, /) -> Any: ...
 
 
 def read_pictures(
@@ -42,41 +31,25 @@ def read_pictures(
 
     ``workers``: as in ``read_ahead``.
     """
-    for chunk in read_ahead(_Chunks(pictures, numbers), workers=workers):
+    chunks = -(-len(numbers) // _CHUNK)
+    for chunk in _made_ahead(functools.partial(_read_chunk, pictures, numbers), chunks, workers):
         for number, found in chunk:
             yield number, PictureError(found) if isinstance(found, str) else found
 
 
-def read_ahead(items: Items, *, workers: int = 0) -> Iterator:
+def read_ahead(items: Any, *, workers: int = 0) -> Iterator:
     """``items[0]``, ``items[1]``, ... in order, made ahead in parallel; only a few are held at a time.
 
-    ``workers``: the number of worker processes; 0 uses threads, as many as there are cores. Raises ImportError where
-    grain (extra ``cli``) is not installed.
+    ``items``: has a length, and makes an item on request, on any thread or in any process. ``workers``: the number of
+    worker processes; 0 uses threads, as many as there are cores. Raises ImportError where grain (extra ``cli``) is not
+    installed.
     """
-    try:
-        import grain
-    except ImportError as error:
-        raise missing_extra("cli", "Reading pictures in parallel") from error
-
-    workers = min(workers, len(items))
-    threads = 1 if workers else min(MOST_THREADS, cores())
-    ahead = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + 2)
-    dataset = grain.MapDataset.source(_Packed(items) if workers else items).to_iter_dataset(ahead)
-    if workers:
-        from absl import flags
-
-        # grain reads its options from flags, which only absl's own programs parse.
-        flags.FLAGS.mark_as_parsed()
-        processes = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
-        dataset = dataset.mp_prefetch(processes, worker_init_fn=_start_worker)
-    with contextlib.closing(iter(dataset)) as made:
-        for item in made:
-            yield pickle.loads(item) if workers else item
+    return _made_ahead(items.__getitem__, len(items), workers)
 
 
 def workers_for(count: int) -> int:
     """How many worker processes to use for reading ``count`` pictures once; each takes 2 s to start and 300 MB."""
-    return min(cores(), MOST_WORKERS) if cores() > 1 and count >= _WORTH_WORKERS else 0
+    return min(cores(), _MOST_WORKERS) if cores() > 1 and count >= _WORTH_WORKERS else 0
 
 
 def cores() -> int:
@@ -92,8 +65,49 @@ def keep_memory() -> None:
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):
         change = ctypes.CDLL(None).mallopt
-        for what, size in ((_M_MMAP_THRESHOLD, 2**25), (_M_TRIM_THRESHOLD, 2**28), (_M_TOP_PAD, 2**24)):
+        # From <malloc.h>: M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD.
+        for what, size in ((-3, 2**25), (-1, 2**28), (-2, 2**24)):
             change(what, size)
+
+
+def _made_ahead(make: Callable[[int], Any], count: int, workers: int) -> Iterator:
+    """``make(0)``, ... ``make(count - 1)``, as ``read_ahead``."""
+    try:
+        import grain
+    except ImportError as error:
+        raise missing_extra("cli", "Reading pictures in parallel") from error
+
+    workers = min(workers, count)
+    threads = 1 if workers else min(_MOST_THREADS, cores())
+    ahead = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + 2)
+    if workers:
+        # Pickled once, not for each worker.
+        make = functools.partial(_make_packed, pickle.dumps(make, pickle.HIGHEST_PROTOCOL))
+    dataset = grain.MapDataset.source(range(count)).map(make).to_iter_dataset(ahead)
+    if workers:
+        from absl import flags
+
+        # grain reads its options from flags, which only absl's own programs parse.
+        flags.FLAGS.mark_as_parsed()
+        processes = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
+        dataset = dataset.mp_prefetch(processes, worker_init_fn=_start_worker)
+    with contextlib.closing(iter(dataset)) as made:
+        for item in made:
+            yield pickle.loads(item) if workers else item
+
+
+def _read_chunk(pictures: Pictures, numbers: Sequence[int] | np.ndarray, chunk: int) -> list[tuple[int, Picture | str]]:
+    """An unusable picture gives its reason as a result, and does not stop the others."""
+    places = numbers[chunk * _CHUNK : (chunk + 1) * _CHUNK]
+    return [(number, read_or_reason(pictures, number)) for number in map(int, places)]
+
+
+_unpickled = functools.cache(pickle.loads)
+
+
+def _make_packed(make: bytes, place: int) -> bytes:
+    """In a worker: the item, pickled. It returns through a pipe; shared memory would outlive a run that is killed."""
+    return pickle.dumps(_unpickled(make)(place), pickle.HIGHEST_PROTOCOL)
 
 
 def _start_worker(worker: int, count: int) -> None:
@@ -105,39 +119,3 @@ def _start_worker(worker: int, count: int) -> None:
         os._exit(1)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
-
-
-@dataclass(frozen=True)
-class _Chunks:
-    """Chunks of pictures. An unusable picture gives its reason as a result, and does not stop the others."""
-
-    pictures: Pictures
-    numbers: Sequence[int] | np.ndarray
-
-    def __len__(self) -> int:
-        return -(-len(self.numbers) // _CHUNK)
-
-    def __getitem__(self, place: int) -> list[tuple[int, Picture | str]]:
-        numbers = self.numbers[place * _CHUNK : (place + 1) * _CHUNK]
-        return [(number, read_or_reason(self.pictures, number)) for number in map(int, numbers)]
-
-
-class _Packed:
-    """The same items in a worker process, each pickled.
-
-    They are pickled once, not for each worker. What a worker makes goes back as bytes through a pipe: arrays would go
-    through shared memory, which outlives a run that is killed.
-    """
-
-    def __init__(self, items: Items):
-        self._count, self._pickled = len(items), pickle.dumps(items, pickle.HIGHEST_PROTOCOL)
-
-    @functools.cached_property
-    def _items(self) -> Items:
-        return pickle.loads(self._pickled)
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, place: int) -> bytes:
-        return pickle.dumps(self._items[place], pickle.HIGHEST_PROTOCOL)

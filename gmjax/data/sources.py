@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -14,33 +13,12 @@ from gmjax.data.listing import Entry
 from gmjax.data.pictures import MAX_PICTURE_BYTES, Picture, PictureError, decode_picture, read_file
 
 
-class Pictures(Protocol):
-    """What ``read_pictures`` reads from."""
-
-    def __len__(self) -> int: ...
-
-    def name(self, number: int) -> str: ...
-
-    def read(self, number: int) -> Picture:
-        """Raises PictureError for a picture that cannot be used."""
-        ...
-
-
-def read_or_reason(pictures: Pictures, number: int) -> Picture | str:
-    """The picture, or why it cannot be used: as text, since an exception would keep its frames alive."""
-    try:
-        return pictures.read(number)
-    except PictureError as error:
-        return str(error)
-
-
 @dataclass(frozen=True)
 class Crop:
     """How a picture is cropped.
 
-    ``size``: side of the crop in pixels. ``color``: keep the colours. ``aligned``: the picture is aligned already; it
-    is resized to ``size`` x ``size`` or, where not ``square``, shrunk until its longer side is at most ``size``.
-    Raises ArgumentError for a size below 2.
+    ``size``: side of the crop in pixels, at least 2. ``aligned``: the picture is aligned already; it is resized to
+    ``size`` x ``size`` or, where not ``square``, shrunk until its longer side is at most ``size``.
     """
 
     size: int = 120
@@ -64,10 +42,11 @@ class Crop:
                 eyes = find_eyes(decode_picture(content, name, color=True))
             return align(image, eyes, size=self.size)
         height, width = image.shape[:2]
-        if self.square:
-            return image if (height, width) == (self.size, self.size) else resize(image, (self.size, self.size))
-        scale = self.size / max(height, width)
-        return image if scale >= 1 else resize(image, (max(1, round(scale * height)), max(1, round(scale * width))))
+        shape = self.size, self.size
+        if not self.square:
+            scale = min(1, self.size / max(height, width))
+            shape = max(1, round(scale * height)), max(1, round(scale * width))
+        return image if (height, width) == shape else resize(image, shape)
 
 
 @dataclass(frozen=True)
@@ -86,6 +65,7 @@ class ListedPictures:
         return self.entries[number].name
 
     def read(self, number: int) -> Picture:
+        """Raises PictureError for a picture that cannot be used."""
         entry = self.entries[number]
         if entry.wrong is not None:
             raise PictureError(entry.wrong)
@@ -124,3 +104,14 @@ class ArrayPictures:
         if number >= len(self.images):
             raise PictureError(self.skipped[number - len(self.images)][1])
         return self.images[number]
+
+
+Pictures = ListedPictures | ArrayPictures
+
+
+def read_or_reason(pictures: Pictures, number: int) -> Picture | str:
+    """The picture, or why it cannot be used: as text, since an exception would keep its frames alive."""
+    try:
+        return pictures.read(number)
+    except PictureError as error:
+        return str(error)

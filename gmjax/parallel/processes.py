@@ -25,6 +25,7 @@ HEARTBEAT_SECONDS = 20
 START_SECONDS = 300
 NOTICE_SECONDS = 15
 _SHUTDOWN_SECONDS = 10
+_LAST_WORDS_SECONDS = 1  # in which the others print the same error, before the loss of process 0 ends them
 
 _stop = threading.Event()
 _calls = itertools.count()
@@ -32,10 +33,6 @@ _calls = itertools.count()
 
 class Stopped(GmjaxError):
     """The run was asked to stop (SIGTERM), and has saved its progress."""
-
-
-class AgreedError(GmjaxError):
-    """An error that all processes of a run raise at the same place; so they can end in order."""
 
 
 class ProcessesError(GmjaxError, ConnectionError):
@@ -62,11 +59,11 @@ def joined(
     with _stopping_at_sigterm():
         if distributed:
             _start(coordinator, num_processes, process_id)
-        ended = None
+        stopped = None
         try:
             yield
-        except (Stopped, AgreedError) as error:
-            ended = error
+        except Stopped as error:
+            stopped = error
         except jax.errors.JaxRuntimeError:
             if count() > 1:
                 # Most likely another process is lost: the runtime will say which, and end this one.
@@ -75,8 +72,8 @@ def joined(
         if jax.distributed.is_initialized():
             barrier("end of the run")
             jax.distributed.shutdown()
-        if ended is not None:
-            raise ended
+        if stopped is not None:
+            raise stopped
 
 
 def leave(status: int) -> int:
@@ -85,6 +82,7 @@ def leave(status: int) -> int:
     An ordinary exit would wait for them.
     """
     if jax.distributed.is_initialized():
+        time.sleep(_LAST_WORDS_SECONDS)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)

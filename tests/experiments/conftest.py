@@ -1,20 +1,20 @@
-"""Every experiment on faces of 24 x 24 pixels and in a few steps, its results kept in a folder of the test's own."""
+"""Every experiment runs on faces of 24 x 24 pixels, in a few steps, and with an empty cache."""
 
 import numpy as np
 import pytest
 
-from experiments.kept import Kept
+from experiments.cache import Cache
 from gmjax.data import write_picture
 
 
 @pytest.fixture
-def kept(tmp_path) -> Kept:
-    return Kept(tmp_path / "kept")
+def cached(tmp_path) -> Cache:
+    return Cache(tmp_path / "runs")
 
 
 @pytest.fixture(scope="session")
 def folder_of_faces(tmp_path_factory):
-    """A user's folder: six photographs with their eyes.csv."""
+    """Six photographs with their eyes.csv."""
     folder = tmp_path_factory.mktemp("faces")
     row, column = np.mgrid[:60, :50] / 60
     rows = ["file,left_x,left_y,right_x,right_y"]

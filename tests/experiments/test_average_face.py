@@ -1,16 +1,15 @@
-"""Fig. 8 on a collection and on a user's folder."""
-
-import dataclasses
+"""Fig. 8, on ORL and on a folder."""
 
 import numpy as np
 
 from experiments import average_face, collection
 from gmjax.data import Faces
+from tests.experiments import TINY
 
 
-def test_a_collection_and_a_folder(kept, folder_of_faces):
-    config = average_face.Config(size=24, components=6, steps=8, also=folder_of_faces)
-    report = average_face.run(config, kept)
+def test_orl_and_a_folder(cached, folder_of_faces):
+    config = average_face.Config(**TINY, also=folder_of_faces)
+    report = average_face.run(config, cached)
     text = "\n".join(report.parts)
     assert f"| {folder_of_faces.name} | 6 |" in text
     assert "| ORL | 400 |" in text
@@ -21,17 +20,16 @@ def test_a_collection_and_a_folder(kept, folder_of_faces):
     assert set(report.figures) == {"fig8.png"}
 
 
-def test_a_folder_as_the_main_collection(kept, folder_of_faces):
-    report = average_face.run(
-        dataclasses.replace(average_face.Config(), data=str(folder_of_faces), size=24, components=6, steps=8), kept
-    )
+def test_a_folder_as_the_main_collection(cached, folder_of_faces):
+    config = average_face.Config(**TINY, data=str(folder_of_faces))
+    report = average_face.run(config, cached)
     assert f"| {folder_of_faces.name}, one half | 3 |" in "\n".join(report.parts)
 
 
-def test_one_picture_a_person():
+def test_one_picture_per_person():
     names = ("s1/1.pgm", "s1/2.pgm", "s2/1.pgm", "001_03.jpg", "MY_000001_IEU+00_PM+00", "MY_000001_IEU+00_PM+01")
     people = ["s1", "s1", "s2", "001_03.jpg", "MY_000001", "MY_000001"]
     assert [collection.person_of(name) for name in names] == people
     faces = Faces(np.zeros((6, 2, 2), np.float32), names)
-    assert collection.one_a_person(faces).names == tuple(names[i] for i in (0, 2, 3, 4))
-    assert collection.one_a_person(faces, 2).names == (names[0], names[4])
+    assert collection.one_per_person(faces).names == tuple(names[i] for i in (0, 2, 3, 4))
+    assert collection.one_per_person(faces, 2).names == (names[0], names[4])

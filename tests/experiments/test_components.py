@@ -1,11 +1,12 @@
 """Fig. 9 with few steps."""
 
 from experiments import components
+from tests.experiments import TINY
 
 
-def test_the_better_order_is_nearer(kept):
-    config = components.Config(size=24, counts=(2, 20, 80), steps=8)
-    report = components.run(config, kept)
+def test_the_order_by_error_is_better(cached):
+    config = components.Config(**TINY, counts=(2, 20, 80))
+    report = components.run(config, cached)
     (comparison,) = report.comparisons
     assert comparison.agrees
     assert set(report.figures) == {"fig9.png", "fig9_errors.png"}

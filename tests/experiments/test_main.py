@@ -1,46 +1,51 @@
-"""All experiments together: RESULTS.md, and what a script leaves when it is run as people run it."""
+"""All experiments together: RESULTS.md, and scripts run from the command line."""
 
 import json
+import os
+import re
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
 
 from experiments import __main__ as experiments
 from experiments import personal
-from experiments.collection import Options, changed
+from experiments.collection import Options, arguments
 from experiments.report import Report
 from experiments.script import main
+from gmjax.commands.options import DistributedOptions
 
 
 def test_results_are_written_from_the_runs(tmp_path):
     for name in experiments.NAMES:
         report = Report(f"Title of {name}: more")
-        report.say(f"Text of {name}.")
+        report.text(f"Text of {name}.")
         report.figure(f"picture_{name}", Figure(), f"Caption of {name}")
         report.compare("a claim", "1", "1", True)
         report.compare("another", "1", "2", name != "surface", "it is so")
-        report.save(tmp_path / name, f"how {name}")
+        report.save(tmp_path / name, f"Origin of {name}.")
     out = tmp_path / "out"
     (out / "results").mkdir(parents=True)
     (out / "results" / "old.png").touch()
-    (out / "results" / "of the user's.png").touch()
+    (out / "results" / "mine.png").touch()
     (out / "RESULTS.md").write_text("![Old](results/old.png)")
-    experiments.write(experiments.Everything(runs=tmp_path, out=out, full=True, also=tmp_path / "mine"))
+    experiments.write_results(experiments.AllOptions(runs=tmp_path, out=out, full=True, also=tmp_path / "mine"))
     text = (out / "RESULTS.md").read_text()
     assert "(`python -m experiments --full --also mine`)" in text
     assert str(tmp_path) not in text, "no path of this machine"
-    places = [text.index(f"## Title of {name}") for name in experiments.NAMES]
-    assert places == sorted(places)
-    assert "17 of 18 comparisons come out as expected" in text
-    assert "- Title of surface: another: expected 1, here 2; it is so." in text
+    positions = [text.index(f"## Title of {name}") for name in experiments.NAMES]
+    assert positions == sorted(positions)
+    assert "17 of 18 comparisons agree" in text
+    assert "- Title of surface: another: expected 1, measured 2; it is so." in text
     pictures = {f"picture_{name}.png" for name in experiments.NAMES}
-    assert {path.name for path in (out / "results").iterdir()} == pictures | {"of the user's.png"}
+    assert {path.name for path in (out / "results").iterdir()} == pictures | {"mine.png"}
 
 
 @pytest.mark.parametrize("name", experiments.NAMES)
-def test_every_script_says_its_command_cost_and_expectation(name):
+def test_every_script_states_its_command_cost_and_expectation(name):
     module = __import__(f"experiments.{name}", fromlist=["run"])
     for word in (f"Command:   python -m experiments.{name}", "Cost:", "Expected:"):
         assert word in module.__doc__
@@ -53,34 +58,50 @@ def test_a_script_from_the_command_line(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "transforms" / "record.json").read_text())
-    assert record["how"].startswith("`python -m experiments.transforms --size 24`: the published common face, seed 0")
+    assert record["origin"].startswith("`python -m experiments.transforms --size 24`: the published common face")
     assert record["comparisons"][0]["agrees"]
     assert (tmp_path / "transforms" / "results" / "fig10_12.png").is_file()
     assert not (tmp_path / "RESULTS.md").exists()
 
 
 @pytest.mark.parametrize(
-    ("script", "options", "said"),
+    ("script", "options", "message"),
     [
         ("personal", ["--people", "0"], "--people must be at least 1"),
         ("components", ["--counts", "2", "100"], "--counts must be from 1 to 80"),
-        ("surface", ["--data", "nowhere"], "nowhere: no such folder"),
-        ("surface", ["--data", "caspeal"], "--data caspeal needs --root"),
-        ("surface", ["--process", "0"], "--coordinator, --processes and --process go with --distributed"),
-        ("surface", ["--distributed", "--processes", "2"], "--coordinator, --processes and --process go together"),
+        ("surface", ["--data", "nowhere"], "nowhere"),
+        ("surface", ["--data", "caspeal"], "--root is needed with --data caspeal"),
+        ("surface", ["--process", "0"], "--distributed is needed"),
+        ("surface", ["--distributed", "--processes", "2"], "--coordinator goes with --processes and --process"),
     ],
 )
-def test_refusals_are_sentences(script, options, said, tmp_path, monkeypatch):
+def test_user_errors_are_one_line(script, options, message, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["", *options, "--runs", str(tmp_path)])
-    with pytest.raises(SystemExit) as refused:
+    with pytest.raises(SystemExit) as exit:
         main(script)
-    assert said in str(refused.value)
+    printed = capsys.readouterr().err if exit.value.code == 1 else exit.value.code
+    assert message in printed
+    assert len(printed.splitlines()) == 1
+
+
+def test_sigterm_ends_a_run_before_its_next_result(tmp_path, monkeypatch, capsys):
+    def run(config, cached):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return cached(Report, "never made")
+
+    monkeypatch.setattr(sys, "argv", ["", "--runs", str(tmp_path)])
+    monkeypatch.setattr(personal, "run", run)
+    with pytest.raises(SystemExit) as exit:
+        main("personal")
+    assert exit.value.code == 1
+    assert "the same command resumes" in capsys.readouterr().err
+    assert not (tmp_path / "cache").exists()
 
 
 def test_full_takes_other_defaults(tmp_path, monkeypatch, capsys):
     seen = []
 
-    def run(config, kept):
+    def run(config, cached):
         seen.append(config)
         return Report("Title")
 
@@ -98,6 +119,13 @@ def test_an_unknown_name_is_refused():
     assert "training" in done.stderr + done.stdout
 
 
-def test_options_go_on_to_every_script(tmp_path):
-    everything = experiments.Everything(also=tmp_path, aligned=True, size=60)
-    assert changed(everything, Options()) == ["--also", str(tmp_path), "--aligned", "--size", "60"]
+def test_options_are_passed_to_every_script(tmp_path):
+    options = experiments.AllOptions(also=tmp_path, aligned=True, distribution=DistributedOptions(process=3), size=60)
+    passed = ["--also", str(tmp_path), "--aligned", "--size", "60"]
+    assert arguments(options, Options()) == [*passed, "--process", "3"]
+    assert arguments(options, Options(), for_report=True) == ["--also", tmp_path.name, "--aligned", "--size", "60"]
+
+
+def test_experiments_do_not_depend_on_benchmarks():
+    for path in Path(experiments.__file__).parent.glob("*.py"):
+        assert not re.search(r"^\s*(from|import) benchmarks", path.read_text(encoding="utf-8"), re.MULTILINE), path

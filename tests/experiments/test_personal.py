@@ -1,32 +1,33 @@
-"""Table 4 on a few small faces."""
+"""Table 4, on a few small faces."""
 
 import numpy as np
 
 from experiments import personal
 from experiments.models import Fits
 from gmjax.data import Faces, orl_faces
+from tests.experiments import TINY
 
-TINY = personal.Config(size=24, components=(6,), people=3, every_picture=6, named=2, chunk=2, steps=8)
+CONFIG = personal.Config(**TINY, components=(80,), people=3, every_picture=80, named=2, chunk=2)
 
 
-def test_both_recipes_beside_the_paper(kept, monkeypatch):
-    few = Faces((faces := orl_faces(size=24)).images[::100], faces.names[::100])
+def test_both_recipes_next_to_the_paper(cached, monkeypatch):
+    few = Faces((faces := orl_faces(size=CONFIG.size)).images[::100], faces.names[::100])
     monkeypatch.setattr(personal.collection, "main_faces", lambda config: few)
-    report = personal.run(TINY, kept)
+    report = personal.run(CONFIG, cached)
     text = "\n".join(report.parts)
     assert text.count("| gmjax's lm |") == text.count("| paper's recipe |") == 3
     assert "s1/1.pgm" in text
     assert "s31/1.pgm" in text
-    assert "All 4 pictures of ORL, m = 6, by lm: MSE" in text
+    assert "All 4 pictures of ORL, m = 80, by lm: MSE" in text
     assert set(report.figures) == {"table4.png"}
 
 
-def test_parts_join_to_the_whole():
+def test_chunks_are_concatenated():
     def fits(values, seconds):
         values = np.array(values)
         return Fits({"w": values[:, None]}, values, 2 * values, seconds)
 
-    whole = personal.joined([fits([1.0, 2.0], 1.0), fits([3.0], 4.0)], [2, 1])
+    whole = personal.concatenate([fits([1.0, 2.0], 1.0), fits([3.0], 4.0)])
     np.testing.assert_array_equal(whole.mse, [1, 2, 3])
     np.testing.assert_array_equal(whole.params["w"], [[1], [2], [3]])
     assert whole.seconds == 2.0

@@ -1,56 +1,88 @@
-"""Two processes of two devices each, for real: the same section as of one, and the same results kept."""
+"""Two processes with two devices each give the same section and cache as one process."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
-from experiments.kept import Kept
+from experiments.cache import Cache
+from gmjax.errors import GmjaxError
 from gmjax.parallel import processes
-from tests.reliability import commands
 
-TINY = "tests.experiments.tiny"
-
-
-def kept_in(runs) -> list[str]:
-    return sorted(path.name for path in (runs / "kept").rglob("*") if path.is_file())
+ROOT = Path(__file__).parents[2]
 
 
-def test_the_same_as_of_one(tmp_path, folder_of_faces):
+@pytest.fixture
+def start(tmp_path):
+    """Starts the tiny experiment in ``tmp_path``; what it prints is in the file ``name``."""
+    started = []
+
+    def start(name: str, *arguments: object, devices: int = 1) -> subprocess.Popen:
+        command = [sys.executable, "-m", "tests.experiments.tiny", *map(str, arguments)]
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "JAX_NUM_CPU_DEVICES": str(devices)}
+        with open(tmp_path / name, "wb") as log:
+            started.append(subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def results_in(runs) -> list[str]:
+    return sorted(path.name for path in (runs / "cache").rglob("*") if path.is_file())
+
+
+def test_the_same_as_one_process(tmp_path, folder_of_faces, start):
     arguments = ("--data", folder_of_faces, "--size", 24)
-    one = commands.start(tmp_path, *arguments, "--runs", "one", program=TINY)
-    assert one.status() == 0, one.said()
-    together = commands.start_together(tmp_path, 2, *arguments, "--runs", "two", program=TINY)
-    assert [command.status() for command in together] == [0, 0], together[0].said() + together[1].said()
+    one = start("log", *arguments, "--runs", "one")
+    assert one.wait(240) == 0, (tmp_path / "log").read_text()
+    address = "--distributed", "--coordinator", f"127.0.0.1:{free_port()}", "--processes", 2
+    together = [start(f"log{i}", *arguments, "--runs", "two", *address, "--process", i, devices=2) for i in range(2)]
+    statuses = [process.wait(240) for process in together]
+    said = [(tmp_path / f"log{i}").read_text() for i in range(2)]
+    assert statuses == [0, 0], "\n".join(said)
     sections = [(tmp_path / runs / "tiny" / "section.md").read_text() for runs in ("one", "two")]
     assert sections[0] == sections[1]
-    assert kept_in(tmp_path / "one") == kept_in(tmp_path / "two")
-    assert "pictures in two" in together[0].said()
-    assert "A tiny experiment" not in together[1].said(), "the first one says it"
+    assert results_in(tmp_path / "one") == results_in(tmp_path / "two")
+    assert "figures in two" in said[0]
+    assert "A tiny experiment" not in said[1], "only process 0 prints the section"
 
 
 def test_other_pictures_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(processes, "from_each", lambda text: [text, "another of another False"])
-    with pytest.raises(OSError, match="process 1 has other pictures, options or code than process 0"):
-        Kept(tmp_path)(kept_in, tmp_path)
+    monkeypatch.setattr(processes, "allgather", lambda text: [text, json.dumps(["another key", False])])
+    with pytest.raises(GmjaxError, match="process 1 has other pictures, options or code than process 0"):
+        Cache(tmp_path)(results_in, tmp_path)
 
 
 def test_a_folder_that_is_not_shared_is_refused(tmp_path, monkeypatch):
-    """What process 0 has is not to be computed by the others alone."""
+    """The other processes must not compute what process 0 reads."""
     monkeypatch.setattr(processes, "is_first", lambda: False)
-    monkeypatch.setattr(processes, "from_each", lambda text: [text.replace("False", "True"), text])
-    with pytest.raises(OSError, match="give --runs a folder that all processes share"):
-        Kept(tmp_path)(kept_in, tmp_path)
+    monkeypatch.setattr(processes, "allgather", lambda text: [text.replace("false", "true"), text])
+    with pytest.raises(GmjaxError, match="use a folder for --runs that all share"):
+        Cache(tmp_path)(results_in, tmp_path)
 
 
-def test_shares_of_processes_join_to_the_whole(monkeypatch):
-    """Of seven in threes; as the other two would send it."""
+def test_gathered_restores_the_order_of_the_shares(monkeypatch):
+    """Three processes share seven items; the results of the other two are simulated."""
     monkeypatch.setattr(processes, "count", lambda: 3)
     shares = []
     for index in range(3):
         monkeypatch.setattr(processes, "index", lambda index=index: index)
         shares.append(processes.share_of(7))
     assert [share.tolist() for share in shares] == [[0, 3, 6], [1, 4, 6], [2, 5, 6]]
-    monkeypatch.setattr(processes, "together", lambda: None)
     every = {"a": np.stack([10.0 * share for share in shares])}
     monkeypatch.setattr(processes.multihost_utils, "process_allgather", lambda share: every)
     np.testing.assert_array_equal(processes.gathered({"a": shares[0]}, 7)["a"], 10.0 * np.arange(7))

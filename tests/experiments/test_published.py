@@ -1,4 +1,4 @@
-"""Table 3: the published parameters, and a table of our own."""
+"""Table 3: the published parameters, and those of another collection."""
 
 import re
 
@@ -7,21 +7,22 @@ import pytest
 
 import gmjax
 from experiments import published
+from tests.experiments import TINY
 
 
-def test_the_papers_convention_shows_in_the_symmetry():
+def test_the_symmetry_identifies_the_papers_grid():
     face = gmjax.published_common_face()
     for offset, known in published.KNOWN.items():
         assert published.asymmetry_of(face, (120, 120), offset) == pytest.approx(known, abs=5e-5)
 
 
-def test_a_table_of_our_own(kept):
-    report = published.run(published.Config(size=24, steps=8), kept)
+def test_tables_of_a_collection(cached):
+    report = published.run(published.Config(**TINY), cached)
     assert set(report.files) == {"common_face_table.txt", "common_face_table.tex"}
     assert set(report.figures) == {"table3.png"}
 
 
-def test_both_tables_hold_all_numbers():
+def test_both_tables_contain_all_numbers():
     face = gmjax.published_common_face()
     text, latex = published.text_table(face), published.latex_table(face)
     weights = [f"{w:.4f}" for w in np.asarray(face.weights)]
@@ -32,7 +33,7 @@ def test_both_tables_hold_all_numbers():
     assert latex.count(r"\begin{bmatrix}") == latex.count(r"\end{bmatrix}") == 160
 
 
-def test_the_printed_table_draws_the_same_face():
+def test_the_printed_digits_render_the_same_face():
     face = gmjax.published_common_face()
-    drawn, again = (gmjax.render(model, (60, 60)) for model in (face, published.as_printed(face)))
-    assert float(gmjax.mse(drawn, again)) < 1e-7
+    exact, rounded = (gmjax.render(model, (60, 60)) for model in (face, published.as_printed(face)))
+    assert float(gmjax.mse(exact, rounded)) < 1e-7

@@ -1,24 +1,25 @@
-"""Sensitivity with few settings."""
+"""Sensitivity, with few settings."""
 
 from experiments import sensitivity
+from tests.experiments import TINY
 
-TINY = sensitivity.Config(size=24, people=2, seeds=2, steps=6)
+CONFIG = sensitivity.Config(**TINY, people=2, seeds=2)
 
 
-def test_a_row_a_setting(kept, monkeypatch):
-    names = "as it is", "random start, seed 0", "random start, seed 1", "rate x 2", "offset 0.5"
-    few = [setting for setting in sensitivity.settings(TINY) if setting.name in names]
+def test_one_row_per_setting(cached, monkeypatch):
+    names = "nothing changed", "random start, seed 0", "random start, seed 1", "rate x 2", "offset 0.5"
+    few = [setting for setting in sensitivity.settings(CONFIG) if setting.name in names]
     assert len(few) == len(names)
     monkeypatch.setattr(sensitivity, "settings", lambda config: few)
     monkeypatch.setattr(sensitivity, "SOLVERS", {"adam": "Adam"})
-    report = sensitivity.run(TINY, kept)
+    report = sensitivity.run(CONFIG, cached)
     table = report.parts[1].splitlines()
     assert len(table) == 2 + len(few)
-    assert len(set(table)) == len(table), "no two settings do the same"
+    assert len(set(table)) == len(table), "no two settings give the same result"
     assert {c.claim for c in report.comparisons} == {"Adam: mean MSE over the seeds", "Adam: mean MSE over the offsets"}
 
 
-def test_every_promise_is_among_the_settings():
+def test_the_settings_cover_what_the_docstring_lists():
     settings = sensitivity.settings(sensitivity.Config())
     assert sum(s.group == "seed" for s in settings) == 5
     assert {s.start for s in settings} == {"published", "random", "grid", "common"}

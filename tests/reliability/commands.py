@@ -1,20 +1,18 @@
-"""The gmjax command, and experiments, in processes of their own, which can be killed, stopped and watched."""
+"""The gmjax command in processes of its own, which can be killed and interrupted."""
 
 import dataclasses
-import importlib
 import multiprocessing
 import os
 import signal
 import socket
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
 
 CONTEXT = multiprocessing.get_context("forkserver")
 # Imported once: each command then starts in no time.
-CONTEXT.set_forkserver_preload(["gmjax.commands.main", "gmjax.commands.common_model", "gmjax.commands.fit"])
+CONTEXT.set_forkserver_preload(["gmjax.commands.main"])
 
 
 @dataclasses.dataclass
@@ -26,7 +24,7 @@ class Command:
 
     def status(self, timeout: float = 240) -> int:
         self.process.join(timeout)
-        assert self.process.exitcode is not None, f"it hangs; it had said: {self.said()}"
+        assert self.process.exitcode is not None, f"it hangs; its output: {self.said()}"
         return self.process.exitcode
 
     def said(self) -> str:
@@ -36,48 +34,22 @@ class Command:
 def start(
     folder: Path,
     *arguments: object,
-    program: str = "gmjax",
     name: str = "log",
     devices: int = 1,
-    hangs: bool = False,
-    **patience: float,
+    **seconds: float,
 ) -> Command:
-    """``gmjax ARGUMENTS`` begun in ``folder``; ``patience``: other values of constants of gmjax.parallel.processes.
-
-    ``program``: the module of an experiment, in place of gmjax.
-    """
+    """Starts ``gmjax ARGUMENTS`` in ``folder``; ``seconds``: other values of constants of gmjax.parallel.processes."""
     log = folder / f"{name}.txt"
     words = [str(argument) for argument in arguments]
-    process = CONTEXT.Process(target=_run, args=(folder, program, words, log, devices, hangs, patience))
+    process = CONTEXT.Process(target=_run, args=(folder, words, log, devices, seconds))
     process.start()
     return Command(process, log)
 
 
-def start_together(
-    folder: Path,
-    count: int,
-    *arguments: object,
-    program: str = "gmjax",
-    devices: int = 2,
-    hang: int | None = None,
-    **patience: float,
-) -> list[Command]:
-    """``count`` processes of one distributed run; number ``hang`` waits for its first picture for ever."""
+def start_together(folder: Path, count: int, *arguments: object, **seconds: float) -> list[Command]:
+    """``count`` processes of one distributed run, with two devices each."""
     together = of_several(count)
-    return [
-        start(
-            folder,
-            *arguments,
-            *together,
-            i,
-            program=program,
-            name=f"log{i}",
-            devices=devices,
-            hangs=i == hang,
-            **patience,
-        )
-        for i in range(count)
-    ]
+    return [start(folder, *arguments, *together, i, name=f"log{i}", devices=2, **seconds) for i in range(count)]
 
 
 def of_several(count: int) -> tuple[object, ...]:
@@ -124,12 +96,10 @@ def results(folder: Path) -> dict[str, bytes]:
 
 def _run(
     folder: Path,
-    program: str,
     arguments: list[str],
     log: Path,
     devices: int,
-    hangs: bool,
-    patience: dict[str, float],
+    seconds: dict[str, float],
 ) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
@@ -138,22 +108,11 @@ def _run(
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what runs in a shell's background
     import jax
 
-    from gmjax import data
     from gmjax.commands import main
     from gmjax.parallel import processes
 
-    for name, value in patience.items():
+    for name, value in seconds.items():
+        assert hasattr(processes, name)
         setattr(processes, name, value)
-    if hangs:
-        data.ListedPictures.read = lambda *_: threading.Event().wait()
     jax.config.update("jax_num_cpu_devices", devices)
-    if program == "gmjax":
-        sys.exit(main.main(arguments))
-    sys.argv = [program, *arguments]
-    from experiments import script
-
-    name = program.rpartition(".")[2]
-    sys.modules[f"experiments.{name}"] = importlib.import_module(program)
-    script.main(name)
-    if jax.distributed.is_initialized():
-        jax.distributed.shutdown()  # done at the exit of a process that is not a test's
+    sys.exit(main.main(arguments))

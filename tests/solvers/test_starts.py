@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gmjax
+from gmjax.gmface import pixel_axes
 from gmjax.solvers import starts
 from tests import reference
 
@@ -66,3 +67,15 @@ def test_gaussians_that_coincide_or_miss_every_pixel_have_finite_weights(picture
     chol = jnp.asarray([[2.0, 0, 2.0], [2.0, 0, 2.0], [1e4, 0, 1e4]])
     weights = np.asarray(starts.solve_weights(means, chol, picture).weights)
     assert np.isfinite(weights).all()
+
+
+def test_many_components_start_without_their_equations(picture):
+    """Conjugate gradients come near the exact solution, in gray and colour."""
+    for image in (picture, np.stack([picture, 1 - picture, picture**2], axis=-1)):
+        exact = starts.grid(image, 30)
+        found = starts._conjugate_gradients(exact.means, exact.precision_chol, image, pixel_axes(image.shape[:2]))
+        drawn = gmjax.render(exact.replace(weights=found), image.shape[:2])
+        best = gmjax.mse(gmjax.render(exact, image.shape[:2]), image)
+        assert found.shape == exact.weights.shape
+        assert best <= gmjax.mse(drawn, image) * 1.001
+        assert gmjax.mse(drawn, image) < 0.05 * np.var(image)

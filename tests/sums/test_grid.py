@@ -1,5 +1,7 @@
 """Value and derivative on the pixel grid, computed in bands of rows."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,12 +22,14 @@ def narrow_model(m: int, shape) -> gmjax.GmFace:
     return gmjax.GmFace(*(jnp.asarray(part, jnp.float32) for part in parts))
 
 
+@partial(jax.jit, static_argnames="shape")
 def value_and_gradient(params, shape, cotangent):
     axes = pixel_axes(shape, dtype=params.means.dtype)
     value, pull_back = jax.vjp(lambda p: on_axes(p, *axes), params)
     return value, pull_back(cotangent)[0]
 
 
+@pytest.mark.compiled_fully
 @pytest.mark.parametrize("shape", [(120, 120), (67, 53), (130, 40), (7, 31), (1, 40)])
 @pytest.mark.parametrize("which", ["narrow", "face"])
 def test_value_and_gradient_are_those_of_float64(published, shape, which):
@@ -49,7 +53,7 @@ def test_value_and_gradient_are_those_of_float64(published, shape, which):
         scales = [np.abs(part).max(axis=0) for part in expected]
         return max((d / scale).max() for d, scale in zip(differences, scales, strict=True))
 
-    at_points = jax.grad(lambda p: jnp.sum(gmjax.render(p, shape) * cotangent))(params)
+    at_points = jax.jit(jax.grad(lambda p: jnp.sum(gmjax.render(p, shape) * cotangent)))(params)
     assert error(found) < (1e-5 if which == "face" else max(1e-5, 2 * error(at_points)))
 
 
@@ -64,7 +68,7 @@ def test_any_number_of_components_in_any_number_of_bands(m):
     )
     cotangent = random.normal(size=(27, 13, 2)).astype(np.float32)
     value, found = value_and_gradient(params, (27, 13), cotangent)
-    expected, pull_back = jax.vjp(lambda p: gmjax.render(p, (27, 13)), params)
+    expected, pull_back = jax.vjp(jax.jit(lambda p: gmjax.render(p, (27, 13))), params)
     np.testing.assert_allclose(value, expected, atol=1e-5)
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(pull_back(cotangent)[0]), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())
