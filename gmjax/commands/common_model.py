@@ -8,7 +8,7 @@ import numpy as np
 from tyro.conf import Positional, arg
 
 from gmjax import parallel
-from gmjax.commands.collection_statistics import PicturesAgain, collection_statistics
+from gmjax.commands.collection_statistics import collection_statistics, images_for_minibatches
 from gmjax.commands.configuration import configuration_of
 from gmjax.commands.inputs import entries_of, inputs_of, listed_pictures, require_source
 from gmjax.commands.options import FitOptions, Flag, Plan
@@ -78,7 +78,7 @@ class CommonModel(FitOptions):
             require_source(self.data, self.out)
 
     def _run(self, plan: Plan) -> int:
-        configuration = configuration_of("common-model", self, plan.config, start=plan.start, seed=self.seed)
+        configuration = configuration_of("common-model", self, plan)
         entries = [] if self.data is None else entries_of(self.data)
         inputs = inputs_of(entries, self.data, self, aligned=self.aligned)
         with opened(self.out, configuration, inputs, overwrite=self.overwrite) as run:
@@ -89,7 +89,7 @@ class CommonModel(FitOptions):
             images, steps = None, plan.config.steps or 0
             if plan.config.batch_size is not None:
                 usable = np.array([number for number in range(len(pictures)) if number not in skipped])
-                images = PicturesAgain(pictures, usable, statistics.shape, self.workers or 0)
+                images = images_for_minibatches(pictures, usable, statistics.shape, self.workers or 0)
                 steps = steps_of(plan.config, len(images))
             warn_before_fit(plan.config, statistics.shape, steps)
             prepared = parallel.prepare_common(statistics, plan.init, config=plan.config, key=plan.key, images=images)

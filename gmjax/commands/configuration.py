@@ -10,27 +10,18 @@ from typing import Any
 import jax
 
 from gmjax._version import __version__
-from gmjax.commands.options import FitOptions
-from gmjax.solvers.config import FitConfig
+from gmjax.commands.options import FitOptions, Plan
 
-# What does not change the results may differ when a run is resumed.
-FREE_OPTIONS = frozenset({"overwrite", "on_error", "workers", "save_every", "distribution"})
+# These do not change the results, and may differ when a run is resumed.
+FREE_OPTIONS = frozenset({"out", "overwrite", "on_error", "workers", "save_every", "distribution"})
 FREE_VERSIONS = frozenset({"platform", "devices"})
 _PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy")
-# Options without a name on the command line.
-_POSITIONAL = {"path": "the input"}
-
-Difference = tuple[str, Any, Any]
 
 
-def configuration_of(command: str, options: FitOptions, config: FitConfig, **resolved: Any) -> dict[str, Any]:
-    """As JSON has it: the command, its options as given, what they stand for, and the ``FitConfig``."""
-    content = {
-        "command": command,
-        "options": dataclasses.asdict(options),
-        **resolved,
-        "fit": dataclasses.asdict(config),
-    }
+def configuration_of(command: str, options: FitOptions, plan: Plan) -> dict[str, Any]:
+    """As JSON has it: the command, its options as given, and what they stand for."""
+    given, fit = dataclasses.asdict(options), dataclasses.asdict(plan.config)
+    content = {"command": command, "options": given, "start": plan.start, "seed": options.seed, "fit": fit}
     return json.loads(json.dumps(content, default=str))
 
 
@@ -42,21 +33,19 @@ def versions() -> dict[str, Any]:
     return content | {"device": devices[0].device_kind, "devices": len(devices)}
 
 
-def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Difference]:
-    """(name, in ``a``, in ``b``) of what differs in two configurations: options by their names on the command line or,
-    where these are the same, what they stand for."""
-    if a["command"] != b["command"]:
-        return [("the command", a["command"], b["command"])]
-    options = [
-        (_POSITIONAL.get(name, "--" + name.replace("_", "-")), then, now)
-        for name, then, now in _different(a["options"], b["options"], FREE_OPTIONS)
-    ]
-    return options or _different(a, b, {"options", "fit"}) or _different(a["fit"], b["fit"], set())
+def settings(configuration: Mapping[str, Any], made_with: Mapping[str, Any]) -> dict[str, Any]:
+    """All that must not change when a run is resumed, by name; options as the command line names them, and first."""
+    options = {f"--{name.replace('_', '-')}": value for name, value in _without(configuration["options"], FREE_OPTIONS)}
+    rest = dict(_without(configuration, {"options", "fit", "command"}))
+    return {"the command": configuration["command"], **options, **rest, **configuration["fit"]} | dict(
+        _without(made_with, FREE_VERSIONS)
+    )
 
 
-def different_versions(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Difference]:
-    return _different(a, b, FREE_VERSIONS)
+def first_difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[str, Any, Any] | None:
+    """(name, in ``a``, in ``b``) of the first that differs."""
+    return next(((name, a.get(name), b.get(name)) for name in {**a, **b} if a.get(name) != b.get(name)), None)
 
 
-def _different(a: Mapping[str, Any], b: Mapping[str, Any], free: frozenset[str] | set[str]) -> list[Difference]:
-    return [(name, a.get(name), b.get(name)) for name in {**a, **b} if name not in free and a.get(name) != b.get(name)]
+def _without(mapping: Mapping[str, Any], names: frozenset[str] | set[str]):
+    return ((name, value) for name, value in mapping.items() if name not in names)

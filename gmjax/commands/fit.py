@@ -17,7 +17,7 @@ from gmjax.commands.options import FitOptions, Flag, Plan
 from gmjax.commands.run_files import as_text, figures_of, save_model, write_figure, write_loss, write_metrics
 from gmjax.commands.run_fit import require_no_divergence, run_fit
 from gmjax.commands.run_folder import MODEL, Run, finish, opened, say_again
-from gmjax.commands.terminal import figures_in_words, progress, warn_before_fit
+from gmjax.commands.terminal import progress, warn_before_fit
 from gmjax.data import Crop, Picture, load_picture, read_eyes_csv, write_picture
 from gmjax.errors import ArgumentError
 from gmjax.gmface import render
@@ -45,6 +45,8 @@ class Fit(FitOptions):
 
     def run(self) -> int:
         require_source(self.path, self._folder())
+        if self.distribution.distributed and not is_collection(self.path):
+            raise ArgumentError("distributed", "is for many pictures: one picture is the work of one process")
         self._check_target()
         with processes.joined(*self.distribution.arguments, distributed=self.distribution.distributed):
             plan = self.plan(from_published=not self.aligned and self.target_psnr is None)
@@ -68,9 +70,9 @@ class Fit(FitOptions):
             )
 
     def _run(self, plan: Plan) -> int:
-        configuration = configuration_of("fit", self, plan.config, start=plan.start, seed=self.seed)
+        configuration = configuration_of("fit", self, plan)
         # A list may name a picture twice: it has one result.
-        entries = list({entry.name.lstrip("/"): entry for entry in entries_of(self.path)}.values())
+        entries = list({(entry.name.lstrip("/"), entry.wrong): entry for entry in entries_of(self.path)}.values())
         inputs = inputs_of(entries, self.path, self, aligned=self.aligned)
         with opened(self._folder(), configuration, inputs, overwrite=self.overwrite) as run:
             if run.finished is not None:
@@ -79,8 +81,6 @@ class Fit(FitOptions):
                 crop = Crop(self.size, self.color, self.aligned, square=False)
                 pictures = listed_pictures(entries, self.path, self, crop)
                 return fit_folder(run, pictures, plan, self, self.target_psnr)
-            if processes.count() > 1:
-                raise ArgumentError("distributed", "is for many pictures: one picture is the work of one process")
             picture = self._picture()
             if self.target_psnr is None:
                 warn_before_fit(plan.config, picture.shape, plan.config.steps or 0)
@@ -121,14 +121,15 @@ def _write(run: Run, path: Path, picture: Picture, result: FitResult, seconds: f
     """Writes the files of the finished run; returns what there is to say about it."""
     from gmjax import plotting
 
-    folder, (height, width) = run.folder, picture.shape[:2]
+    folder, (height, width), figures = run.folder, picture.shape[:2], figures_of(result, picture)
     save_model(folder / MODEL, result, picture, path.name)
     write_picture(folder / "picture.png", picture)
     write_picture(folder / "render.png", np.asarray(render(result.params, (height, width))))
     write_loss(run, result)
-    write_metrics(run, {**figures_of(result, picture), "seconds": round(seconds, 2)})
+    write_metrics(run, {**figures, "seconds": round(seconds, 2)})
     write_figure(folder / "fit.png", plotting.fit_figure(picture, result.params))
     return (
-        f"{as_text(path)} ({height} x {width}): {figures_in_words(result)}.\n"
+        f"{as_text(path)} ({height} x {width}): PSNR {figures['psnr']:.1f} dB, MSE {figures['mse']:.3g}, largest error "
+        f"{figures['pae']:.3g}; {figures['components']} components, {figures['parameters']} parameters.\n"
         f"The model is {folder / MODEL}; see also render.png, fit.png, loss.png and metrics.csv."
     )

@@ -1,8 +1,7 @@
 """``gmjax fit`` of many pictures, shared by processes and devices; each result is written as soon as it is there."""
 
-import contextlib
-import csv
 import itertools
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from gmjax.commands.terminal import SHOWN, notice, progress, warn_before_fit
 from gmjax.data import Picture, PictureError, Pictures, read_pictures, write_picture
 from gmjax.errors import GmjaxError
 from gmjax.files import models
+from gmjax.files.atomic import write_atomically
 from gmjax.files.models import ModelFileError
 from gmjax.gmface import render
 from gmjax.parallel import processes
@@ -33,35 +33,29 @@ _FitPictures = Callable[[dict[int, Picture]], Iterator[tuple[int, FitResult | Ex
 
 
 def fit_folder(run: Run, pictures: Pictures, plan: Plan, options: FitOptions, target_psnr: float | None) -> int:
-    """Fits all pictures that have no result yet; the exit status."""
-    done = _done(run, pictures)
-    if done.any():
-        notice(f"{run.folder} is resumed: {done.sum()} of {len(pictures)} pictures are done")
-    shape = (options.size, options.size, 3) if options.color else (options.size, options.size)
+    """Fits all pictures that are not done yet; the exit status."""
+    pending = json.loads(processes.broadcast(json.dumps(_pending(run, pictures) if processes.is_first() else None)))
+    if len(pending) < len(pictures):
+        notice(f"{run.folder} is resumed: {len(pictures) - len(pending)} of {len(pictures)} pictures are done")
     if target_psnr is None:
+        shape = (options.size, options.size, 3) if options.color else (options.size, options.size)
         warn_before_fit(plan.config, shape, plan.config.steps or 0)
         size, fit = parallel.pictures_at_once(shape, plan.init, plan.config, jax.local_devices()), _fit_many(plan)
     else:
         size, fit = 1, _fit_to_psnr(plan, target_psnr)
+    # A chunk is fitted again as a whole: on a GPU its pictures share a batch, and only then have the same bits.
+    firsts = sorted({number - number % size for number in pending})
+    chunks = [range(first, min(first + size, len(pictures))) for first in firsts]
     try:
-        _fit_chunks(run, pictures, _chunks(~done, size), fit, options)
+        _fit_chunks(run, pictures, chunks, fit, options)
     except (OSError, ModelFileError) as error:
-        done = _done_here(run, pictures)
+        missing, total = len(_pending(run, pictures)), len(pictures)
         raise GmjaxError(
-            f"{in_words(error)}. {done.sum()} of {len(pictures)} pictures are done and kept, {(~done).sum()} are "
-            "missing: make room, and the same command fits these"
+            f"{in_words(error)}. {total - missing} of {total} pictures are done, {missing} are missing: make room, and "
+            "the same command fits these"
         ) from error
-    except BaseException:
-        if processes.is_first():
-            _write_tables(run, pictures)
-        raise
     processes.barrier("pictures fitted")
-    if not processes.is_first():
-        return finish(run, "")
-    errors, skipped = _write_tables(run, pictures)
-    if missing := len(pictures) - len(errors) - len(skipped):
-        raise GmjaxError(f"{missing} of {len(pictures)} pictures are missing: the same command fits them")
-    return finish(run, _summary(run, errors, skipped, plan, options), 1 if skipped else 0)
+    return finish(run, *(_summary(run, pictures, plan, options) if processes.is_first() else ("", 0)))
 
 
 def result_paths(folder: Path, name: str) -> tuple[Path, Path]:
@@ -74,20 +68,11 @@ def result_paths(folder: Path, name: str) -> tuple[Path, Path]:
     return folder / MODELS / f"{inner}.safetensors", folder / RENDERS / f"{inner}.png"
 
 
-def _chunks(pending: np.ndarray, size: int) -> list[range]:
-    """The numbers of the pictures that are fitted together, where one of them is ``pending``.
-
-    A chunk is fitted again as a whole: on a GPU its pictures share a batch, and only then have the same bits.
-    """
-    chunks = [range(first, min(first + size, len(pending))) for first in range(0, len(pending), size)]
-    return [chunk for chunk in chunks if pending[chunk.start : chunk.stop].any()]
-
-
 def _fit_chunks(run: Run, pictures: Pictures, chunks: list[range], fit: _FitPictures, options: FitOptions) -> None:
     mine = chunks[processes.index() :: processes.count()]
     numbers = np.array([number for chunk in mine for number in chunk], int)
     read = read_pictures(pictures, numbers, workers=options.workers or 0)
-    with _recording(run) as record, progress("fitting", "picture", len(numbers)) as bar:
+    with progress("fitting", "picture", len(numbers)) as bar:
         # The same number of rounds everywhere: all processes must ask equally often whether to stop.
         for chunk, _ in itertools.zip_longest(mine, range(0, len(chunks), processes.count()), fillvalue=()):
             for number, outcome in _fit_chunk(pictures, itertools.islice(read, len(chunk)), fit):
@@ -96,7 +81,7 @@ def _fit_chunks(run: Run, pictures: Pictures, chunks: list[range], fit: _FitPict
                 elif options.on_error == "stop":
                     raise PictureError(f"{pictures.name(number)}: {outcome}; what was fitted before it is kept")
                 else:
-                    record(number, outcome)
+                    _skip(run, number, outcome)
                 bar.update()
             processes.require_running()
 
@@ -149,61 +134,44 @@ def _write(run: Run, name: str, picture: Picture, result: FitResult) -> None:
     save_model(model, result, picture, name)
 
 
-@contextlib.contextmanager
-def _recording(run: Run) -> Iterator[Callable[[int, str], None]]:
-    """A function that adds the number of a skipped picture, and the reason, to this process's file."""
-    run.skipped.mkdir(parents=True, exist_ok=True)
-    path = run.skipped / f"{processes.index()}.csv"
-    if path.exists():  # its last line may be incomplete
-        os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
-    with open(path, "a", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-
-        def record(number: int, reason: str) -> None:
-            writer.writerow((number, " ".join(reason.split())))
-            stream.flush()
-
-        yield record
+def _skip(run: Run, number: int, reason: str) -> None:
+    run.skipped.mkdir(exist_ok=True)
+    write_atomically(run.skipped / f"{number}.txt", reason.encode("utf-8", "backslashreplace"))
 
 
-def _recorded(run: Run) -> dict[int, str]:
-    """The reasons why pictures were skipped, by number, from the files of all processes."""
-    rows: list[list[str]] = []
-    for path in run.skipped.glob("*.csv"):
-        content = path.read_bytes()
-        rows += csv.reader(content[: content.rfind(b"\n") + 1].decode().splitlines())
-    return {int(number): reason for number, reason in sorted(rows, key=lambda row: int(row[0]))}
+def _skipped(run: Run) -> dict[int, str]:
+    """Why pictures were skipped so far, by number."""
+    paths = sorted(run.skipped.glob("*.txt"), key=lambda path: int(path.stem))
+    return {int(path.stem): path.read_text(encoding="utf-8") for path in paths}
 
 
-def _done(run: Run, pictures: Pictures) -> np.ndarray:
-    """Which pictures are done, as process 0 finds it, on all processes."""
-    done = _done_here(run, pictures) if processes.is_first() else np.zeros(0, bool)
-    packed = bytes.fromhex(processes.broadcast(np.packbits(done).tobytes().hex()))
-    return np.unpackbits(np.frombuffer(packed, np.uint8), count=len(pictures)).astype(bool)
+def _pending(run: Run, pictures: Pictures) -> list[int]:
+    """The pictures that are not done: there is neither a model nor a reason why not."""
+    skipped = _skipped(run)
+    return [
+        number
+        for number in range(len(pictures))
+        if number not in skipped and not result_paths(run.folder, pictures.name(number))[0].exists()
+    ]
 
 
-def _done_here(run: Run, pictures: Pictures) -> np.ndarray:
-    """A picture is done when its model is there, or the reason why there is none."""
-    skipped = _recorded(run)
-    names = map(pictures.name, range(len(pictures)))
-    return np.array([n in skipped or result_paths(run.folder, name)[0].exists() for n, name in enumerate(names)], bool)
-
-
-def _write_tables(run: Run, pictures: Pictures) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """``metrics.csv`` from the headers of the models, and ``skipped.csv``.
-
-    Returns the MSEs, and the (name, reason) of each skipped picture.
-    """
-    skipped = _recorded(run)
-    rows: list[tuple[str, ...]] = []
-    for number, name in enumerate(map(pictures.name, range(len(pictures)))):
-        path = result_paths(run.folder, name)[0]
-        if number not in skipped and path.exists():
-            rows.append((name, *_figures(path)))
+def _summary(run: Run, pictures: Pictures, plan: Plan, options: FitOptions) -> tuple[str, int]:
+    """Writes the tables; what there is to say about the run, and its exit status."""
+    reasons, total = _skipped(run), len(pictures)
+    skipped = [(pictures.name(number), reason) for number, reason in reasons.items()]
+    names = [pictures.name(number) for number in range(total) if number not in reasons]
+    rows = [(name, *_figures(result_paths(run.folder, name)[0])) for name in names]
     write_table(run.folder / METRICS, ("picture", *FIGURES), rows)
-    reasons = [(pictures.name(number), reason) for number, reason in skipped.items()]
-    write_skipped(run, reasons, len(pictures))
-    return np.array([float(row[1 + FIGURES.index("mse")]) for row in rows]), reasons
+    write_skipped(run, skipped, total)
+    lines = [f"{len(rows)} of {total} pictures are fitted."]
+    if rows:
+        errors = np.array([row[1 + FIGURES.index("mse")] for row in rows], float)
+        lines[0] += f" Mean MSE {errors.mean():.3g}, lowest {errors.min():.3g}, highest {errors.max():.3g}."
+        lines.append(f"The models are in {run.folder / MODELS}; see also renders and metrics.csv.")
+    if skipped:
+        lines.append(f"{len(skipped)} of {total} are skipped, all listed in {run.folder / SKIPPED}:")
+        lines += [f"  {name}: {reason}" for name, reason in skipped[:SHOWN]] + ["  ..."] * (len(skipped) > SHOWN)
+    return "\n".join([*lines, f"They started from {plan.start}, seed {options.seed}."]), 1 if skipped else 0
 
 
 def _figures(path: Path) -> list[str]:
@@ -211,16 +179,4 @@ def _figures(path: Path) -> list[str]:
         metadata = models.load_metadata(path)
         return [metadata[name] for name in FIGURES]
     except (ModelFileError, KeyError) as error:
-        raise GmjaxError(f"{in_words(error)}: remove {path}, and the same command fits the picture again") from error
-
-
-def _summary(run: Run, errors: np.ndarray, skipped: list[tuple[str, str]], plan: Plan, options: FitOptions) -> str:
-    total = len(errors) + len(skipped)
-    lines = [f"{len(errors)} of {total} pictures are fitted."]
-    if len(errors):
-        lines[0] += f" Mean MSE {errors.mean():.3g}, lowest {errors.min():.3g}, highest {errors.max():.3g}."
-        lines.append(f"The models are in {run.folder / MODELS}; see also renders and metrics.csv.")
-    if skipped:
-        lines.append(f"{len(skipped)} of {total} are skipped, all listed in {run.folder / SKIPPED}:")
-        lines += [f"  {name}: {reason}" for name, reason in skipped[:SHOWN]] + ["  ..."] * (len(skipped) > SHOWN)
-    return "\n".join([*lines, f"They started from {plan.start}, seed {options.seed}."])
+        raise GmjaxError(f"{in_words(error)}. Remove {path}, and the same command fits the picture again") from error

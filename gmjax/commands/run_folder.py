@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gmjax.commands.configuration import FREE_VERSIONS, differences, different_versions, versions
+from gmjax.commands.configuration import FREE_VERSIONS, first_difference, settings, versions
 from gmjax.commands.explanations import in_words
 from gmjax.commands.tables import rows_of, table
 from gmjax.data import Entry
-from gmjax.errors import GmjaxError
 from gmjax.files.atomic import write_atomically
 from gmjax.parallel import processes
 
@@ -57,8 +56,8 @@ def opened(
     resumed or finished. ``overwrite`` discards an earlier run of any kind. A new run that ends before it has results
     leaves no folder.
 
-    Raises GmjaxError if the processes do not agree, and OSError if the folder cannot be written, is in use, contains
-    something else than a run, or holds a run with another configuration or other inputs.
+    Raises GmjaxError if the processes do not agree, or if the folder cannot be written, is in use, contains something
+    else than a run, or holds a run with another configuration or other inputs.
     """
     listed = table(("picture", "size", "modified"), (entry[:3] for entry in inputs)) if inputs else b""
     _require_agreement(configuration, listed)
@@ -70,10 +69,8 @@ def opened(
             except OSError as error:
                 refusal = error
         problem, finished = json.loads(processes.broadcast(json.dumps([refusal and in_words(refusal), run.finished])))
-        if refusal is not None:
-            raise refusal
         if problem is not None:
-            raise GmjaxError(f"process 0 cannot use the run folder: {problem}")
+            raise GmjaxError(problem) from refusal
         if not (folder / CONFIG).is_file():
             raise OSError(f"{folder} of process 0 is not visible here: give an --out that all processes share")
         yield Run(folder, None if finished is None else tuple(finished))
@@ -102,18 +99,22 @@ def say_again(run: Run) -> int:
 @contextmanager
 def _opened(folder: Path, configuration: Mapping[str, Any], listed: bytes, overwrite: bool) -> Iterator[Run]:
     created = [path for path in (folder, *folder.parents) if not path.exists()]
-    _make(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problem = f"{folder} cannot be used as a run folder ({error.strerror}); give another one with --out"
+        raise OSError(problem) from error
     with _locked(folder):
         names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
         if CONFIG not in names and names - _DESCRIPTION:
             raise FileExistsError(f"{folder} is not empty and is not the folder of a run: give another one with --out")
         if CONFIG in names and not overwrite:
-            finished = _finished(folder)
-            _require_same(folder, configuration, is_finished=finished is not None)
+            run = Run(folder, _outcome(folder))
+            _require_same(folder, configuration, is_finished=run.finished is not None)
             _require_same_inputs(folder, listed)
-            if finished is None:
-                _remove_temporary_files(folder)
-            yield Run(folder, finished)
+            for path in folder.rglob(".*.part"):  # what a killed process had begun to write
+                path.unlink(missing_ok=True)
+            yield run
             return
         try:
             _discard(folder)
@@ -125,17 +126,6 @@ def _opened(folder: Path, configuration: Mapping[str, Any], listed: bytes, overw
         except BaseException:
             _remove_unused(folder, created or [folder] if CONFIG in names else created)
             raise
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        trial = folder / f".{os.getpid()}.part"
-        trial.touch()
-        trial.unlink()
-    except OSError as error:
-        reason = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
-        raise OSError(f"{folder} cannot be used as a run folder ({reason}); give another one with --out") from error
 
 
 @contextmanager
@@ -167,58 +157,48 @@ def _discard(folder: Path) -> None:
 
 
 def _remove_unused(folder: Path, created: Sequence[Path]) -> None:
-    """Removes the description of a run without results, and the folders ``created`` for it, unless others use them."""
-    run = Run(folder)
-    parts = [run.checkpoints, run.skipped, folder / MODELS, folder / RENDERS]
-    files = [path for part in parts for path in part.rglob("*") if path.is_file() and path.stat().st_size]
-    if files or any((folder / name).exists() for name in _RESULTS):
-        return
-    for path in parts:
-        shutil.rmtree(path, ignore_errors=True)
-    for name in _DESCRIPTION:
-        (folder / name).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        for path in created:
-            path.rmdir()
+    """Removes the description of a run without results, and the folders that were ``created`` for it."""
+    paths = sorted(folder.rglob("*"), reverse=True)
+    if {path.name for path in paths if path.is_file()} <= _DESCRIPTION:
+        for path in paths:
+            path.unlink() if path.is_file() else path.rmdir()
+        with contextlib.suppress(OSError):  # not empty
+            for path in created:
+                path.rmdir()
 
 
-def _remove_temporary_files(folder: Path) -> None:
-    """Removes what a killed process had begun to write."""
-    for path in folder.rglob(".*.part"):
-        path.unlink(missing_ok=True)
-
-
-def _finished(folder: Path) -> tuple[str, int] | None:
-    if not (folder / FINISHED).is_file():
+def _outcome(folder: Path) -> tuple[str, int] | None:
+    try:
+        content = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
+    except FileNotFoundError:
         return None
-    content = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
     return content["said"], content["status"]
 
 
 def _require_agreement(configuration: Mapping[str, Any], listed: bytes) -> None:
-    mine = json.dumps([configuration, hashlib.sha256(listed).hexdigest()])
-    (first, pictures), *others = map(json.loads, processes.allgather(mine))
-    for process, (other, other_pictures) in enumerate(others, 1):
-        if different := differences(first, other):
-            said = "; ".join(f"{name} is {a} there and {b} here" for name, a, b in different)
-            raise GmjaxError(f"process 0 and process {process} were not started with the same command: {said}")
-        if other_pictures != pictures:
-            raise GmjaxError(f"process 0 and process {process} do not see the same pictures: give a shared folder")
+    mine = json.dumps(settings(configuration, {}) | {"the pictures": hashlib.sha256(listed).hexdigest()})
+    first, *others = map(json.loads, processes.allgather(mine))
+    for process, other in enumerate(others, 1):
+        if different := first_difference(first, other):
+            name, there, here = different
+            raise GmjaxError(
+                f"process 0 and process {process} were not started with the same command: {name} is {there} there and "
+                f"{here} here"
+            )
 
 
 def _require_same(folder: Path, configuration: Mapping[str, Any], *, is_finished: bool) -> None:
     try:
-        there = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        made_with = json.loads((folder / VERSIONS).read_text(encoding="utf-8"))
-        different = differences(there, configuration)
+        there, made_with = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (CONFIG, VERSIONS))
+        # Resumed with other versions, a run would end with other numbers.
+        then, now = settings(there, made_with), settings(configuration, made_with if is_finished else versions())
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise OSError(f"{folder} holds a run whose {CONFIG} cannot be read ({error}); give --overwrite") from error
-    if not different and not is_finished:
-        # Resumed with other versions, a run would end with other numbers.
-        different = different_versions(made_with, versions())
-    if different:
-        said = "; ".join(f"{name} was {then}, is {now}" for name, then, now in different)
-        raise FileExistsError(f"{folder} holds a run of another configuration ({said}): {_REMEDY}")
+    if different := first_difference(then, now):
+        name, before, after = different
+        raise FileExistsError(
+            f"{folder} holds a run of another configuration ({name} was {before}, is {after}): {_REMEDY}"
+        )
 
 
 def _require_same_inputs(folder: Path, listed: bytes) -> None:

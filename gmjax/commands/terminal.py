@@ -7,7 +7,6 @@ from tqdm import tqdm
 
 from gmjax.parallel import processes
 from gmjax.solvers.config import FitConfig
-from gmjax.solvers.stages import FitResult
 
 # Measured on two CPU cores; a step of "lm" takes five times as long as one of Adam.
 _TERMS_PER_SECOND = {"adam": 3e9, "lm": 6e8}
@@ -27,14 +26,6 @@ def notice(text: str) -> None:
     """A line on standard error."""
     if processes.is_first():
         print(f"gmjax: {text}", file=sys.stderr, flush=True)
-
-
-def figures_in_words(result: FitResult) -> str:
-    info, params = result.info, result.params
-    return (
-        f"PSNR {float(info.psnr):.1f} dB, MSE {float(info.mse):.3g}, largest error {float(info.pae):.3g}; "
-        f"{params.num_components} components, {params.num_parameters} parameters"
-    )
 
 
 def warn_before_fit(config: FitConfig, shape: tuple[int, ...], steps: int) -> None:
