@@ -15,6 +15,7 @@ from gmjax.commands.configuration import FREE_VERSIONS, first_difference, settin
 from gmjax.commands.explanations import in_words
 from gmjax.commands.tables import rows_of, table
 from gmjax.data import Entry
+from gmjax.errors import GmjaxError
 from gmjax.files.atomic import write_atomically
 from gmjax.parallel import processes
 
