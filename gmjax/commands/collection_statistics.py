@@ -15,7 +15,6 @@ from gmjax.commands.run_folder import Run
 from gmjax.commands.terminal import SHOWN, notice, progress
 from gmjax.data import PictureError, Pictures, read_ahead, read_pictures, workers_for
 from gmjax.parallel import processes
-from gmjax.parallel.processes import Stopped
 from gmjax.parallel.statistics import merged
 from gmjax.statistics import ImageStatistics, Sums, added, none_of, statistics_of
 
@@ -65,22 +64,20 @@ def _collect(pictures: Pictures, missing: list[int], path: Path, options: FitOpt
     blocks = read_ahead(PictureSums(pictures, mine), workers=workers)
     collected, saved = Collected(), time.monotonic()
     with progress("reading", "picture", count) as bar:
-        # The same number of rounds everywhere: all processes must ask equally often whether to stop.
-        for _ in range(0, len(missing), processes.count()):
-            if (block := next(blocks, None)) is not None:
-                if block.skipped and options.on_error == "stop":
-                    number, reason = next(iter(block.skipped.items()))
-                    raise PictureError(f"{pictures.name(number)}: {reason}")
-                collected.add([block.number], block.sums, block.skipped)
-                bar.update(PICTURES_PER_BLOCK)
-            stop = processes.stop_requested()
-            if stop or time.monotonic() - saved >= options.save_every:
+        for block in blocks:
+            if block.skipped and options.on_error == "stop":
+                number, reason = next(iter(block.skipped.items()))
+                raise PictureError(f"{pictures.name(number)}: {reason}")
+            collected.add([block.number], block.sums, block.skipped)
+            bar.update(PICTURES_PER_BLOCK)
+            if processes.stop_noticed():
+                break
+            if time.monotonic() - saved >= options.save_every:
                 _save(path, collected)
                 saved = time.monotonic()
-            if stop:
-                raise Stopped
     if mine:
         _save(path, collected)
+    processes.require_running()
     return collected
 
 

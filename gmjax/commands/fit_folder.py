@@ -73,8 +73,7 @@ def _fit_chunks(run: Run, pictures: Pictures, chunks: list[range], fit: _FitPict
     numbers = np.array([number for chunk in mine for number in chunk], int)
     read = read_pictures(pictures, numbers, workers=options.workers or 0)
     with progress("fitting", "picture", len(numbers)) as bar:
-        # The same number of rounds everywhere: all processes must ask equally often whether to stop.
-        for chunk, _ in itertools.zip_longest(mine, range(0, len(chunks), processes.count()), fillvalue=()):
+        for chunk in mine:
             for number, outcome in _fit_chunk(pictures, itertools.islice(read, len(chunk)), fit):
                 if not isinstance(outcome, str):
                     _write(run, pictures.name(number), *outcome)
@@ -83,7 +82,9 @@ def _fit_chunks(run: Run, pictures: Pictures, chunks: list[range], fit: _FitPict
                 else:
                     _skip(run, number, outcome)
                 bar.update()
-            processes.require_running()
+            if processes.stop_noticed():
+                break
+    processes.require_running()
 
 
 def _fit_chunk(

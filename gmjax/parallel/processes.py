@@ -6,7 +6,6 @@ Everything here works in a single process too.
 """
 
 import contextlib
-import itertools
 import os
 import signal
 import sys
@@ -28,7 +27,8 @@ _SHUTDOWN_SECONDS = 10
 _LAST_WORDS_SECONDS = 1  # in which the others print the same error, before the loss of process 0 ends them
 
 _stop = threading.Event()
-_calls = itertools.count()
+# Since when, and how many seconds of it have been asked about.
+_begun, _seconds = time.monotonic(), 0
 
 
 class Stopped(GmjaxError):
@@ -102,15 +102,30 @@ def is_first() -> bool:
     return index() == 0
 
 
-def stop_requested() -> bool:
-    """Whether the run was asked to stop by SIGTERM.
+def stop_noticed() -> bool:
+    """Whether any process of the run was asked to stop by SIGTERM, as far as is known here: does not wait for others.
 
-    With several processes all must call this equally often, for example once for each step of a loop that has the same
-    number of steps everywhere: then it is True on all of them at the same call, no matter which of them got the signal.
+    For loops in which the processes do unequal work. All of them leave such a loop within seconds, each at its own
+    place, and then call ``stop_requested`` once.
     """
-    if count() == 1:
-        return _stop.is_set()
-    return bool(multihost_utils.reached_preemption_sync_point(next(_calls)))
+    global _seconds
+    # A preemption sync point is a step that no process has passed, and that all will pass: here, seconds of the run.
+    while count() > 1 and not _stop.is_set() and _seconds < time.monotonic() - _begun:
+        _seconds += 1
+        if multihost_utils.reached_preemption_sync_point(_seconds):
+            _stop.set()
+    return _stop.is_set()
+
+
+def stop_requested() -> bool:
+    """Whether the run was asked to stop, the same on all processes, which wait for each other here.
+
+    All call it equally often: in loops with the same number of steps on all of them, and after other loops.
+    """
+    noticed = stop_noticed()
+    if count() > 1 and multihost_utils.process_allgather(np.array(noticed)).any():
+        _stop.set()
+    return _stop.is_set()
 
 
 def require_running() -> None:
@@ -191,6 +206,8 @@ def _start(coordinator: str | None, num_processes: int | None, process_id: int |
         raise ArgumentError("coordinator", problem) from error
     except RuntimeError as error:
         raise ProcessesError(f"the processes of this run did not come together{where}: {error}") from error
+    global _begun, _seconds
+    _begun, _seconds = time.monotonic(), 0
 
 
 def _wait_for(connect: Callable[[], None], whom: str) -> None:
