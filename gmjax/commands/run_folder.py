@@ -11,15 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gmjax.commands.configuration import FREE_VERSIONS, first_difference, settings, versions
+from gmjax.commands.configuration import first_difference, settings, versions
 from gmjax.commands.explanations import in_words
 from gmjax.commands.tables import rows_of, table
 from gmjax.data import Entry
 from gmjax.errors import GmjaxError
 from gmjax.files.atomic import write_atomically
 from gmjax.parallel import processes
-
-__all__ = ["FREE_VERSIONS", "Run", "finish", "opened", "say_again", "versions"]
 
 CONFIG, VERSIONS, PICTURES, FINISHED = "config.json", "versions.json", "pictures.csv", "finished.json"
 MODEL, METRICS, SKIPPED, LOSS = "model.safetensors", "metrics.csv", "skipped.csv", "loss.csv"
