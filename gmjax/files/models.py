@@ -64,8 +64,9 @@ def save(path: str | os.PathLike, params: GmFace, metadata: Mapping[str, str] | 
         ModelFileError: the file cannot be written there.
     """
     path = Path(path)
-    if params.precision_chol.ndim > 1 and params.precision_chol.shape[-1] == 3:
-        params = with_positive_diagonal(params)
+    chol = np.asarray(params.precision_chol)
+    if chol.ndim > 1 and chol.shape[-1] == 3 and (chol[..., ::2] < 0).any():
+        params = with_positive_diagonal(params)  # on a device, which may flush subnormal numbers to 0
     tensors = {name: np.ascontiguousarray(getattr(params, name)) for name in TENSORS}
     wrong = what_is_wrong(**tensors) or _too_many(tensors)
     if wrong:

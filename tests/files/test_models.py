@@ -208,44 +208,6 @@ def test_a_huge_file_is_refused_unread(tmp_path):
         load(path)
 
 
-@pytest.mark.parametrize("channels", [(), (3,)])
-def test_no_mutation_gets_through(tmp_path, channels):
-    """Thousands of damaged files: each is refused by ModelFileError, or is a valid model all the same."""
-    path = tmp_path / "m.safetensors"
-    save(path, small_model(2, channels), {"note": "n"})
-    good = path.read_bytes()
-    header_end = 8 + struct.unpack("<Q", good[:8])[0]
-    rng = np.random.default_rng(1)
-    refused = 0
-    for number in range(1500):
-        damaged = bytearray(good)
-        kind = number % 5
-        if kind == 0:  # anywhere
-            for place in rng.integers(0, len(good), rng.integers(1, 5)):
-                damaged[place] = rng.integers(256)
-        elif kind == 1:  # in the header, with what may stand there
-            damaged[rng.integers(8, header_end)] = rng.choice(bytearray(b'0123456789{}[]":,FIU \x00\xff'))
-        elif kind == 2:
-            del damaged[rng.integers(len(good)) :]
-        elif kind == 3:
-            place = rng.integers(len(good))
-            damaged[place:place] = rng.bytes(rng.integers(1, 9))
-        else:
-            place = rng.integers(len(good))
-            del damaged[place : place + rng.integers(1, 9)]
-        path.write_bytes(damaged)
-        try:
-            model = load(path)
-        except ModelFileError:
-            refused += 1
-            continue
-        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(model))
-        assert model.means.shape == (model.num_components, 2)
-        assert model.num_components >= 1
-        assert (np.asarray(model.precision_chol)[:, (0, 2)] > 0).all()
-    assert refused > 500
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [
