@@ -7,6 +7,7 @@ bits. Under the caller's ``jit``, ``vmap`` or ``grad`` all steps are one ``lax.s
 """
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -31,8 +32,9 @@ class FitInfo:
     """How good a fit is, and how it went.
 
     ``mse``, ``pae`` (largest absolute error), ``psnr`` (dB): of the fitted model against all pictures.
-    ``loss``: the history of each stage by name. "adam" (steps,): MSE + lambda PAE (or the caller's loss) before each
-    step. "least_squares" (steps,), the first stage of solver="lm": the MSE after each step.
+    ``loss``: the history of each stage by name, in order (a plain dict would be sorted under ``jit``). "adam" (steps,):
+    MSE + lambda PAE (or the caller's loss) before each step. "least_squares" (steps,), the first stage of solver="lm":
+    the MSE after each step.
     ``diverged``: whether a loss or the last iterate was not finite; the model is then the best one before.
     """
 
@@ -182,7 +184,7 @@ class PreparedFit(NamedTuple):
     def result(self, last: Position) -> FitResult:
         """The result at the end of the last stage."""
         stage = self.stages[-1]
-        parts = dict(zip((stage.name for stage in self.stages), last.parts, strict=True))
+        parts = OrderedDict(zip((stage.name for stage in self.stages), last.parts, strict=True))
         return _conclusion(stage.solver, stage.data, last.state, self.statistics, self.mask, parts)
 
     def finished(self) -> FitResult:
@@ -192,7 +194,8 @@ class PreparedFit(NamedTuple):
 
     def traced(self) -> FitResult:
         """The same by one ``scan`` a stage: pure, and differentiable in the pictures."""
-        model, loss, diverged = self.model, {}, []
+        model, diverged = self.model, []
+        loss: OrderedDict[str, Leaf] = OrderedDict()
         for stage in self.stages:
             model, losses, stage_diverged = stage.solver.run(stage.data, model, stage.xs(0, stage.steps))
             loss[stage.name] = losses
@@ -237,5 +240,5 @@ def _result(solver: Solver, data: Any, state: Any) -> GmFace:
 @partial(jax.jit, static_argnums=0)
 def _conclusion(solver: Solver, data: Any, state: Any, statistics, mask, parts) -> FitResult:
     params = solver.result(data, state)
-    loss = {name: jnp.concatenate(chunks) for name, chunks in parts.items()}
+    loss = OrderedDict((name, jnp.concatenate(chunks)) for name, chunks in parts.items())
     return FitResult(params, measured(params, statistics, mask, loss, solver.has_diverged(state)))
