@@ -74,7 +74,7 @@ def with_giant_header(path: Path) -> Path:
 
 
 def test_absurd_models_are_refused(trials, tmp_path):
-    """As many components, channels and notes as the format has room for."""
+    """As many components, channels and notes as the format allows."""
     for number in trials("a model file of absurd size", short=1, long=3, share=0.01):
         path = tmp_path / "m.safetensors"
         if number == 0:

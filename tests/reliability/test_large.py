@@ -19,7 +19,7 @@ from tests.reliability.conftest import SOAK_MINUTES
 
 # Its name, place, size and time of modification are held in memory.
 BYTES_A_PICTURE = 400
-# Of the peaks of two equal runs: allocators do not do the same thing twice.
+# How far the peaks of two equal runs may differ: allocators do not do the same thing twice.
 SPREAD_MIB = 24
 FEW = ("--aligned", "--size", 8, "--components", 2)
 

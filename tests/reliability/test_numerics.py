@@ -294,7 +294,7 @@ def test_a_model_that_is_not_valid_is_never_the_best(field, column, value):
 
 
 def test_derivatives(trials):
-    """Of all that a fit gives, but the PSNR, which has none where the error is 0."""
+    """All outputs of a fit have derivatives except the PSNR, which has none where the error is 0."""
     cases = [("lm", (1, 7), 2), ("adam", (1, 7), 2), *((solver, SHAPE, m) for m in (5, 80) for solver in CONFIGS)]
     for number in trials("the derivative of a fit to such a picture", short=1, long=len(cases), share=0.06):
         solver, shape, m = cases[number]
