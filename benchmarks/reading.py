@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from experiments.markdown import table
-from gmjax.commands.picture_sums import PICTURES_PER_BLOCK, PictureSums
+from gmjax.commands.collection_statistics import PICTURES_PER_BLOCK, PictureSums
 from gmjax.data import Crop, ListedPictures, cores, keep_memory, list_pictures, read_ahead, read_pictures
 from gmjax.statistics import added
 
@@ -109,8 +109,8 @@ def _reading(pictures: ListedPictures, count: int, workers: int) -> float:
 def _sums(pictures: ListedPictures, count: int, workers: int) -> float:
     numbers = np.arange((WARM_UP + count) // PICTURES_PER_BLOCK) % (FILES // PICTURES_PER_BLOCK)
     blocks = read_ahead(PictureSums(pictures, numbers), workers=workers)
-    sums = ((PICTURES_PER_BLOCK, block.sums) for block in blocks)
-    return _speed(itertools.accumulate(sums, lambda a, b: (b[0], added(a[1], b[1]))))
+    parts = ((PICTURES_PER_BLOCK, sums) for _, sums, _ in blocks)
+    return _speed(itertools.accumulate(parts, lambda a, b: (b[0], added(a[1], b[1]))))
 
 
 def _speed(made: Iterable[tuple[int, object]]) -> float:

@@ -1,25 +1,30 @@
-"""The statistics of all pictures of a run, which its processes read once, together; interrupted, they resume."""
+"""The statistics of all pictures of a run, which its processes read once, together; interrupted, they resume.
+
+The pictures are summed in blocks where they are read: processes exchange sums, not pictures.
+"""
 
 import dataclasses
+import itertools
 import json
 import math
 import time
-from collections.abc import Collection
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from gmjax.commands import checkpoint
 from gmjax.commands.options import FitOptions
-from gmjax.commands.picture_sums import PICTURES_PER_BLOCK, PictureSums, pictures_of
 from gmjax.commands.run_folder import Run
 from gmjax.commands.terminal import SHOWN, notice, progress
-from gmjax.data import ArrayPictures, PictureError, Pictures, read_ahead, read_pictures, workers_for
+from gmjax.data import ArrayPictures, PictureError, Pictures, read_ahead, read_or_reason, read_pictures, workers_for
 from gmjax.parallel import processes
 from gmjax.parallel.processes import Stopped
 from gmjax.parallel.statistics import merged
-from gmjax.statistics import ImageStatistics, Sums, added, none_of, statistics_of
+from gmjax.statistics import ImageStatistics, Sums, added, none_of, statistics_of, sums_on_host
 
+# The sums of a block take as much memory as ten pictures.
+PICTURES_PER_BLOCK = 32
 # Pictures that are read again and again stay in memory if they take no more than this.
 _KEPT_BYTES = 2**31
 
@@ -32,12 +37,31 @@ class Collected:
     sums: Sums | None = None
     skipped: dict[int, str] = dataclasses.field(default_factory=dict)
 
-    def add(self, done: np.ndarray, sums: Sums | None, skipped: dict[int, str]) -> None:
-        """``done``: numbers of blocks, or a mask."""
+    def add(self, done: np.ndarray | int, sums: Sums | None, skipped: dict[int, str]) -> None:
+        """``done``: the number of a block, or a mask of blocks."""
         self.done[done] = True
         self.skipped |= skipped
         if sums is not None:
             self.sums = sums if self.sums is None else added(self.sums, sums)
+
+
+@dataclasses.dataclass(frozen=True)
+class PictureSums:
+    """The sums of the given ``blocks`` of ``pictures``, read when they are asked for: items for ``read_ahead``."""
+
+    pictures: Pictures
+    blocks: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def __getitem__(self, place: int) -> tuple[int, Sums | None, dict[int, str]]:
+        """The block, the sums over its pictures that can be used, None if there are none, and why others cannot."""
+        block = int(self.blocks[place])
+        found = {number: read_or_reason(self.pictures, number) for number in _pictures_of(block, self.pictures)}
+        images = [image for image in found.values() if not isinstance(image, str)]
+        skipped = {number: reason for number, reason in found.items() if isinstance(reason, str)}
+        return block, sums_on_host(images) if images else None, skipped
 
 
 def collection_statistics(pictures: Pictures, run: Run, options: FitOptions) -> tuple[ImageStatistics, dict[int, str]]:
@@ -67,12 +91,12 @@ def _collect(collected: Collected, missing: np.ndarray, pictures: Pictures, run:
     with progress("reading", "picture", count) as bar:
         # The same number of rounds everywhere: all processes must ask equally often whether to stop.
         for _ in range(0, len(missing), processes.count()):
-            if (block := next(blocks, None)) is not None:
-                if block.skipped and options.on_error == "stop":
-                    number, reason = next(iter(block.skipped.items()))
+            for block, sums, skipped in itertools.islice(blocks, 1):
+                if skipped and options.on_error == "stop":
+                    number, reason = next(iter(skipped.items()))
                     raise PictureError(f"{pictures.name(number)}: {reason}")
-                collected.add(np.array([block.number]), block.sums, block.skipped)
-                bar.update(len(pictures_of(block.number, len(pictures))))
+                collected.add(block, sums, skipped)
+                bar.update(len(_pictures_of(block, pictures)))
             stop = processes.stop_requested()
             if stop or time.monotonic() - saved >= options.save_every:
                 _save(path, collected)
@@ -99,13 +123,13 @@ class PicturesAgain:
 
     def __getitem__(self, places: np.ndarray) -> np.ndarray:
         if self._kept is None:
-            return np.stack([image for image in self._read(places)])
+            return np.stack(list(self._read(places)))
         missing = np.unique(places[~self._has[places]])
         for place, image in zip(missing, self._read(missing), strict=True):
             self._kept[place], self._has[place] = image, True
         return self._kept[places]
 
-    def _read(self, places: np.ndarray):
+    def _read(self, places: np.ndarray) -> Iterator[np.ndarray]:
         for number, image in read_pictures(self.pictures, self.numbers[places], workers=self.workers):
             if isinstance(image, PictureError):
                 raise PictureError(f"{self.pictures.name(number)} could be read before, and now: {image}")
@@ -129,8 +153,8 @@ def _resumed(run: Run, blocks: int) -> Collected:
             for path in paths:
                 if path != mine:
                     path.unlink()
-    done = bytes.fromhex(processes.broadcast(np.packbits(whole.done).tobytes().hex()))
-    return dataclasses.replace(whole, done=np.unpackbits(np.frombuffer(done, np.uint8), count=blocks).astype(bool))
+    whole.done = processes.broadcast_mask(whole.done)
+    return whole
 
 
 def _gathered(collected: Collected, pictures: Pictures) -> tuple[ImageStatistics, dict[int, str]]:
@@ -145,9 +169,13 @@ def _gathered(collected: Collected, pictures: Pictures) -> tuple[ImageStatistics
     return statistics_of(merged(collected.sums or none_of(shapes[0]))), skipped
 
 
-def _count(blocks: Collection[int] | np.ndarray, pictures: Pictures) -> int:
-    """How many pictures the ``blocks`` have."""
-    return sum(len(pictures_of(int(block), len(pictures))) for block in blocks)
+def _pictures_of(block: int, pictures: Pictures) -> range:
+    """The numbers of the pictures in ``block``."""
+    return range(block * PICTURES_PER_BLOCK, min((block + 1) * PICTURES_PER_BLOCK, len(pictures)))
+
+
+def _count(blocks: np.ndarray, pictures: Pictures) -> int:
+    return sum(len(_pictures_of(int(block), pictures)) for block in blocks)
 
 
 def _checkpoint(run: Run, process: int) -> Path:

@@ -1,6 +1,7 @@
 """``gmjax common-model``."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,14 +10,13 @@ from tyro.conf import Positional, arg
 
 from gmjax import parallel
 from gmjax.commands.collection_statistics import PicturesAgain, collection_statistics
-from gmjax.commands.configuration import configuration_of
-from gmjax.commands.inputs import entries_of, inputs_of, listed_pictures, require_source
-from gmjax.commands.options import FitOptions, Flag, Plan
-from gmjax.commands.run_files import figures_of, save_model, write_figure, write_loss, write_metrics, write_skipped
+from gmjax.commands.options import FitOptions, Plan
+from gmjax.commands.run_command import listed_pictures, run_command
+from gmjax.commands.run_files import MODEL, write_figure, write_result, write_skipped
 from gmjax.commands.run_fit import run_fit
-from gmjax.commands.run_folder import MODEL, Run, finish, opened, say_again
+from gmjax.commands.run_folder import Run, finish
 from gmjax.commands.terminal import progress, warn_before_fit
-from gmjax.data import ArrayPictures, Crop, Entry, Pictures, caspeal_faces, orl_faces, write_picture
+from gmjax.data import ArrayPictures, Entry, Pictures, caspeal_faces, orl_faces, write_picture
 from gmjax.errors import ArgumentError
 from gmjax.gmface import render
 from gmjax.losses import mse
@@ -41,9 +41,6 @@ class CommonModel(FitOptions):
     caspeal: Annotated[Path | None, arg(metavar="ROOT", help_behavior_hint="")] = None
     """Use the 1040 frontal normal faces of the CAS-PEAL-R1 database in this folder."""
 
-    aligned: Flag = False
-    """The pictures in FOLDER already have the paper's crop."""
-
     batch_size: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: all faces in every step)")] = None
     """Faces per step (the paper: 256)."""
 
@@ -54,55 +51,40 @@ class CommonModel(FitOptions):
     """Run folder for the model, pictures, figures and configuration."""
 
     def run(self) -> int:
-        options = dataclasses.replace(self, photos=None, data=self._source())
-        options._check_source()
-        with processes.joined(*self.distribution.arguments, distributed=self.distribution.distributed):
-            plan = options.plan(from_published=True, batch_size=self.batch_size, epochs=self.epochs)
-            return options._run(plan.resolved(collection=True))
-
-    def _source(self) -> Path | None:
         if self.photos is not None and self.data is not None:
             raise ArgumentError("data", "and FOLDER are the same: give one of them")
-        return self.data if self.photos is None else self.photos
+        options = dataclasses.replace(self, photos=None, data=self.data or self.photos)
+        return run_command("common-model", options, options.data, self.out, options._plan, options._fit)
 
-    def _check_source(self) -> None:
+    def _plan(self) -> Plan:
         if self.data is not None and self.caspeal is not None:
             raise ArgumentError("caspeal", "and a folder of pictures exclude each other: give one of them")
         if self.data is None and (self.aligned or self.eyes or self.color):
-            raise ArgumentError(
-                "data", "is needed with --aligned, --eyes and --color: other faces are gray, with known eyes"
-            )
-        if self.epochs is not None and self.batch_size is None:
-            raise ArgumentError("epochs", "needs --batch-size: without it, give --steps")
-        if self.data is not None:
-            require_source(self.data, self.out)
+            problem = "is needed with --aligned, --eyes and --color: other faces are gray, with known eyes"
+            raise ArgumentError("data", problem)
+        return self.plan(from_published=True, collection=True, batch_size=self.batch_size, epochs=self.epochs)
 
-    def _run(self, plan: Plan) -> int:
-        configuration = configuration_of("common-model", self, plan.config, start=plan.start, seed=self.seed)
-        entries = [] if self.data is None else entries_of(self.data)
-        inputs = inputs_of(entries, self.data, self, aligned=self.aligned)
-        with opened(self.out, configuration, inputs, overwrite=self.overwrite) as run:
-            if run.finished is not None:
-                return say_again(run)
-            pictures = self._pictures(entries)
-            statistics, skipped = collection_statistics(pictures, run, self)
-            images, steps = None, plan.config.steps or 0
-            if plan.config.batch_size is not None:
-                usable = np.array([number for number in range(len(pictures)) if number not in skipped])
-                images = PicturesAgain(pictures, usable, statistics.shape, self.workers or 0)
-                steps = steps_of(plan.config, len(images))
-            warn_before_fit(plan.config, statistics.shape, steps)
-            prepared = parallel.prepare_common(statistics, plan.init, config=plan.config, key=plan.key, images=images)
-            result, seconds = run_fit(prepared, run, save_every=self.save_every)
-            if not processes.is_first():
-                return finish(run, "")
-            write_skipped(run, [(pictures.name(number), reason) for number, reason in skipped.items()], len(pictures))
-            said = _write(run, statistics, result, seconds)
-            return finish(run, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
+    def _fit(self, run: Run, plan: Plan, entries: Sequence[Entry]) -> int:
+        pictures = self._pictures(entries)
+        statistics, skipped = collection_statistics(pictures, run, self)
+        images, steps = None, plan.config.steps
+        if plan.config.batch_size is not None:
+            usable = np.array([number for number in range(len(pictures)) if number not in skipped])
+            images = PicturesAgain(pictures, usable, statistics.shape, self.workers or 0)
+            steps = steps_of(plan.config, len(images))
+        warn_before_fit(plan.config, statistics.shape, steps)
+        prepared = parallel.prepare_common(statistics, plan.init, config=plan.config, key=plan.key, images=images)
+        result, seconds = run_fit(prepared, run, save_every=self.save_every)
+        if not processes.is_first():
+            return finish(run, "")
+        reasons = [(pictures.name(number), reason) for number, reason in skipped.items()]
+        write_skipped(run.folder, reasons, len(pictures))
+        said = _write(run.folder, statistics, result, seconds)
+        return finish(run, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
 
-    def _pictures(self, entries: list[Entry]) -> Pictures:
+    def _pictures(self, entries: Sequence[Entry]) -> Pictures:
         if self.data is not None:
-            return listed_pictures(entries, self.data, self, Crop(self.size, self.color, self.aligned))
+            return listed_pictures(entries, self.data, self, square=True)
         if self.caspeal is None:
             faces = orl_faces(size=self.size)
         else:
@@ -116,19 +98,17 @@ class CommonModel(FitOptions):
         return ArrayPictures(faces.images, faces.names, faces.skipped)
 
 
-def _write(run: Run, statistics: ImageStatistics, result: FitResult, seconds: float) -> str:
+def _write(folder: Path, statistics: ImageStatistics, result: FitResult, seconds: float) -> str:
     """Writes the files of the finished run; returns what there is to say about it."""
     from gmjax import plotting
 
-    folder, average, count = run.folder, np.asarray(statistics.mean), int(statistics.count)
+    average, count = np.asarray(statistics.mean), int(statistics.count)
     drawn = np.asarray(render(result.params, average.shape[:2]))
     to_average = float(mse(drawn, average))
-    save_model(folder / MODEL, result, average, f"common face of {count} faces")
+    more = {"faces": count, "mse_to_average": to_average}
+    figures = write_result(folder, result, average, f"common face of {count} faces", seconds, more)
     write_picture(folder / "common_face.png", drawn)
     write_picture(folder / "average_face.png", average)
-    write_loss(run, result)
-    figures = figures_of(result, average)
-    write_metrics(run, {"faces": count, "mse_to_average": to_average, **figures, "seconds": round(seconds, 2)})
     write_figure(folder / "comparison.png", plotting.common_figure(result.params, average))
     return (
         f"Common face of {count} faces: MSE to the average face {to_average:.3g}; {figures['components']} components, "

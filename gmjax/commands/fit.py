@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,15 +11,14 @@ import numpy as np
 from tyro.conf import Positional, arg
 
 from gmjax import personal
-from gmjax.commands.configuration import configuration_of
 from gmjax.commands.fit_folder import fit_folder
-from gmjax.commands.inputs import entries_of, inputs_of, is_collection, listed_pictures, require_source
-from gmjax.commands.options import FitOptions, Flag, Plan
-from gmjax.commands.run_files import as_text, figures_of, save_model, write_figure, write_loss, write_metrics
+from gmjax.commands.options import FitOptions, Plan
+from gmjax.commands.run_command import is_collection, listed_pictures, run_command
+from gmjax.commands.run_files import MODEL, as_text, write_figure, write_result
 from gmjax.commands.run_fit import require_no_divergence, run_fit
-from gmjax.commands.run_folder import MODEL, Run, finish, opened, say_again
-from gmjax.commands.terminal import figures_in_words, progress, warn_before_fit
-from gmjax.data import Crop, Picture, load_picture, read_eyes_csv, write_picture
+from gmjax.commands.run_folder import Run, finish
+from gmjax.commands.terminal import progress, warn_before_fit
+from gmjax.data import Entry, Picture, load_picture, read_eyes_csv, write_picture
 from gmjax.errors import ArgumentError
 from gmjax.gmface import render
 from gmjax.parallel import processes
@@ -33,9 +33,6 @@ class Fit(FitOptions):
     path: Positional[Path]
     """A picture; or a folder of pictures, in subfolders and .tar shards too; or a shard, or a list of files (.txt)."""
 
-    aligned: Flag = False
-    """Take any pictures as they are, shrunk until the longer side is at most --size."""
-
     target_psnr: Annotated[float | None, arg(metavar="DB", help_behavior_hint="")] = None
     """Choose the number of Gaussians: the fewest, within 10 %, that reach this PSNR in decibels (30 is a good
     likeness). Each number that is tried is a fit of its own, and compiled: about a minute the first time."""
@@ -44,52 +41,40 @@ class Fit(FitOptions):
     """Run folder for the models, pictures, metrics and configuration."""
 
     def run(self) -> int:
-        require_source(self.path, self._folder())
-        self._check_target()
-        with processes.joined(*self.distribution.arguments, distributed=self.distribution.distributed):
-            plan = self.plan(from_published=not self.aligned and self.target_psnr is None)
-            return self._run(plan if self.target_psnr is not None else plan.resolved())
-
-    def _folder(self) -> Path:
         name = self.path.resolve().name if self.path.is_dir() else self.path.stem
         # The stem of "...png" is "..", which would not be a folder in runs.
-        return self.out or Path("runs", name if name.strip(".") else "picture")
+        out = self.out or Path("runs", name if name.strip(".") else "picture")
+        return run_command("fit", self, self.path, out, self._plan, self._fit)
 
-    def _check_target(self) -> None:
+    def _plan(self) -> Plan:
         if self.target_psnr is None:
-            return
+            return self.plan(from_published=not self.aligned)
         if not math.isfinite(self.target_psnr):
             raise ArgumentError("target_psnr", f"must be a finite number of dB; got {self.target_psnr}")
         if self.components is not None:
             raise ArgumentError("target_psnr", "chooses the number of components: leave --components out")
         if self.start not in (None, "grid", "random"):
-            raise ArgumentError(
-                "target_psnr", f"makes a start for each number of components: leave --start {self.start} out"
-            )
+            problem = f"makes a start for each number of components: leave --start {self.start} out"
+            raise ArgumentError("target_psnr", problem)
+        return self.plan(from_published=False, resolve=False)
 
-    def _run(self, plan: Plan) -> int:
-        configuration = configuration_of("fit", self, plan.config, start=plan.start, seed=self.seed)
-        # A list may name a picture twice: it has one result.
-        entries = list({entry.name.lstrip("/"): entry for entry in entries_of(self.path)}.values())
-        inputs = inputs_of(entries, self.path, self, aligned=self.aligned)
-        with opened(self._folder(), configuration, inputs, overwrite=self.overwrite) as run:
-            if run.finished is not None:
-                return say_again(run)
-            if is_collection(self.path):
-                crop = Crop(self.size, self.color, self.aligned, square=False)
-                pictures = listed_pictures(entries, self.path, self, crop)
-                return fit_folder(run, pictures, plan, self, self.target_psnr)
-            if processes.count() > 1:
-                raise ArgumentError("distributed", "is for many pictures: one picture is the work of one process")
-            picture = self._picture()
-            if self.target_psnr is None:
-                warn_before_fit(plan.config, picture.shape, plan.config.steps or 0)
-                prepared = personal.prepare(picture, plan.init, config=plan.config, key=plan.key)
-                result, seconds = run_fit(prepared, run, save_every=self.save_every)
-            else:
-                result, seconds = _fit_to_psnr(self.target_psnr, picture, plan)
-            said = _write(run, self.path, picture, result, seconds)
-            return finish(run, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
+    def _fit(self, run: Run, plan: Plan, entries: Sequence[Entry]) -> int:
+        if is_collection(self.path):
+            # A list may name a picture twice: it has one result.
+            entries = list({entry.name.lstrip("/"): entry for entry in entries}.values())
+            pictures = listed_pictures(entries, self.path, self, square=False)
+            return fit_folder(run, pictures, plan, self, self.target_psnr)
+        if processes.count() > 1:
+            raise ArgumentError("distributed", "is for many pictures: one picture is the work of one process")
+        picture = self._picture()
+        if self.target_psnr is None:
+            warn_before_fit(plan.config, picture.shape, plan.config.steps)
+            prepared = personal.prepare(picture, plan.init, config=plan.config, key=plan.key)
+            result, seconds = run_fit(prepared, run, save_every=self.save_every)
+        else:
+            result, seconds = _fit_to_psnr(self.target_psnr, picture, plan)
+        said = _write(run.folder, self.path, picture, result, seconds)
+        return finish(run, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
 
     def _picture(self) -> Picture:
         eyes = None
@@ -117,18 +102,17 @@ def _fit_to_psnr(target_psnr: float, picture: Picture, plan: Plan) -> tuple[FitR
     return result, time.perf_counter() - began
 
 
-def _write(run: Run, path: Path, picture: Picture, result: FitResult, seconds: float) -> str:
+def _write(folder: Path, path: Path, picture: Picture, result: FitResult, seconds: float) -> str:
     """Writes the files of the finished run; returns what there is to say about it."""
     from gmjax import plotting
 
-    folder, (height, width) = run.folder, picture.shape[:2]
-    save_model(folder / MODEL, result, picture, path.name)
+    height, width = picture.shape[:2]
+    figures = write_result(folder, result, picture, path.name, seconds)
     write_picture(folder / "picture.png", picture)
     write_picture(folder / "render.png", np.asarray(render(result.params, (height, width))))
-    write_loss(run, result)
-    write_metrics(run, {**figures_of(result, picture), "seconds": round(seconds, 2)})
     write_figure(folder / "fit.png", plotting.fit_figure(picture, result.params))
     return (
-        f"{as_text(path)} ({height} x {width}): {figures_in_words(result)}.\n"
+        f"{as_text(path)} ({height} x {width}): PSNR {figures['psnr']:.1f} dB, MSE {figures['mse']:.3g}, largest error "
+        f"{figures['pae']:.3g}; {figures['components']} components, {figures['parameters']} parameters.\n"
         f"The model is {folder / MODEL}; see also render.png, fit.png, loss.png and metrics.csv."
     )

@@ -5,22 +5,22 @@ import csv
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import jax
 import numpy as np
 
 from gmjax import parallel, personal
-from gmjax.commands.explanations import in_words
 from gmjax.commands.options import FitOptions, Plan
-from gmjax.commands.run_files import FIGURES, save_model, write_skipped
+from gmjax.commands.run_files import FIGURES, METRICS, SKIPPED, save_model, table, write_skipped
 from gmjax.commands.run_fit import DIVERGED
-from gmjax.commands.run_folder import METRICS, MODELS, RENDERS, SKIPPED, Run, finish
-from gmjax.commands.tables import write_table
-from gmjax.commands.terminal import SHOWN, notice, progress, warn_before_fit
+from gmjax.commands.run_folder import Run, finish
+from gmjax.commands.terminal import SHOWN, in_words, notice, progress, warn_before_fit
 from gmjax.data import Picture, PictureError, Pictures, read_pictures, write_picture
 from gmjax.errors import GmjaxError
 from gmjax.files import models
+from gmjax.files.atomic import write_atomically
 from gmjax.files.models import ModelFileError
 from gmjax.gmface import render
 from gmjax.parallel import processes
@@ -34,19 +34,21 @@ _FitPictures = Callable[[dict[int, Picture]], Iterator[tuple[int, FitResult | Ex
 
 def fit_folder(run: Run, pictures: Pictures, plan: Plan, options: FitOptions, target_psnr: float | None) -> int:
     """Fits all pictures that have no result yet; the exit status."""
-    done = _done(run, pictures)
+    done = _done(run, pictures) if processes.is_first() else np.zeros(len(pictures), bool)
+    done = processes.broadcast_mask(done)
     if done.any():
         notice(f"{run.folder} is resumed: {done.sum()} of {len(pictures)} pictures are done")
     shape = (options.size, options.size, 3) if options.color else (options.size, options.size)
     if target_psnr is None:
-        warn_before_fit(plan.config, shape, plan.config.steps or 0)
-        size, fit = parallel.pictures_at_once(shape, plan.init, plan.config, jax.local_devices()), _fit_many(plan)
+        warn_before_fit(plan.config, shape, plan.config.steps)
+        size = parallel.pictures_at_once(shape, plan.init, plan.config, jax.local_devices())
+        fit: _FitPictures = partial(_fit_many, plan)
     else:
-        size, fit = 1, _fit_to_psnr(plan, target_psnr)
+        size, fit = 1, partial(_fit_to_psnr, plan, target_psnr)
     try:
         _fit_chunks(run, pictures, _chunks(~done, size), fit, options)
     except (OSError, ModelFileError) as error:
-        done = _done_here(run, pictures)
+        done = _done(run, pictures)
         raise GmjaxError(
             f"{in_words(error)}. {done.sum()} of {len(pictures)} pictures are done and kept, {(~done).sum()} are "
             "missing: make room, and the same command fits these"
@@ -70,8 +72,8 @@ def result_paths(folder: Path, name: str) -> tuple[Path, Path]:
     They keep the whole name, with suffix and folders, so that a.png, a.jpg and b/a.png stay apart; an absolute name is
     taken as relative to the root. No listed name leads upwards.
     """
-    inner = Path(name).relative_to(Path(name).anchor)
-    return folder / MODELS / f"{inner}.safetensors", folder / RENDERS / f"{inner}.png"
+    inner, run = Path(name).relative_to(Path(name).anchor), Run(folder)
+    return run.models / f"{inner}.safetensors", run.renders / f"{inner}.png"
 
 
 def _chunks(pending: np.ndarray, size: int) -> list[range]:
@@ -122,22 +124,19 @@ def _fit_chunk(
             yield number, (usable[number], result)
 
 
-def _fit_many(plan: Plan) -> _FitPictures:
-    return lambda usable: parallel.fit_many(
-        usable.values(), plan.init, config=plan.config, key=plan.key, numbers=usable
-    )
+def _fit_many(plan: Plan, usable: dict[int, Picture]) -> Iterator[tuple[int, FitResult | Exception]]:
+    return parallel.fit_many(usable.values(), plan.init, config=plan.config, key=plan.key, numbers=usable)
 
 
-def _fit_to_psnr(plan: Plan, target_psnr: float) -> _FitPictures:
-    def fit(usable):
-        for number, picture in usable.items():
-            key = jax.random.fold_in(plan.key, number)
-            try:
-                yield number, personal.fit_to_psnr(target_psnr, picture, config=plan.config, key=key)
-            except ValueError as error:
-                yield number, error
-
-    return fit
+def _fit_to_psnr(
+    plan: Plan, target_psnr: float, usable: dict[int, Picture]
+) -> Iterator[tuple[int, FitResult | Exception]]:
+    for number, picture in usable.items():
+        key = jax.random.fold_in(plan.key, number)
+        try:
+            yield number, personal.fit_to_psnr(target_psnr, picture, config=plan.config, key=key)
+        except ValueError as error:
+            yield number, error
 
 
 def _write(run: Run, name: str, picture: Picture, result: FitResult) -> None:
@@ -176,13 +175,6 @@ def _recorded(run: Run) -> dict[int, str]:
 
 
 def _done(run: Run, pictures: Pictures) -> np.ndarray:
-    """Which pictures are done, as process 0 finds it, on all processes."""
-    done = _done_here(run, pictures) if processes.is_first() else np.zeros(0, bool)
-    packed = bytes.fromhex(processes.broadcast(np.packbits(done).tobytes().hex()))
-    return np.unpackbits(np.frombuffer(packed, np.uint8), count=len(pictures)).astype(bool)
-
-
-def _done_here(run: Run, pictures: Pictures) -> np.ndarray:
     """A picture is done when its model is there, or the reason why there is none."""
     skipped = _recorded(run)
     names = map(pictures.name, range(len(pictures)))
@@ -200,9 +192,9 @@ def _write_tables(run: Run, pictures: Pictures) -> tuple[np.ndarray, list[tuple[
         path = result_paths(run.folder, name)[0]
         if number not in skipped and path.exists():
             rows.append((name, *_figures(path)))
-    write_table(run.folder / METRICS, ("picture", *FIGURES), rows)
+    write_atomically(run.folder / METRICS, table(("picture", *FIGURES), rows))
     reasons = [(pictures.name(number), reason) for number, reason in skipped.items()]
-    write_skipped(run, reasons, len(pictures))
+    write_skipped(run.folder, reasons, len(pictures))
     return np.array([float(row[1 + FIGURES.index("mse")]) for row in rows]), reasons
 
 
@@ -219,7 +211,7 @@ def _summary(run: Run, errors: np.ndarray, skipped: list[tuple[str, str]], plan:
     lines = [f"{len(errors)} of {total} pictures are fitted."]
     if len(errors):
         lines[0] += f" Mean MSE {errors.mean():.3g}, lowest {errors.min():.3g}, highest {errors.max():.3g}."
-        lines.append(f"The models are in {run.folder / MODELS}; see also renders and metrics.csv.")
+        lines.append(f"The models are in {run.models}; see also renders and metrics.csv.")
     if skipped:
         lines.append(f"{len(skipped)} of {total} are skipped, all listed in {run.folder / SKIPPED}:")
         lines += [f"  {name}: {reason}" for name, reason in skipped[:SHOWN]] + ["  ..."] * (len(skipped) > SHOWN)

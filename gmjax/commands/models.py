@@ -24,12 +24,14 @@ MAX_FIGURE_PIXELS = 2**24
 _OF_THE_FIT = ("mse", "pae", "psnr", FINGERPRINT)
 
 
+_Model = Annotated[Positional[Path], arg(metavar="MODEL", help="Model file.")]
+
+
 @dataclasses.dataclass(kw_only=True)
 class Render:
     """Draw a model at any size."""
 
-    model: Annotated[Positional[Path], arg(metavar="MODEL")]
-    """Model file."""
+    model: _Model
 
     out: Annotated[Positional[Path], arg(metavar="OUT")]
     """Picture to write; its suffix (.png, .jpg, .tif ...) is its format."""
@@ -40,7 +42,7 @@ class Render:
     """Height and width in pixels; or one number, the longer side."""
 
     def run(self) -> int:
-        params, metadata = _load_drawable(self.model)
+        params, metadata = _load(self.model)
         _write_render(self.out, params, self._shape(_fitted_shape(metadata)))
         return 0
 
@@ -63,8 +65,7 @@ class Render:
 class Transform:
     """Transform a model exactly, by its parameters: first zoom, then rotate, then translate."""
 
-    model: Annotated[Positional[Path], arg(metavar="MODEL")]
-    """Model file."""
+    model: _Model
 
     out: Annotated[Positional[Path], arg(metavar="OUT")]
     """Model file to write."""
@@ -88,10 +89,14 @@ class Transform:
     """Also draw the result into this picture."""
 
     def run(self) -> int:
-        load = models.load if self.picture is None else lambda path: _load_drawable(path)[0]
-        params, metadata = load(self.model), models.load_metadata(self.model)
+        params, metadata = _load(self.model, drawable=self.picture is not None)
         shape = _fitted_shape(metadata)
-        self._check()
+        for name in ("zoom", "rotate", "translate", "center", "aspect"):
+            value = getattr(self, name)
+            if value is not None and not np.isfinite(value).all():
+                raise ArgumentError(name, f"must be finite; got {value}")
+        if not self.zoom > 0:
+            raise ArgumentError("zoom", f"must be above 0; got {self.zoom}")
         params = transforms.scale(params, 1 / self.zoom, self.center)
         aspect = shape[1] / shape[0] if self.aspect is None else self.aspect
         params = transforms.rotate(params, math.radians(self.rotate), self.center, aspect)
@@ -103,35 +108,22 @@ class Transform:
             _write_render(self.picture, params, shape)
         return 0
 
-    def _check(self) -> None:
-        for name in ("zoom", "rotate", "translate", "center", "aspect"):
-            value = getattr(self, name)
-            if value is not None and not np.isfinite(value).all():
-                raise ArgumentError(name, f"must be finite; got {value}")
-        if not (self.zoom > 0 and math.isfinite(1 / self.zoom)):
-            raise ArgumentError("zoom", f"must be above 0; got {self.zoom}")
-
     def _in_words(self) -> str:
-        (down, right), words = self.translate, []
-        if self.zoom != 1:
-            words.append(f"{self.zoom:g} times as large")
-        if self.rotate:
-            words.append(
-                f"turned {'counter-clockwise' if self.rotate > 0 else 'clockwise'} by {abs(self.rotate):g} degrees"
-            )
-        if down:
-            words.append(f"moved {'down' if down > 0 else 'up'} by {abs(down):g} of its height")
-        if right:
-            words.append(f"moved {'right' if right > 0 else 'left'} by {abs(right):g} of its width")
-        return ", ".join(words) or "unchanged"
+        down, right = self.translate
+        parts = (
+            (self.zoom != 1, f"{self.zoom:g} times as large"),
+            (self.rotate, f"turned {'counter-' * (self.rotate > 0)}clockwise by {abs(self.rotate):g} degrees"),
+            (down, f"moved {'down' if down > 0 else 'up'} by {abs(down):g} of its height"),
+            (right, f"moved {'right' if right > 0 else 'left'} by {abs(right):g} of its width"),
+        )
+        return ", ".join(text for is_said, text in parts if is_said) or "unchanged"
 
 
 @dataclasses.dataclass(kw_only=True)
 class Plot:
     """Draw a figure of a model."""
 
-    model: Annotated[Positional[Path], arg(metavar="MODEL")]
-    """Model file."""
+    model: _Model
 
     out: Annotated[Positional[Path], arg(metavar="OUT")]
     """Figure to write; its suffix (.png, .pdf, .svg ...) is its format."""
@@ -147,7 +139,7 @@ class Plot:
 
         if (self.kind == "fit") != (self.image is not None):
             raise ArgumentError("image", "goes with --kind fit: give both or neither")
-        params, metadata = _load_drawable(self.model)
+        params, metadata = _load(self.model)
         shape = _shape_of_figure(_fitted_shape(metadata))
         if self.image is not None:
             figure = plotting.fit_figure(self._fitted_picture(self.image, params, metadata), params)
@@ -161,9 +153,7 @@ class Plot:
 
     def _fitted_picture(self, path: Path, params: GmFace, metadata: dict[str, str]) -> np.ndarray:
         if params.channels == 1:
-            raise ArgumentError(
-                "kind", f"fit needs a model without a channel axis or with 3 channels; {self.model} has 1"
-            )
+            raise ArgumentError("kind", f"fit needs a model of a gray or colour picture; {self.model} has 1 channel")
         picture = read_picture(path, color=params.channels is not None)
         if picture.shape[0] * picture.shape[1] > MAX_FIGURE_PIXELS:
             raise ArgumentError("image", f"{path} has more than the {MAX_FIGURE_PIXELS} pixels that a figure can show")
@@ -180,11 +170,10 @@ class Plot:
 class Info:
     """Show what a model file contains."""
 
-    model: Annotated[Positional[Path], arg(metavar="MODEL")]
-    """Model file."""
+    model: _Model
 
     def run(self) -> int:
-        params, metadata = models.load(self.model), models.load_metadata(self.model)
+        params, metadata = _load(self.model, drawable=False)
         kind = "gray" if params.channels is None else f"{params.channels} channels"
         batch = params.means.shape[:-2]
         many = f"a batch {batch} of models, each with " if batch else ""
@@ -224,12 +213,12 @@ def _shape_of_figure(shape: tuple[int, int]) -> tuple[int, int]:
     return height, width
 
 
-def _load_drawable(path: Path) -> tuple[GmFace, dict[str, str]]:
-    """A model that is a picture, and the text in its file. Raises ArgumentError for others."""
+def _load(path: Path, *, drawable: bool = True) -> tuple[GmFace, dict[str, str]]:
+    """A model, and the text in its file. Raises ArgumentError if it has to be ``drawable`` and is not one picture."""
     params, metadata = models.load(path), models.load_metadata(path)
-    if params.means.ndim > 2:
+    if drawable and params.means.ndim > 2:
         raise ArgumentError(str(path), f"holds a batch {params.means.shape[:-2]} of models: save one of gmjax.unstack")
-    if params.channels not in (None, 1, 3):
+    if drawable and params.channels not in (None, 1, 3):
         raise ArgumentError(str(path), f"has {params.channels} channels; a picture has 1 or 3")
     return params, metadata
 

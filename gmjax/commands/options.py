@@ -40,11 +40,6 @@ class DistributedOptions:
     process: Annotated[int | None, arg(metavar="I", help_behavior_hint="")] = None
     """Number of this process, from 0."""
 
-    @property
-    def arguments(self) -> tuple[str | None, int | None, int | None]:
-        """The arguments of ``processes.joined``."""
-        return self.coordinator, self.processes, self.process
-
 
 class Plan(NamedTuple):
     """How to fit: ``init`` is the model to start from, or None; ``start`` is its name; ``key`` a random key."""
@@ -53,12 +48,6 @@ class Plan(NamedTuple):
     init: GmFace | None
     start: str
     key: Array
-
-    def resolved(self, *, collection: bool = False) -> "Plan":
-        """With the defaults put in that depend on the number of components."""
-        offset = 1.0 if self.init is None else self.init.offset
-        config = resolved(self.config, self.config.num_components, offset=offset, collection=collection)
-        return self._replace(config=config)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -88,6 +77,10 @@ class FitOptions:
         ),
     ] = None
     """Where the fit starts: the paper's published common face, a regular grid, random Gaussians, or a model file."""
+
+    aligned: Flag = False
+    """Do not align the pictures by their eyes: they are in the paper's crop already or, for fit, any pictures, which
+    are shrunk until the longer side is at most --size."""
 
     size: Annotated[int, arg(metavar="PIXELS")] = 120
     """Side of the aligned faces in pixels."""
@@ -120,32 +113,28 @@ class FitOptions:
 
     distribution: tyro.conf.OmitArgPrefixes[DistributedOptions] = DistributedOptions()
 
-    def plan(self, *, from_published: bool, **more) -> Plan:
+    def plan(self, *, from_published: bool, collection: bool = False, resolve: bool = True, **more) -> Plan:
         """What the options stand for. ``from_published``: start from the published face if the number of Gaussians
-        allows it and there is no ``--start``. ``more``: other fields of ``FitConfig``.
+        allows it and there is no ``--start``. ``resolve``: put in the defaults that depend on that number. ``more``:
+        other fields of ``FitConfig``.
 
         Raises ArgumentError for options that cannot be right or exclude each other.
         """
         self._check()
-        start = self.start
-        if start is None:
-            is_published = from_published and self.components in (None, PUBLISHED_COMPONENTS)
-            start = "published" if is_published else "grid"
+        is_published = from_published and self.components in (None, PUBLISHED_COMPONENTS)
+        start, init = self.start or ("published" if is_published else "grid"), None
         changes = {"solver": self.solver, "steps": self.steps, "pae_weight": self.pae_weight, **more}
         if start in ("grid", "random"):
-            init = None
             changes |= {"start": start, "num_components": self.components}
         else:
             init = self._initial_model(start)
             changes |= {"num_components": init.num_components}
         make = FitConfig.paper if self.recipe == "paper" else FitConfig
         config = make(**{name: value for name, value in changes.items() if value is not None})
+        if resolve:
+            offset = 1.0 if init is None else init.offset
+            config = resolved(config, config.num_components, offset=offset, collection=collection)
         return Plan(config, init, start, jax.random.key(self.seed))
-
-    @property
-    def start_file(self) -> Path | None:
-        """The model file in ``--start``, if it names one."""
-        return None if self.start in (None, "published", "grid", "random") else Path(self.start)
 
     def _check(self) -> None:
         most_workers = _WORKERS_PER_CORE * cores()

@@ -1,16 +1,15 @@
-"""The files that runs write: models with their figures in the header, pictures, tables and drawings."""
+"""The files that runs write: models with their figures in the header, tables and drawings."""
 
+import csv
 import hashlib
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmjax.commands.run_folder import LOSS, METRICS, SKIPPED, Run
-from gmjax.commands.tables import write_table
 from gmjax.commands.terminal import notice
 from gmjax.data import Picture
 from gmjax.errors import ArgumentError
@@ -21,6 +20,7 @@ from gmjax.solvers.stages import FitResult
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MODEL, METRICS, SKIPPED, LOSS = "model.safetensors", "metrics.csv", "skipped.csv", "loss.csv"
 FIGURES = ("height", "width", "components", "parameters", "mse", "pae", "psnr")
 """The figures of a fit, in the header of its model file and in metrics.csv."""
 FINGERPRINT = "picture_sha256"
@@ -28,12 +28,8 @@ FINGERPRINT = "picture_sha256"
 
 def figures_of(result: FitResult, picture: Picture) -> dict[str, int | float]:
     params, info = result.params, result.info
-    values = (
-        *picture.shape[:2],
-        params.num_components,
-        params.num_parameters,
-        *map(float, (info.mse, info.pae, info.psnr)),
-    )
+    errors = map(float, (info.mse, info.pae, info.psnr))
+    values = (*picture.shape[:2], params.num_components, params.num_parameters, *errors)
     return dict(zip(FIGURES, values, strict=True))
 
 
@@ -50,35 +46,52 @@ def fingerprint(picture: Picture) -> str:
     return hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
 
-def write_metrics(run: Run, metrics: dict[str, int | float]) -> None:
-    write_table(run.folder / METRICS, tuple(metrics), [tuple(metrics.values())])
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """The content of a CSV file in UTF-8. Bytes of a file name that are not UTF-8 are written as escapes."""
+    content = io.StringIO(newline="")
+    writer = csv.writer(content, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return content.getvalue().encode("utf-8", "backslashreplace")
 
 
-def write_skipped(run: Run, skipped: Sequence[tuple[str, str]], total: int) -> None:
+def write_skipped(folder: Path, skipped: Sequence[tuple[str, str]], total: int) -> None:
     """The (name, reason) of each skipped picture; no file if there are none."""
     if skipped:
-        write_table(run.folder / SKIPPED, ("picture", "reason"), skipped)
-        notice(f"{len(skipped)} of {total} pictures are skipped; the reasons are in {run.folder / SKIPPED}")
+        write_atomically(folder / SKIPPED, table(("picture", "reason"), skipped))
+        notice(f"{len(skipped)} of {total} pictures are skipped; the reasons are in {folder / SKIPPED}")
 
 
-def write_loss(run: Run, result: FitResult) -> None:
-    """The loss of each step, as a table and as a drawing."""
+def write_result(
+    folder: Path,
+    result: FitResult,
+    picture: Picture,
+    source: str,
+    seconds: float,
+    more: dict[str, int | float] | None = None,
+) -> dict[str, int | float]:
+    """The model, its figures with ``more`` before them, and the loss of each step as a table and as a drawing.
+
+    Returns the figures.
+    """
     from gmjax import plotting
 
-    rows = (
-        (stage, *row) for stage, losses in result.info.loss.items() for row in enumerate(np.asarray(losses).tolist())
-    )
-    write_table(run.folder / LOSS, ("stage", "step", "loss"), rows)
-    write_figure(run.folder / "loss.png", plotting.loss_figure(result.info.loss))
+    save_model(folder / MODEL, result, picture, source)
+    figures = figures_of(result, picture)
+    metrics = {**(more or {}), **figures, "seconds": round(seconds, 2)}
+    write_atomically(folder / METRICS, table(tuple(metrics), [tuple(metrics.values())]))
+    loss = {stage: np.asarray(losses).tolist() for stage, losses in result.info.loss.items()}
+    rows = [(stage, *row) for stage, losses in loss.items() for row in enumerate(losses)]
+    write_atomically(folder / LOSS, table(("stage", "step", "loss"), rows))
+    write_figure(folder / "loss.png", plotting.loss_figure(result.info.loss))
+    return figures
 
 
 def write_figure(path: Path, figure: "Figure") -> None:
     """In the format that the suffix names. Raises ArgumentError for an unknown one, OSError if it cannot be written."""
     known, suffix = figure.canvas.get_supported_filetypes(), path.suffix.lower().lstrip(".")
     if suffix not in known:
-        raise ArgumentError(
-            str(path), f"has an unknown suffix; use one of {' '.join(f'.{name}' for name in sorted(known))}"
-        )
+        raise ArgumentError(str(path), f"has an unknown suffix; use one of .{' .'.join(sorted(known))}")
     content = io.BytesIO()
     figure.savefig(content, format=suffix, dpi=150)
     write_atomically(path, content.getvalue())

@@ -1,34 +1,39 @@
 """Run folders: new ones, resumed ones and finished ones, each used by one run at a time."""
 
 import contextlib
+import csv
+import dataclasses
 import fcntl
 import hashlib
+import importlib.metadata
+import io
 import json
 import os
+import platform
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gmjax.commands.configuration import FREE_VERSIONS, differences, different_versions, versions
-from gmjax.commands.explanations import in_words
-from gmjax.commands.tables import rows_of, table
+import jax
+
+from gmjax._version import __version__
+from gmjax.commands.options import FitOptions, Plan
+from gmjax.commands.run_files import LOSS, METRICS, MODEL, SKIPPED, table
+from gmjax.commands.terminal import in_words
 from gmjax.data import Entry
 from gmjax.errors import GmjaxError
 from gmjax.files.atomic import write_atomically
 from gmjax.parallel import processes
 
-__all__ = ["FREE_VERSIONS", "Run", "finish", "opened", "say_again", "versions"]
-
-CONFIG, VERSIONS, PICTURES, FINISHED = "config.json", "versions.json", "pictures.csv", "finished.json"
-MODEL, METRICS, SKIPPED, LOSS = "model.safetensors", "metrics.csv", "skipped.csv", "loss.csv"
-MODELS, RENDERS = "models", "renders"
-_DESCRIPTION = {CONFIG, VERSIONS, PICTURES}
+CONFIG, PICTURES, FINISHED = "config.json", "pictures.csv", "finished.json"
 _RESULTS = {MODEL, METRICS, SKIPPED, LOSS, "loss.png", "picture.png", "render.png", "fit.png"} | {
     "common_face.png", "average_face.png", "comparison.png"
 }  # fmt: skip
-_REMEDY = "choose another folder with --out, or discard that run with --overwrite"
+_PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy")
+# Options and versions that do not change the results: they may differ when a run is resumed.
+_FREE = frozenset({"overwrite", "on_error", "workers", "save_every", "distribution", "platform", "devices"})
 
 
 class Run(NamedTuple):
@@ -45,6 +50,39 @@ class Run(NamedTuple):
     def skipped(self) -> Path:
         """The folder in which each process lists the pictures that it could not use, until the run is finished."""
         return self.folder / "skipped"
+
+    @property
+    def models(self) -> Path:
+        return self.folder / "models"
+
+    @property
+    def renders(self) -> Path:
+        return self.folder / "renders"
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        return self.checkpoints, self.skipped, self.models, self.renders
+
+
+def configuration_of(command: str, options: FitOptions, plan: Plan) -> dict[str, Any]:
+    """What a run is started with: the command, its options, what they stand for, and the versions that have a part in
+    the numbers; as JSON has it."""
+    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    devices = jax.local_devices()
+    content = {
+        "command": command,
+        "options": dataclasses.asdict(options),
+        "fit": {**dataclasses.asdict(plan.config), "start": plan.start},
+        "versions": {
+            "gmjax": __version__,
+            **packages,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "device": devices[0].device_kind,
+            "devices": len(devices),
+        },
+    }
+    return json.loads(json.dumps(content, default=str))
 
 
 @contextmanager
@@ -76,66 +114,53 @@ def opened(
             raise GmjaxError(f"process 0 cannot use the run folder: {problem}")
         if not (folder / CONFIG).is_file():
             raise OSError(f"{folder} of process 0 is not visible here: give an --out that all processes share")
-        yield Run(folder, None if finished is None else tuple(finished))
+        yield Run(folder, finished)
 
 
 def finish(run: Run, said: str, status: int = 0) -> int:
     """Marks the run as finished with its output and exit status, which are process 0's; prints and returns these."""
     status = int(processes.broadcast(str(status)))
     if processes.is_first():
-        _write_json(run.folder / FINISHED, {"said": said, "status": status})
+        _write_json(run.folder / FINISHED, (said, status))
         for path in (run.checkpoints, run.skipped):
             shutil.rmtree(path, ignore_errors=True)
         print(said)
     return status
 
 
-def say_again(run: Run) -> int:
-    """Repeats the output of a finished run; its exit status."""
-    assert run.finished is not None
-    said, status = run.finished
-    if processes.is_first():
-        print(f"{run.folder} is finished, nothing was done; --overwrite does it again. Its output was:\n{said}")
-    return status
-
-
 @contextmanager
 def _opened(folder: Path, configuration: Mapping[str, Any], listed: bytes, overwrite: bool) -> Iterator[Run]:
     created = [path for path in (folder, *folder.parents) if not path.exists()]
-    _make(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
+        raise OSError(f"{folder} cannot be used as a run folder ({reason}); give another one with --out") from error
     with _locked(folder):
         names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-        if CONFIG not in names and names - _DESCRIPTION:
+        if CONFIG not in names and names - {PICTURES}:
             raise FileExistsError(f"{folder} is not empty and is not the folder of a run: give another one with --out")
         if CONFIG in names and not overwrite:
-            finished = _finished(folder)
-            _require_same(folder, configuration, is_finished=finished is not None)
-            _require_same_inputs(folder, listed)
-            if finished is None:
-                _remove_temporary_files(folder)
+            finished = json.loads((folder / FINISHED).read_text(encoding="utf-8")) if FINISHED in names else None
+            _require_same(folder, configuration, listed, is_finished=finished is not None)
+            if finished is None:  # what a killed process had begun to write
+                for path in folder.rglob(".*.part"):
+                    path.unlink(missing_ok=True)
             yield Run(folder, finished)
             return
         try:
             _discard(folder)
-            _write_json(folder / VERSIONS, versions())
             if listed:
                 write_atomically(folder / PICTURES, listed)
             _write_json(folder / CONFIG, configuration)
             yield Run(folder)
         except BaseException:
-            _remove_unused(folder, created or [folder] if CONFIG in names else created)
+            if not _has_results(folder):
+                with contextlib.suppress(OSError):  # a folder that others use stays
+                    _discard(folder)
+                    for path in created or [folder] * (CONFIG in names):
+                        path.rmdir()
             raise
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        trial = folder / f".{os.getpid()}.part"
-        trial.touch()
-        trial.unlink()
-    except OSError as error:
-        reason = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
-        raise OSError(f"{folder} cannot be used as a run folder ({reason}); give another one with --out") from error
 
 
 @contextmanager
@@ -157,83 +182,72 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _discard(folder: Path) -> None:
     """Removes all that a run writes, what makes it a run at the end; other files stay."""
-    run = Run(folder)
     (folder / FINISHED).unlink(missing_ok=True)
-    for path in (run.checkpoints, run.skipped, folder / MODELS, folder / RENDERS):
+    for path in Run(folder).folders:
         if path.exists():
             shutil.rmtree(path)
-    for name in (*_RESULTS, PICTURES, VERSIONS, CONFIG):
+    for name in (*_RESULTS, PICTURES, CONFIG):
         (folder / name).unlink(missing_ok=True)
 
 
-def _remove_unused(folder: Path, created: Sequence[Path]) -> None:
-    """Removes the description of a run without results, and the folders ``created`` for it, unless others use them."""
-    run = Run(folder)
-    parts = [run.checkpoints, run.skipped, folder / MODELS, folder / RENDERS]
-    files = [path for part in parts for path in part.rglob("*") if path.is_file() and path.stat().st_size]
-    if files or any((folder / name).exists() for name in _RESULTS):
-        return
-    for path in parts:
-        shutil.rmtree(path, ignore_errors=True)
-    for name in _DESCRIPTION:
-        (folder / name).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):
-        for path in created:
-            path.rmdir()
-
-
-def _remove_temporary_files(folder: Path) -> None:
-    """Removes what a killed process had begun to write."""
-    for path in folder.rglob(".*.part"):
-        path.unlink(missing_ok=True)
-
-
-def _finished(folder: Path) -> tuple[str, int] | None:
-    if not (folder / FINISHED).is_file():
-        return None
-    content = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
-    return content["said"], content["status"]
+def _has_results(folder: Path) -> bool:
+    files = [folder / name for name in _RESULTS]
+    files += [path for part in Run(folder).folders for path in part.rglob("*") if path.is_file()]
+    return any(path.exists() and path.stat().st_size for path in files)
 
 
 def _require_agreement(configuration: Mapping[str, Any], listed: bytes) -> None:
     mine = json.dumps([configuration, hashlib.sha256(listed).hexdigest()])
     (first, pictures), *others = map(json.loads, processes.allgather(mine))
     for process, (other, other_pictures) in enumerate(others, 1):
-        if different := differences(first, other):
-            said = "; ".join(f"{name} is {a} there and {b} here" for name, a, b in different)
-            raise GmjaxError(f"process 0 and process {process} were not started with the same command: {said}")
+        if different := _differences(first, other, "{} is {} there and {} here"):
+            raise GmjaxError(f"process 0 and process {process} were not started with the same command: {different}")
         if other_pictures != pictures:
             raise GmjaxError(f"process 0 and process {process} do not see the same pictures: give a shared folder")
 
 
-def _require_same(folder: Path, configuration: Mapping[str, Any], *, is_finished: bool) -> None:
+def _require_same(folder: Path, configuration: Mapping[str, Any], listed: bytes, *, is_finished: bool) -> None:
     try:
-        there = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        made_with = json.loads((folder / VERSIONS).read_text(encoding="utf-8"))
-        different = differences(there, configuration)
+        before = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        # Resumed with other versions, a run would end with other numbers.
+        different = _differences(before, configuration, "{} was {}, is {}", versions=not is_finished)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise OSError(f"{folder} holds a run whose {CONFIG} cannot be read ({error}); give --overwrite") from error
-    if not different and not is_finished:
-        # Resumed with other versions, a run would end with other numbers.
-        different = different_versions(made_with, versions())
+    pictures = (folder / PICTURES).read_bytes() if (folder / PICTURES).is_file() else b""
+    if not different and pictures != listed:
+        different = _changes(pictures, listed)
     if different:
-        said = "; ".join(f"{name} was {then}, is {now}" for name, then, now in different)
-        raise FileExistsError(f"{folder} holds a run of another configuration ({said}): {_REMEDY}")
+        raise FileExistsError(
+            f"{folder} holds a run of other options or files ({different}): choose another folder with --out, or "
+            "discard that run with --overwrite"
+        )
 
 
-def _require_same_inputs(folder: Path, listed: bytes) -> None:
-    path = folder / PICTURES
-    before = path.read_bytes() if path.is_file() else b""
-    if before == listed:
-        return
-    then, now = ({name: rest for name, *rest in rows_of(content)} for content in (before, listed))
+def _differences(a: Mapping[str, Any], b: Mapping[str, Any], text: str, *, versions: bool = False) -> str:
+    """What differs in two configurations: options by their names on the command line or, where these are the same,
+    what they stand for; then the versions."""
+    if a["command"] != b["command"]:
+        return text.format("the command", a["command"], b["command"])
+    for group in ("options", "fit", *["versions"] * versions):
+        one, other = a[group], b[group]
+        names = [name for name in {**one, **other} if name not in _FREE and one.get(name) != other.get(name)]
+        if names:
+            prefix = "--" if group == "options" else ""
+            said = {name: "the input" if name == "path" else prefix + name.replace("_", "-") for name in names}
+            return "; ".join(text.format(said[name], one.get(name), other.get(name)) for name in names)
+    return ""
+
+
+def _changes(before: bytes, listed: bytes) -> str:
+    """What differs in two lists of files."""
+    texts = (io.StringIO(content.decode(), newline="") for content in (before, listed))
+    then, now = ({name: rest for name, *rest in csv.reader(text)} for text in texts)
     changes = [f"{name} is new" for name in now if name not in then]
     changes += [f"{name} is gone" for name in then if name not in now]
     changes += [f"{name} has changed" for name in now if name in then and then[name] != now[name]]
-    first = changes[0] if changes else "their order has changed"
     more = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
-    raise FileExistsError(f"{folder} holds a run of other pictures ({first}{more}): restore them, {_REMEDY}")
+    return (changes[0] if changes else "the order of the files has changed") + more
 
 
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+def _write_json(path: Path, content: Any) -> None:
     write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())

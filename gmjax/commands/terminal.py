@@ -7,7 +7,6 @@ from tqdm import tqdm
 
 from gmjax.parallel import processes
 from gmjax.solvers.config import FitConfig
-from gmjax.solvers.stages import FitResult
 
 # Measured on two CPU cores; a step of "lm" takes five times as long as one of Adam.
 _TERMS_PER_SECOND = {"adam": 3e9, "lm": 6e8}
@@ -29,15 +28,15 @@ def notice(text: str) -> None:
         print(f"gmjax: {text}", file=sys.stderr, flush=True)
 
 
-def figures_in_words(result: FitResult) -> str:
-    info, params = result.info, result.params
-    return (
-        f"PSNR {float(info.psnr):.1f} dB, MSE {float(info.mse):.3g}, largest error {float(info.pae):.3g}; "
-        f"{params.num_components} components, {params.num_parameters} parameters"
-    )
+def in_words(error: BaseException) -> str:
+    """The text of an error in one line."""
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    return "; ".join(line.strip() for line in text.splitlines())
 
 
-def warn_before_fit(config: FitConfig, shape: tuple[int, ...], steps: int) -> None:
+def warn_before_fit(config: FitConfig, shape: tuple[int, ...], steps: int | None) -> None:
     """Says so if a fit to a picture of ``shape`` (H, W[, C]) has more parameters than numbers to fit, or takes long."""
     m, (height, width, *channels) = config.num_components, shape
     parameters, numbers = m * (5 + math.prod(channels)), math.prod(shape)
@@ -46,7 +45,7 @@ def warn_before_fit(config: FitConfig, shape: tuple[int, ...], steps: int) -> No
             f"{m} components have {parameters} parameters, more than the {numbers} numbers of a picture of {height} x "
             f"{width}: fewer components fit it as well"
         )
-    seconds = m * height * width * steps / _TERMS_PER_SECOND[config.solver]
+    seconds = m * height * width * (steps or 0) / _TERMS_PER_SECOND[config.solver]
     if seconds > _LONG_SECONDS:
         notice(
             f"fitting {m} components to {height} x {width} pixels in {steps} steps takes about {seconds / 60:.0f} "

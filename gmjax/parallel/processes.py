@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import jax
 import numpy as np
@@ -41,11 +40,10 @@ class ProcessesError(GmjaxError, ConnectionError):
 
 @contextlib.contextmanager
 def joined(
+    distributed: bool = False,
     coordinator: str | None = None,
     num_processes: int | None = None,
     process_id: int | None = None,
-    *,
-    distributed: bool = False,
 ) -> Iterator[None]:
     """Around a whole run, before anything touches a device; with ``distributed`` the other processes join it.
 
@@ -144,66 +142,49 @@ def allgather(text: str) -> list[str]:
     ]
 
 
-def share_of(total: int) -> np.ndarray:
-    """The numbers below ``total`` that are this process's work; the last one repeats where the shares are uneven."""
-    rows = -(-total // count())
-    return np.minimum(np.arange(rows) * count() + index(), total - 1)
-
-
-def gathered(share: Any, total: int) -> Any:
-    """The results of all processes for their ``share_of(total)``, on each of them: NumPy arrays (total, ...), in order.
-
-    ``share``: a pytree of arrays (n, ...), of the same shapes on every process. All have as many devices.
-    """
-    every = multihost_utils.process_allgather(share)
-    if count() == 1:
-        every = jax.tree.map(lambda leaf: np.asarray(leaf)[None], share)
-    return jax.tree.map(lambda leaf: np.swapaxes(leaf, 0, 1).reshape(-1, *leaf.shape[2:])[:total], every)
+def broadcast_mask(mask: np.ndarray) -> np.ndarray:
+    """Process 0's ``mask``, on all processes, of the same length on each."""
+    return np.asarray(multihost_utils.broadcast_one_to_all(mask)).astype(bool)
 
 
 def _start(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
-    given = (coordinator, num_processes, process_id)
-    if any(value is None for value in given) and given != (None, None, None):
+    where = ""
+    if coordinator is not None and num_processes is not None and process_id is not None:
+        where = f", process {process_id} of {num_processes}, with process 0 at {coordinator}"
+        if not 0 <= process_id < num_processes:
+            raise ArgumentError("process", f"must be from 0 to --processes - 1; got {process_id} of {num_processes}")
+        host, _, port = coordinator.rpartition(":")
+        if not (host and port.isdecimal() and 0 < int(port) < 2**16):
+            raise ArgumentError("coordinator", f"must be HOST:PORT of process 0, a port up to 65535; got {coordinator}")
+    elif (coordinator, num_processes, process_id) != (None, None, None):
         raise ArgumentError("coordinator", "goes with --processes and --process: give all three, or none")
-    if num_processes is not None and process_id is not None and not 0 <= process_id < num_processes:
-        raise ArgumentError(
-            "process", f"must be from 0 to {num_processes - 1}, of {num_processes} processes; got {process_id}"
-        )
-    if coordinator is not None and not _is_address(coordinator):
-        raise ArgumentError("coordinator", f"must be HOST:PORT of process 0, a port up to 65535; got {coordinator}")
-    where = "" if coordinator is None else f", process {process_id} of {num_processes}, with process 0 at {coordinator}"
+    failed: list[Exception] = []
 
     def connect() -> None:
-        jax.distributed.initialize(
-            coordinator,
-            num_processes,
-            process_id,
-            cluster_detection_method=None if coordinator is None else "deactivate",
-            initialization_timeout=2 * START_SECONDS,  # ours ends earlier, and without a crash
-            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-            shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
-        )
+        try:
+            jax.distributed.initialize(
+                coordinator,
+                num_processes,
+                process_id,
+                cluster_detection_method="deactivate" if where else None,
+                initialization_timeout=2 * START_SECONDS,  # ours ends earlier, and without a crash
+                heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+                shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
+            )
+        except Exception as error:
+            failed.append(error)
 
-    try:
-        _wait_for(connect, f"the other processes of this run{where}")
-    except ValueError as error:
-        problem = f"is needed, with --processes and --process: nothing here tells JAX of other processes ({error})"
-        raise ArgumentError("coordinator", problem) from error
-    except RuntimeError as error:
+    _wait_for(connect, f"the other processes of this run{where}")
+    for error in failed:
+        if isinstance(error, ValueError):
+            problem = f"is needed, with --processes and --process: nothing here tells JAX of other processes ({error})"
+            raise ArgumentError("coordinator", problem) from error
         raise ProcessesError(f"the processes of this run did not come together{where}: {error}") from error
 
 
 def _wait_for(connect: Callable[[], None], whom: str) -> None:
     """``connect()`` on a thread, so that this one can say what it waits for, and can be interrupted."""
-    failed: list[Exception] = []
-
-    def try_to_connect() -> None:
-        try:
-            connect()
-        except Exception as error:
-            failed.append(error)
-
-    connecting = threading.Thread(target=try_to_connect, daemon=True)
+    connecting = threading.Thread(target=connect, daemon=True)
     connecting.start()
     begun, said = time.monotonic(), 0.0
     while connecting.is_alive():
@@ -219,13 +200,6 @@ def _wait_for(connect: Callable[[], None], whom: str) -> None:
         if waited - said > NOTICE_SECONDS:
             said = waited
             print(f"gmjax: waiting for {whom}; {START_SECONDS - waited:.0f} s at most", file=sys.stderr, flush=True)
-    if failed:
-        raise failed[0]
-
-
-def _is_address(text: str) -> bool:
-    host, _, port = text.rpartition(":")
-    return bool(host) and port.isdecimal() and 0 < int(port) < 2**16
 
 
 @contextlib.contextmanager
