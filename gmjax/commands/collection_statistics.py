@@ -8,18 +8,18 @@ import itertools
 import json
 import math
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from gmjax.commands import checkpoint
 from gmjax.commands.options import FitOptions
-from gmjax.commands.run_folder import Run
+from gmjax.commands.run_fit import load_checkpoint, save_checkpoint
+from gmjax.commands.run_folder import CHECKPOINTS
 from gmjax.commands.terminal import SHOWN, notice, progress
 from gmjax.data import ArrayPictures, PictureError, Pictures, read_ahead, read_or_reason, read_pictures, workers_for
 from gmjax.parallel import processes
-from gmjax.parallel.processes import Stopped
 from gmjax.parallel.statistics import merged
 from gmjax.statistics import ImageStatistics, Sums, added, none_of, statistics_of, sums_on_host
 
@@ -27,6 +27,7 @@ from gmjax.statistics import ImageStatistics, Sums, added, none_of, statistics_o
 PICTURES_PER_BLOCK = 32
 # Pictures that are read again and again stay in memory if they take no more than this.
 _KEPT_BYTES = 2**31
+_PARTS = "reading-{}.npz"
 
 
 @dataclasses.dataclass
@@ -64,28 +65,34 @@ class PictureSums:
         return block, sums_on_host(images) if images else None, skipped
 
 
-def collection_statistics(pictures: Pictures, run: Run, options: FitOptions) -> tuple[ImageStatistics, dict[int, str]]:
+def collection_statistics(
+    pictures: Pictures, folder: Path, options: FitOptions
+) -> tuple[ImageStatistics, dict[int, str]]:
     """The statistics of all pictures that can be used, and why the others cannot, by number; on every process.
 
     Raises PictureError if none can be used or, with ``--on-error stop``, if one cannot; Stopped if the run was asked
     to stop, with its progress saved; and OSError if a checkpoint cannot be written or read.
     """
-    collected = _resumed(run, math.ceil(len(pictures) / PICTURES_PER_BLOCK))
-    missing = np.flatnonzero(~collected.done)
+    collected = Collected(np.zeros(math.ceil(len(pictures) / PICTURES_PER_BLOCK), bool))
+    if processes.is_first():
+        # Each process of each start has read other blocks.
+        for path in (folder / CHECKPOINTS).glob(_PARTS.format("*")):
+            collected.add(**vars(_load(path)))
+    missing = np.flatnonzero(~processes.broadcast_mask(collected.done))
     if len(missing) < len(collected.done):
         done = len(pictures) - _count(missing, pictures)
-        notice(f"{run.folder} is resumed: {done} of {len(pictures)} pictures are read")
-    if not processes.is_first():  # process 0 has what was read before
-        collected = Collected(np.zeros_like(collected.done))
+        notice(f"{folder} is resumed: {done} of {len(pictures)} pictures are read")
     if len(missing):
-        _collect(collected, missing, pictures, run, options)
+        collected.add(**vars(_collect(missing, pictures, folder, options)))
     return _gathered(collected, pictures)
 
 
-def _collect(collected: Collected, missing: np.ndarray, pictures: Pictures, run: Run, options: FitOptions) -> None:
-    """Adds this process's share of the ``missing`` blocks."""
+def _collect(missing: np.ndarray, pictures: Pictures, folder: Path, options: FitOptions) -> Collected:
+    """This process's share of the ``missing`` blocks."""
+    collected = Collected(np.zeros(math.ceil(len(pictures) / PICTURES_PER_BLOCK), bool))
+    path = folder / CHECKPOINTS / _PARTS.format(uuid.uuid4().hex)
     mine = missing[processes.index() :: processes.count()]
-    count, path = _count(mine, pictures), _checkpoint(run, processes.index())
+    count = _count(mine, pictures)
     workers = workers_for(count) if options.workers is None else options.workers
     blocks, saved = read_ahead(PictureSums(pictures, mine), workers=workers), time.monotonic()
     with progress("reading", "picture", count) as bar:
@@ -102,8 +109,9 @@ def _collect(collected: Collected, missing: np.ndarray, pictures: Pictures, run:
                 _save(path, collected)
                 saved = time.monotonic()
             if stop:
-                raise Stopped
+                raise processes.Stopped
     _save(path, collected)
+    return collected
 
 
 class PicturesAgain:
@@ -136,27 +144,6 @@ class PicturesAgain:
             yield image
 
 
-def _resumed(run: Run, blocks: int) -> Collected:
-    """What earlier starts of this run have read; on process 0 with its sums, which it saves as its own.
-
-    Checkpoints of one start cover different blocks; one that covers more was made of others that it replaces.
-    """
-    whole = Collected(np.zeros(blocks, bool))
-    if processes.is_first():
-        paths = list(run.checkpoints.glob("reading-*.npz"))
-        for part in sorted(map(_load, paths), key=lambda part: -part.done.sum()):
-            if not whole.done[part.done].any():
-                whole.add(part.done, part.sums, part.skipped)
-        mine = _checkpoint(run, 0)
-        if len(paths) > 1 or (paths and paths != [mine]):
-            _save(mine, whole)
-            for path in paths:
-                if path != mine:
-                    path.unlink()
-    whole.done = processes.broadcast_mask(whole.done)
-    return whole
-
-
 def _gathered(collected: Collected, pictures: Pictures) -> tuple[ImageStatistics, dict[int, str]]:
     """The statistics and the skipped pictures of all processes, some of which may have read nothing."""
     shape = None if collected.sums is None else collected.sums.minimum.shape
@@ -178,19 +165,13 @@ def _count(blocks: np.ndarray, pictures: Pictures) -> int:
     return sum(len(_pictures_of(int(block), pictures)) for block in blocks)
 
 
-def _checkpoint(run: Run, process: int) -> Path:
-    return run.checkpoints / f"reading-{process}.npz"
-
-
 def _save(path: Path, collected: Collected) -> None:
     arrays = {"done": collected.done, "skipped": np.array(json.dumps(collected.skipped))}
-    if collected.sums is not None:
-        arrays |= {name: np.asarray(value) for name, value in vars(collected.sums).items()}
-    checkpoint.save(path, arrays)
+    sums = {} if collected.sums is None else vars(collected.sums)
+    save_checkpoint(path, arrays | {name: np.asarray(value) for name, value in sums.items()})
 
 
 def _load(path: Path) -> Collected:
-    arrays = checkpoint.load(path) or {}
+    arrays = load_checkpoint(path)
     done, skipped = arrays.pop("done"), json.loads(str(arrays.pop("skipped")))
-    sums = Sums(**arrays) if arrays else None
-    return Collected(done, sums, {int(number): reason for number, reason in skipped.items()})
+    return Collected(done, Sums(**arrays) if arrays else None, {int(n): reason for n, reason in skipped.items()})

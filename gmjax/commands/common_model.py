@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from tyro.conf import Positional, arg
+from tyro.conf import Positional
 
 from gmjax import parallel
 from gmjax.commands.collection_statistics import PicturesAgain, collection_statistics
-from gmjax.commands.options import FitOptions, Plan
+from gmjax.commands.options import FitOptions, Plan, option
 from gmjax.commands.run_command import listed_pictures, run_command
 from gmjax.commands.run_files import MODEL, write_figure, write_result, write_skipped
 from gmjax.commands.run_fit import run_fit
-from gmjax.commands.run_folder import Run, finish
+from gmjax.commands.run_folder import finish
 from gmjax.commands.terminal import progress, warn_before_fit
 from gmjax.data import ArrayPictures, Entry, Pictures, caspeal_faces, orl_faces, write_picture
 from gmjax.errors import ArgumentError
@@ -30,21 +30,19 @@ from gmjax.statistics import ImageStatistics
 class CommonModel(FitOptions):
     """Fit one formula to all faces of a collection: their common face."""
 
-    photos: Annotated[
-        Positional[Path | None], arg(metavar="[FOLDER]", help_behavior_hint="(default: the 400 ORL faces)")
-    ] = None
+    photos: Annotated[Positional[Path | None], option("[FOLDER]", "the 400 ORL faces")] = None
     """Folder with pictures of faces, in subfolders and .tar shards too; or a shard, or a list of files (.txt)."""
 
-    data: Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="")] = None
+    data: Annotated[Path | None, option("FOLDER")] = None
     """Another way to give FOLDER."""
 
-    caspeal: Annotated[Path | None, arg(metavar="ROOT", help_behavior_hint="")] = None
+    caspeal: Annotated[Path | None, option("ROOT")] = None
     """Use the 1040 frontal normal faces of the CAS-PEAL-R1 database in this folder."""
 
-    batch_size: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: all faces in every step)")] = None
+    batch_size: Annotated[int | None, option("N", "all faces in every step")] = None
     """Faces per step (the paper: 256)."""
 
-    epochs: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: as --steps says)")] = None
+    epochs: Annotated[int | None, option("N", "as --steps says")] = None
     """With --batch-size: passes over the faces (the paper: 2000)."""
 
     out: Path = Path("runs/common-model")
@@ -64,9 +62,9 @@ class CommonModel(FitOptions):
             raise ArgumentError("data", problem)
         return self.plan(from_published=True, collection=True, batch_size=self.batch_size, epochs=self.epochs)
 
-    def _fit(self, run: Run, plan: Plan, entries: Sequence[Entry]) -> int:
+    def _fit(self, folder: Path, plan: Plan, entries: Sequence[Entry]) -> int:
         pictures = self._pictures(entries)
-        statistics, skipped = collection_statistics(pictures, run, self)
+        statistics, skipped = collection_statistics(pictures, folder, self)
         images, steps = None, plan.config.steps
         if plan.config.batch_size is not None:
             usable = np.array([number for number in range(len(pictures)) if number not in skipped])
@@ -74,13 +72,13 @@ class CommonModel(FitOptions):
             steps = steps_of(plan.config, len(images))
         warn_before_fit(plan.config, statistics.shape, steps)
         prepared = parallel.prepare_common(statistics, plan.init, config=plan.config, key=plan.key, images=images)
-        result, seconds = run_fit(prepared, run, save_every=self.save_every)
+        result, seconds = run_fit(prepared, folder, save_every=self.save_every)
         if not processes.is_first():
-            return finish(run, "")
+            return finish(folder, "")
         reasons = [(pictures.name(number), reason) for number, reason in skipped.items()]
-        write_skipped(run.folder, reasons, len(pictures))
-        said = _write(run.folder, statistics, result, seconds)
-        return finish(run, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
+        write_skipped(folder, reasons, len(pictures))
+        said = _write(folder, statistics, result, seconds)
+        return finish(folder, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
 
     def _pictures(self, entries: Sequence[Entry]) -> Pictures:
         if self.data is not None:

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from tyro.conf import Positional, arg
+from tyro.conf import Positional
 
 from gmjax import personal
 from gmjax.commands.fit_folder import fit_folder
-from gmjax.commands.options import FitOptions, Plan
+from gmjax.commands.options import FitOptions, Plan, option
 from gmjax.commands.run_command import is_collection, listed_pictures, run_command
 from gmjax.commands.run_files import MODEL, as_text, write_figure, write_result
 from gmjax.commands.run_fit import require_no_divergence, run_fit
-from gmjax.commands.run_folder import Run, finish
+from gmjax.commands.run_folder import finish
 from gmjax.commands.terminal import progress, warn_before_fit
 from gmjax.data import Entry, Picture, load_picture, read_eyes_csv, write_picture
 from gmjax.errors import ArgumentError
@@ -33,11 +33,11 @@ class Fit(FitOptions):
     path: Positional[Path]
     """A picture; or a folder of pictures, in subfolders and .tar shards too; or a shard, or a list of files (.txt)."""
 
-    target_psnr: Annotated[float | None, arg(metavar="DB", help_behavior_hint="")] = None
+    target_psnr: Annotated[float | None, option("DB")] = None
     """Choose the number of Gaussians: the fewest, within 10 %, that reach this PSNR in decibels (30 is a good
     likeness). Each number that is tried is a fit of its own, and compiled: about a minute the first time."""
 
-    out: Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="(default: runs/NAME, of the input)")] = None
+    out: Annotated[Path | None, option("FOLDER", "runs/NAME, of the input")] = None
     """Run folder for the models, pictures, metrics and configuration."""
 
     def run(self) -> int:
@@ -56,25 +56,25 @@ class Fit(FitOptions):
         if self.start not in (None, "grid", "random"):
             problem = f"makes a start for each number of components: leave --start {self.start} out"
             raise ArgumentError("target_psnr", problem)
-        return self.plan(from_published=False, resolve=False)
+        return self.plan(from_published=False, target_psnr=self.target_psnr)
 
-    def _fit(self, run: Run, plan: Plan, entries: Sequence[Entry]) -> int:
+    def _fit(self, folder: Path, plan: Plan, entries: Sequence[Entry]) -> int:
         if is_collection(self.path):
             # A list may name a picture twice: it has one result.
             entries = list({entry.name.lstrip("/"): entry for entry in entries}.values())
             pictures = listed_pictures(entries, self.path, self, square=False)
-            return fit_folder(run, pictures, plan, self, self.target_psnr)
+            return fit_folder(folder, pictures, plan, self)
         if processes.count() > 1:
             raise ArgumentError("distributed", "is for many pictures: one picture is the work of one process")
         picture = self._picture()
-        if self.target_psnr is None:
+        if plan.target_psnr is None:
             warn_before_fit(plan.config, picture.shape, plan.config.steps)
             prepared = personal.prepare(picture, plan.init, config=plan.config, key=plan.key)
-            result, seconds = run_fit(prepared, run, save_every=self.save_every)
+            result, seconds = run_fit(prepared, folder, save_every=self.save_every)
         else:
-            result, seconds = _fit_to_psnr(self.target_psnr, picture, plan)
-        said = _write(run.folder, self.path, picture, result, seconds)
-        return finish(run, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
+            result, seconds = _fit_to_psnr(plan.target_psnr, picture, plan)
+        said = _write(folder, self.path, picture, result, seconds)
+        return finish(folder, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
 
     def _picture(self) -> Picture:
         eyes = None

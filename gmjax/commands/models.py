@@ -9,6 +9,7 @@ import numpy as np
 from tyro.conf import Positional, arg
 
 from gmjax import transforms
+from gmjax.commands.options import option
 from gmjax.commands.run_files import FINGERPRINT, fingerprint, write_figure
 from gmjax.data import MAX_PIXELS, read_picture, write_picture
 from gmjax.errors import ArgumentError
@@ -36,9 +37,7 @@ class Render:
     out: Annotated[Positional[Path], arg(metavar="OUT")]
     """Picture to write; its suffix (.png, .jpg, .tif ...) is its format."""
 
-    size: Annotated[
-        tuple[int, ...], arg(metavar="H [W]", help_behavior_hint="(default: as it was fitted, or 120)")
-    ] = ()
+    size: Annotated[tuple[int, ...], option("H [W]", "as it was fitted, or 120")] = ()
     """Height and width in pixels; or one number, the longer side."""
 
     def run(self) -> int:
@@ -82,10 +81,10 @@ class Transform:
     center: Annotated[tuple[float, float], arg(metavar="R C")] = (0.5, 0.5)
     """The point that stays in place when zooming and rotating, as (row, column) from 0 to 1."""
 
-    aspect: Annotated[float | None, arg(metavar="A", help_behavior_hint="(default: as it was fitted)")] = None
+    aspect: Annotated[float | None, option("A", "as it was fitted")] = None
     """Width divided by height of the picture, so that rotating does not distort it."""
 
-    picture: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    picture: Annotated[Path | None, option("FILE")] = None
     """Also draw the result into this picture."""
 
     def run(self) -> int:
@@ -131,7 +130,7 @@ class Plot:
     kind: Literal["components", "surface", "fit"] = "components"
     """components: the Gaussians and their weights. surface: 1 - f as a landscape. fit: beside --image, with errors."""
 
-    image: Annotated[Path | None, arg(metavar="PICTURE", help_behavior_hint="")] = None
+    image: Annotated[Path | None, option("PICTURE")] = None
     """For --kind fit: the picture that the model was fitted to, aligned and cropped: picture.png of its run folder."""
 
     def run(self) -> int:

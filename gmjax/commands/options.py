@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import tyro
@@ -23,6 +23,11 @@ _WORKERS_PER_CORE = 4
 Flag = Annotated[bool, arg(help_behavior_hint="")]
 
 
+def option(metavar: str, default: str = "") -> Any:
+    """Marks an option without a value of its own: the help says that its ``default`` is."""
+    return arg(metavar=metavar, help_behavior_hint=f"(default: {default})" if default else "")
+
+
 @dataclasses.dataclass(frozen=True)
 class DistributedOptions:
     """Several processes that share one run, each started with the same command."""
@@ -31,50 +36,49 @@ class DistributedOptions:
     """This is one of several processes. On Cloud TPU, Slurm, Open MPI and Kubernetes they find each other; elsewhere
     give --coordinator, --processes and --process as well."""
 
-    coordinator: Annotated[str | None, arg(metavar="HOST:PORT", help_behavior_hint="")] = None
+    coordinator: Annotated[str | None, option("HOST:PORT")] = None
     """Where process 0 listens."""
 
-    processes: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
+    processes: Annotated[int | None, option("N")] = None
     """Number of processes."""
 
-    process: Annotated[int | None, arg(metavar="I", help_behavior_hint="")] = None
+    process: Annotated[int | None, option("I")] = None
     """Number of this process, from 0."""
 
 
 class Plan(NamedTuple):
-    """How to fit: ``init`` is the model to start from, or None; ``start`` is its name; ``key`` a random key."""
+    """How to fit: ``init`` is the model to start from, or None; ``start`` is its name; ``key`` a random key.
+
+    target_psnr: as of ``gmjax.fit``.
+    """
 
     config: FitConfig
     init: GmFace | None
     start: str
     key: Array
+    target_psnr: float | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
 class FitOptions:
-    components: Annotated[int | None, arg(metavar="M", help_behavior_hint="(default: 80, or as in --start)")] = None
+    components: Annotated[int | None, option("M", "80, or as in --start")] = None
     """Number of Gaussians, m. They have 6 m parameters in gray and 8 m in colour."""
 
     solver: Literal["adam", "lm"] = "adam"
     """adam: first order, as in the paper. lm: second order, closer to the picture with as many Gaussians."""
 
-    steps: Annotated[
-        int | None, arg(metavar="N", help_behavior_hint="(default: adam 2000; lm 176, or 704 for a collection)")
-    ] = None
+    steps: Annotated[int | None, option("N", "adam 2000; lm 176, or 704 for a collection")] = None
     """Steps of the solver; lm takes fewer above 80 Gaussians."""
 
     recipe: Literal["default", "paper"] = "default"
     """default: chosen by measurements. paper: Adam with learning rate 0.001, loss MSE + 0.1 PAE."""
 
-    pae_weight: Annotated[float | None, arg(metavar="LAMBDA", help_behavior_hint="(default: the recipe's)")] = None
+    pae_weight: Annotated[float | None, option("LAMBDA", "the recipe's")] = None
     """lambda in the loss MSE + lambda PAE, where PAE is the largest absolute error of a pixel."""
 
     start: Annotated[
         str | None,
-        arg(
-            metavar="published|grid|random|FILE",
-            help_behavior_hint="(default: published for 80 Gaussians in the paper's crop, else grid)",
-        ),
+        option("published|grid|random|FILE", "published for 80 Gaussians in the paper's crop, else grid"),
     ] = None
     """Where the fit starts: the paper's published common face, a regular grid, random Gaussians, or a model file."""
 
@@ -88,9 +92,7 @@ class FitOptions:
     color: Flag = False
     """Keep the colours."""
 
-    eyes: Annotated[Path | None, arg(metavar="CSV", help_behavior_hint="(default: eyes.csv beside the pictures)")] = (
-        None
-    )
+    eyes: Annotated[Path | None, option("CSV", "eyes.csv beside the pictures")] = None
     """Table of eye positions: file,left_x,left_y,right_x,right_y. Without one the eyes are found automatically."""
 
     seed: Annotated[int, arg(metavar="N")] = 0
@@ -102,10 +104,7 @@ class FitOptions:
     on_error: Literal["skip", "stop"] = "skip"
     """What to do with a picture that cannot be used: list it in skipped.csv, or end the run."""
 
-    workers: Annotated[
-        int | None,
-        arg(metavar="N", help_behavior_hint="(default: one per core for a common face of 10,000 pictures, else 0)"),
-    ] = None
+    workers: Annotated[int | None, option("N", "one per core for a common face of 10,000 pictures, else 0")] = None
     """Processes that read pictures. 0: threads, which start at once but share Python's interpreter lock."""
 
     save_every: Annotated[float, arg(metavar="SECONDS")] = 30.0
@@ -113,10 +112,9 @@ class FitOptions:
 
     distribution: tyro.conf.OmitArgPrefixes[DistributedOptions] = DistributedOptions()
 
-    def plan(self, *, from_published: bool, collection: bool = False, resolve: bool = True, **more) -> Plan:
+    def plan(self, *, from_published: bool, collection: bool = False, target_psnr: float | None = None, **more) -> Plan:
         """What the options stand for. ``from_published``: start from the published face if the number of Gaussians
-        allows it and there is no ``--start``. ``resolve``: put in the defaults that depend on that number. ``more``:
-        other fields of ``FitConfig``.
+        allows it and there is no ``--start``. ``more``: other fields of ``FitConfig``.
 
         Raises ArgumentError for options that cannot be right or exclude each other.
         """
@@ -131,10 +129,10 @@ class FitOptions:
             changes |= {"num_components": init.num_components}
         make = FitConfig.paper if self.recipe == "paper" else FitConfig
         config = make(**{name: value for name, value in changes.items() if value is not None})
-        if resolve:
+        if target_psnr is None:  # the number of components is known, and what depends on it
             offset = 1.0 if init is None else init.offset
             config = resolved(config, config.num_components, offset=offset, collection=collection)
-        return Plan(config, init, start, jax.random.key(self.seed))
+        return Plan(config, init, start, jax.random.key(self.seed), target_psnr)
 
     def _check(self) -> None:
         most_workers = _WORKERS_PER_CORE * cores()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gmjax.commands.options import FitOptions, Plan
-from gmjax.commands.run_folder import Run, configuration_of, opened
+from gmjax.commands.run_folder import configuration_of, opened
 from gmjax.data import COLLECTION_SUFFIXES, Crop, Entry, ListedPictures, eyes_table, list_pictures, root_of
 from gmjax.data.faces import EYES_FILE
 from gmjax.errors import ArgumentError
@@ -18,12 +18,12 @@ def run_command(
     source: Path | None,
     out: Path,
     plan: Callable[[], Plan],
-    work: Callable[[Run, Plan, Sequence[Entry]], int],
+    work: Callable[[Path, Plan, Sequence[Entry]], int],
 ) -> int:
-    """Runs ``work`` on the pictures of ``source`` in the run folder ``out``, or repeats the output of a finished run.
+    """Runs ``work`` (folder, plan, pictures) in the run folder ``out``, or repeats the output of a finished run.
 
-    Returns the exit status. ``plan`` is called once the processes are connected. Raises what ``opened`` raises, and
-    ArgumentError if there is no ``source`` or if results would be written among the pictures.
+    ``source``: the picture or pictures. ``plan`` is called once the processes are connected. Returns the exit status.
+    Raises what ``opened`` raises, and ArgumentError if there is no ``source``, or if results would be written into it.
     """
     if source is not None and not source.exists():
         raise ArgumentError(str(source), "does not exist: give a picture or a folder of pictures")
@@ -35,10 +35,10 @@ def run_command(
         entries = _entries_of(source)
         inputs = [*entries, *map(_entry_of, _other_inputs(source, options, planned))]
         configuration = configuration_of(command, options, planned)
-        with opened(out, configuration, inputs, overwrite=options.overwrite) as run:
-            if run.finished is None:
-                return work(run, planned, entries)
-            said, status = run.finished
+        with opened(out, configuration, inputs, overwrite=options.overwrite) as finished:
+            if finished is None:
+                return work(out, planned, entries)
+            said, status = finished
             if processes.is_first():
                 print(f"{out} is finished, nothing was done; --overwrite does it again. Its output was:\n{said}")
             return status

@@ -1,33 +1,37 @@
-"""A prepared fit, run with a progress bar and checkpoints, so that it can be stopped and resumed."""
+"""A prepared fit, run with a progress bar and checkpoints, so that it can be stopped and resumed.
 
+A checkpoint is one small file, replaced atomically, so it is always complete.
+"""
+
+import io
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import jax
 import numpy as np
 
-from gmjax.commands import checkpoint
-from gmjax.commands.run_folder import Run
+from gmjax.commands.run_folder import CHECKPOINTS
 from gmjax.commands.terminal import notice, progress
 from gmjax.errors import DivergedError
+from gmjax.files.atomic import write_atomically
 from gmjax.parallel import processes
-from gmjax.parallel.processes import Stopped
 from gmjax.solvers.stages import FitResult, Position, PreparedFit, require_finite
 
 DIVERGED = "the fit diverged (NaN or infinity): try another --start, or the default recipe"
 
 
-def run_fit(prepared: PreparedFit, run: Run, *, save_every: float) -> tuple[FitResult, float]:
+def run_fit(prepared: PreparedFit, folder: Path, *, save_every: float) -> tuple[FitResult, float]:
     """The result, and the seconds that it took, interruptions not counted. All processes of a run do this together.
 
     Raises Stopped if the run was asked to stop, with its progress saved; DivergedError if the fit diverged; and OSError
     if a checkpoint cannot be written or read.
     """
-    path = run.checkpoints / "fit.npz"
+    path = folder / CHECKPOINTS / "fit.npz"
     start, seconds = _restored(prepared, path)
     processes.barrier("checkpoint read")  # before process 0 replaces it
     if start is not None:
-        notice(f"{run.folder} is resumed: {_steps_done(start)} of {prepared.steps} steps are done")
+        notice(f"{folder} is resumed: {_steps_done(start)} of {prepared.steps} steps are done")
     began, saved = time.perf_counter() - seconds, time.perf_counter()
     with progress("fitting", "step", prepared.steps) as bar:
         bar.update(_steps_done(start))
@@ -41,7 +45,7 @@ def run_fit(prepared: PreparedFit, run: Run, *, save_every: float) -> tuple[FitR
                 _save(path, position, now - began)
                 saved = now
             if stop:
-                raise Stopped
+                raise processes.Stopped
     assert position is not None
     result = jax.block_until_ready(prepared.result(position))
     require_no_divergence(result)
@@ -54,6 +58,30 @@ def require_no_divergence(result: FitResult) -> None:
         raise DivergedError(DIVERGED)
 
 
+def save_checkpoint(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Raises OSError if it cannot be written; the checkpoint before it is then unchanged."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        write_atomically(path, content.getvalue())
+    except OSError as error:
+        problem = f"{error.strerror}: make room, and the same command resumes from the last checkpoint"
+        raise OSError(error.errno, problem) from error
+
+
+def load_checkpoint(path: Path) -> dict[str, np.ndarray]:
+    """The arrays by name, none if there is no checkpoint. Raises OSError if it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except FileNotFoundError:
+        return {}
+    except Exception as error:  # a damaged file can raise almost anything
+        remedy = "remove it to repeat what it covers, or start again with --overwrite"
+        raise OSError(f"{path} cannot be read ({error}): {remedy}") from error
+
+
 def _steps_done(position: Position | None) -> int:
     return 0 if position is None else sum(map(len, position.losses))
 
@@ -62,13 +90,13 @@ def _save(path: Path, position: Position, seconds: float) -> None:
     leaves = {f"state/{place}": leaf for place, leaf in enumerate(jax.device_get(jax.tree.leaves(position.state)))}
     losses = {f"losses/{place}": part for place, part in enumerate(position.losses)}
     numbers = {"stage": np.array(position.stage), "step": np.array(position.step), "seconds": np.array(seconds)}
-    checkpoint.save(path, {**numbers, **leaves, **losses})
+    save_checkpoint(path, {**numbers, **leaves, **losses})
 
 
 def _restored(prepared: PreparedFit, path: Path) -> tuple[Position | None, float]:
     """Where the fit stood in the last checkpoint, and after how many seconds."""
-    arrays = checkpoint.load(path)
-    if arrays is None:
+    arrays = load_checkpoint(path)
+    if not arrays:
         return None, 0.0
     # In the order in which they were saved.
     leaves, losses = ([arrays[name] for name in arrays if name.startswith(kind)] for kind in ("state/", "losses/"))

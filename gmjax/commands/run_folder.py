@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
@@ -31,37 +31,11 @@ CONFIG, PICTURES, FINISHED = "config.json", "pictures.csv", "finished.json"
 _RESULTS = {MODEL, METRICS, SKIPPED, LOSS, "loss.png", "picture.png", "render.png", "fit.png"} | {
     "common_face.png", "average_face.png", "comparison.png"
 }  # fmt: skip
+# Folders of what is saved until a run is finished, and of the results for many pictures.
+_FOLDERS = CHECKPOINTS, REASONS, MODELS, RENDERS = "checkpoints", "skipped", "models", "renders"
 _PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy")
 # Options and versions that do not change the results: they may differ when a run is resumed.
 _FREE = frozenset({"overwrite", "on_error", "workers", "save_every", "distribution", "platform", "devices"})
-
-
-class Run(NamedTuple):
-    """The folder of a run. ``finished``: the output and exit status of a run that is finished, else None."""
-
-    folder: Path
-    finished: tuple[str, int] | None = None
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.folder / "checkpoints"
-
-    @property
-    def skipped(self) -> Path:
-        """The folder in which each process lists the pictures that it could not use, until the run is finished."""
-        return self.folder / "skipped"
-
-    @property
-    def models(self) -> Path:
-        return self.folder / "models"
-
-    @property
-    def renders(self) -> Path:
-        return self.folder / "renders"
-
-    @property
-    def folders(self) -> tuple[Path, ...]:
-        return self.checkpoints, self.skipped, self.models, self.renders
 
 
 def configuration_of(command: str, options: FitOptions, plan: Plan) -> dict[str, Any]:
@@ -88,12 +62,12 @@ def configuration_of(command: str, options: FitOptions, plan: Plan) -> dict[str,
 @contextmanager
 def opened(
     folder: Path, configuration: Mapping[str, Any], inputs: Sequence[Entry], *, overwrite: bool
-) -> Iterator[Run]:
+) -> Iterator[tuple[str, int] | None]:
     """The folder for all processes of a run, which must have the same ``configuration`` and the same ``inputs``.
 
     ``inputs``: the files that the run reads. It is a new run, or one with the same configuration and inputs that is
-    resumed or finished. ``overwrite`` discards an earlier run of any kind. A new run that ends before it has results
-    leaves no folder.
+    resumed or finished; gives the output and exit status of a finished one. ``overwrite`` discards an earlier run of
+    any kind. A new run that ends before it has results leaves no folder.
 
     Raises GmjaxError if the processes do not agree, and OSError if the folder cannot be written, is in use, contains
     something else than a run, or holds a run with another configuration or other inputs.
@@ -101,35 +75,35 @@ def opened(
     listed = table(("picture", "size", "modified"), (entry[:3] for entry in inputs)) if inputs else b""
     _require_agreement(configuration, listed)
     with contextlib.ExitStack() as stack:
-        run, refusal = Run(folder), None
+        finished, refusal = None, None
         if processes.is_first():
             try:
-                run = stack.enter_context(_opened(folder, configuration, listed, overwrite))
+                finished = stack.enter_context(_opened(folder, configuration, listed, overwrite))
             except OSError as error:
                 refusal = error
-        problem, finished = json.loads(processes.broadcast(json.dumps([refusal and in_words(refusal), run.finished])))
+        problem, finished = json.loads(processes.broadcast(json.dumps([refusal and in_words(refusal), finished])))
         if refusal is not None:
             raise refusal
         if problem is not None:
             raise GmjaxError(f"process 0 cannot use the run folder: {problem}")
         if not (folder / CONFIG).is_file():
             raise OSError(f"{folder} of process 0 is not visible here: give an --out that all processes share")
-        yield Run(folder, finished)
+        yield finished
 
 
-def finish(run: Run, said: str, status: int = 0) -> int:
+def finish(folder: Path, said: str, status: int = 0) -> int:
     """Marks the run as finished with its output and exit status, which are process 0's; prints and returns these."""
     status = int(processes.broadcast(str(status)))
     if processes.is_first():
-        _write_json(run.folder / FINISHED, (said, status))
-        for path in (run.checkpoints, run.skipped):
-            shutil.rmtree(path, ignore_errors=True)
+        _write_json(folder / FINISHED, (said, status))
+        for name in (CHECKPOINTS, REASONS):
+            shutil.rmtree(folder / name, ignore_errors=True)
         print(said)
     return status
 
 
 @contextmanager
-def _opened(folder: Path, configuration: Mapping[str, Any], listed: bytes, overwrite: bool) -> Iterator[Run]:
+def _opened(folder: Path, configuration: Mapping[str, Any], listed: bytes, overwrite: bool) -> Iterator[Any]:
     created = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -146,14 +120,14 @@ def _opened(folder: Path, configuration: Mapping[str, Any], listed: bytes, overw
             if finished is None:  # what a killed process had begun to write
                 for path in folder.rglob(".*.part"):
                     path.unlink(missing_ok=True)
-            yield Run(folder, finished)
+            yield finished
             return
         try:
             _discard(folder)
             if listed:
                 write_atomically(folder / PICTURES, listed)
             _write_json(folder / CONFIG, configuration)
-            yield Run(folder)
+            yield None
         except BaseException:
             if not _has_results(folder):
                 with contextlib.suppress(OSError):  # a folder that others use stays
@@ -183,16 +157,16 @@ def _locked(folder: Path) -> Iterator[None]:
 def _discard(folder: Path) -> None:
     """Removes all that a run writes, what makes it a run at the end; other files stay."""
     (folder / FINISHED).unlink(missing_ok=True)
-    for path in Run(folder).folders:
-        if path.exists():
-            shutil.rmtree(path)
+    for name in _FOLDERS:
+        if (folder / name).exists():
+            shutil.rmtree(folder / name)
     for name in (*_RESULTS, PICTURES, CONFIG):
         (folder / name).unlink(missing_ok=True)
 
 
 def _has_results(folder: Path) -> bool:
     files = [folder / name for name in _RESULTS]
-    files += [path for part in Run(folder).folders for path in part.rglob("*") if path.is_file()]
+    files += [path for name in _FOLDERS for path in (folder / name).rglob("*") if path.is_file()]
     return any(path.exists() and path.stat().st_size for path in files)
 
 
