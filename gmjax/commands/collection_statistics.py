@@ -10,6 +10,7 @@ import math
 import time
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,23 +47,13 @@ class Collected:
             self.sums = sums if self.sums is None else added(self.sums, sums)
 
 
-@dataclasses.dataclass(frozen=True)
-class PictureSums:
-    """The sums of the given ``blocks`` of ``pictures``, read when they are asked for: items for ``read_ahead``."""
-
-    pictures: Pictures
-    blocks: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.blocks)
-
-    def __getitem__(self, place: int) -> tuple[int, Sums | None, dict[int, str]]:
-        """The block, the sums over its pictures that can be used, None if there are none, and why others cannot."""
-        block = int(self.blocks[place])
-        found = {number: read_or_reason(self.pictures, number) for number in _pictures_of(block, self.pictures)}
-        images = [image for image in found.values() if not isinstance(image, str)]
-        skipped = {number: reason for number, reason in found.items() if isinstance(reason, str)}
-        return block, sums_on_host(images) if images else None, skipped
+def block_sums(pictures: Pictures, blocks: np.ndarray, place: int) -> tuple[int, Sums | None, dict[int, str]]:
+    """A block, the sums over its pictures that can be used, None if there are none, and why the others cannot."""
+    block = int(blocks[place])
+    found = {number: read_or_reason(pictures, number) for number in _pictures_of(block, pictures)}
+    images = [image for image in found.values() if not isinstance(image, str)]
+    skipped = {number: reason for number, reason in found.items() if isinstance(reason, str)}
+    return block, sums_on_host(images) if images else None, skipped
 
 
 def collection_statistics(
@@ -94,7 +85,7 @@ def _collect(missing: np.ndarray, pictures: Pictures, folder: Path, options: Fit
     mine = missing[processes.index() :: processes.count()]
     count = _count(mine, pictures)
     workers = workers_for(count) if options.workers is None else options.workers
-    blocks, saved = read_ahead(PictureSums(pictures, mine), workers=workers), time.monotonic()
+    blocks, saved = read_ahead(partial(block_sums, pictures, mine), len(mine), workers), time.monotonic()
     with progress("reading", "picture", count) as bar:
         # The same number of rounds everywhere: all processes must ask equally often whether to stop.
         for _ in range(0, len(missing), processes.count()):

@@ -76,11 +76,10 @@ class FitOptions:
     pae_weight: Annotated[float | None, option("LAMBDA", "the recipe's")] = None
     """lambda in the loss MSE + lambda PAE, where PAE is the largest absolute error of a pixel."""
 
-    start: Annotated[
-        str | None,
-        option("published|grid|random|FILE", "published for 80 Gaussians in the paper's crop, else grid"),
-    ] = None
-    """Where the fit starts: the paper's published common face, a regular grid, random Gaussians, or a model file."""
+    start: Annotated[str | None, option("NAME|FILE", "published for 80 Gaussians in the paper's crop, else grid")] = (
+        None
+    )
+    """Where the fit starts: published (the paper's common face), grid, random, or a model file."""
 
     aligned: Flag = False
     """Do not align the pictures by their eyes: they are in the paper's crop already or, for fit, any pictures, which
@@ -152,11 +151,8 @@ class FitOptions:
         if init.means.ndim > 2:
             raise ArgumentError("start", f"{start} holds a batch of models: give a file with a single one")
         if self.components not in (None, init.num_components):
-            raise ArgumentError(
-                "components",
-                f"is {self.components}, and --start {start} has {init.num_components} components: leave --components "
-                "out, or use --start grid",
-            )
+            problem = f"is {self.components}, and --start {start} has {init.num_components} components: leave one out"
+            raise ArgumentError("components", problem)
         if init.channels is not None and (not self.color or init.channels != 3):
             raise ArgumentError("start", f"{start} is a model with {init.channels} channels: it needs --color")
         return init

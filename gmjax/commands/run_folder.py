@@ -39,22 +39,15 @@ _FREE = frozenset({"overwrite", "on_error", "workers", "save_every", "distributi
 
 
 def configuration_of(command: str, options: FitOptions, plan: Plan) -> dict[str, Any]:
-    """What a run is started with: the command, its options, what they stand for, and the versions that have a part in
-    the numbers; as JSON has it."""
-    packages = {name: importlib.metadata.version(name) for name in _PACKAGES}
-    devices = jax.local_devices()
+    """As JSON has it: the command, its options, what they stand for, and the versions that affect the numbers."""
+    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    versions |= {"gmjax": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    device, *more = jax.local_devices()
     content = {
         "command": command,
         "options": dataclasses.asdict(options),
         "fit": {**dataclasses.asdict(plan.config), "start": plan.start},
-        "versions": {
-            "gmjax": __version__,
-            **packages,
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "device": devices[0].device_kind,
-            "devices": len(devices),
-        },
+        "versions": {**versions, "device": device.device_kind, "devices": 1 + len(more)},
     }
     return json.loads(json.dumps(content, default=str))
 
@@ -75,17 +68,15 @@ def opened(
     listed = table(("picture", "size", "modified"), (entry[:3] for entry in inputs)) if inputs else b""
     _require_agreement(configuration, listed)
     with contextlib.ExitStack() as stack:
-        finished, refusal = None, None
+        finished, problem, refusal = None, None, None
         if processes.is_first():
             try:
                 finished = stack.enter_context(_opened(folder, configuration, listed, overwrite))
             except OSError as error:
-                refusal = error
-        problem, finished = json.loads(processes.broadcast(json.dumps([refusal and in_words(refusal), finished])))
-        if refusal is not None:
-            raise refusal
+                refusal, problem = error, in_words(error)
+        problem, finished = json.loads(processes.broadcast(json.dumps([problem, finished])))
         if problem is not None:
-            raise GmjaxError(f"process 0 cannot use the run folder: {problem}")
+            raise refusal or GmjaxError(f"process 0 cannot use the run folder: {problem}")
         if not (folder / CONFIG).is_file():
             raise OSError(f"{folder} of process 0 is not visible here: give an --out that all processes share")
         yield finished
@@ -110,7 +101,8 @@ def _opened(folder: Path, configuration: Mapping[str, Any], listed: bytes, overw
     except OSError as error:
         reason = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
         raise OSError(f"{folder} cannot be used as a run folder ({reason}); give another one with --out") from error
-    with _locked(folder):
+    descriptor = _lock(folder)
+    try:
         names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
         if CONFIG not in names and names - {PICTURES}:
             raise FileExistsError(f"{folder} is not empty and is not the folder of a run: give another one with --out")
@@ -135,11 +127,12 @@ def _opened(folder: Path, configuration: Mapping[str, Any], listed: bytes, overw
                     for path in created or [folder] * (CONFIG in names):
                         path.rmdir()
             raise
+    finally:
+        os.close(descriptor)
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """The system releases the lock when the process ends, however it ends."""
+def _lock(folder: Path) -> int:
+    """An open descriptor: the system releases the lock when it is closed, also by the end of the process."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -148,10 +141,7 @@ def _locked(folder: Path) -> Iterator[None]:
         raise FileExistsError(f"{folder}: another run is using it; wait for it, or give another --out") from error
     except OSError:  # a file system without locks
         pass
-    try:
-        yield
-    finally:
-        os.close(descriptor)
+    return descriptor
 
 
 def _discard(folder: Path) -> None:

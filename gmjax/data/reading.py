@@ -32,19 +32,9 @@ def read_pictures(
     ``workers``: as in ``read_ahead``.
     """
     chunks = -(-len(numbers) // _CHUNK)
-    for chunk in _made_ahead(functools.partial(_read_chunk, pictures, numbers), chunks, workers):
+    for chunk in read_ahead(functools.partial(_read_chunk, pictures, numbers), chunks, workers):
         for number, found in chunk:
             yield number, PictureError(found) if isinstance(found, str) else found
-
-
-def read_ahead(items: Any, *, workers: int = 0) -> Iterator:
-    """``items[0]``, ``items[1]``, ... in order, made ahead in parallel; only a few are held at a time.
-
-    ``items``: has a length, and makes an item on request, on any thread or in any process. ``workers``: the number of
-    worker processes; 0 uses threads, as many as there are cores. Raises ImportError where grain (extra ``cli``) is not
-    installed.
-    """
-    return _made_ahead(items.__getitem__, len(items), workers)
 
 
 def workers_for(count: int) -> int:
@@ -70,8 +60,12 @@ def keep_memory() -> None:
             change(what, size)
 
 
-def _made_ahead(make: Callable[[int], Any], count: int, workers: int) -> Iterator:
-    """``make(0)``, ... ``make(count - 1)``, as ``read_ahead``."""
+def read_ahead(make: Callable[[int], Any], count: int, workers: int = 0) -> Iterator:
+    """``make(0)``, ... ``make(count - 1)`` in order, made ahead in parallel; only a few are held at a time.
+
+    ``make`` is called on any thread, or in any process. ``workers``: the number of worker processes; 0 uses threads, as
+    many as there are cores. Raises ImportError where grain (extra ``cli``) is not installed.
+    """
     try:
         import grain
     except ImportError as error:
