@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image
 
 from experiments.markdown import table
-from gmjax.commands.collection_statistics import PICTURES_PER_BLOCK, block_sums
 from gmjax.data import Crop, ListedPictures, cores, keep_memory, list_pictures, read_ahead, read_pictures
+from gmjax.parallel.statistics import PICTURES_PER_BLOCK, block_sums
 from gmjax.statistics import added
 
 KINDS = {"photographs": (2000, Crop(120, aligned=True)), "tiny pictures": (16_000, Crop(16, aligned=True))}

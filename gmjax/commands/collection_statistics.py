@@ -9,25 +9,20 @@ import json
 import math
 import time
 import uuid
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from gmjax.commands.options import FitOptions
-from gmjax.commands.run_fit import load_checkpoint, save_checkpoint
 from gmjax.commands.run_folder import CHECKPOINTS
 from gmjax.commands.terminal import SHOWN, notice, progress
-from gmjax.data import ArrayPictures, PictureError, Pictures, read_ahead, read_or_reason, read_pictures, workers_for
+from gmjax.data import PictureError, Pictures, read_ahead, workers_for
+from gmjax.files.checkpoints import load_checkpoint, save_checkpoint
 from gmjax.parallel import processes
-from gmjax.parallel.statistics import merged
-from gmjax.statistics import ImageStatistics, Sums, added, none_of, statistics_of, sums_on_host
+from gmjax.parallel.statistics import PICTURES_PER_BLOCK, block_sums, merged, pictures_of
+from gmjax.statistics import ImageStatistics, Sums, added, none_of, statistics_of
 
-# The sums of a block take as much memory as ten pictures.
-PICTURES_PER_BLOCK = 32
-# Pictures that are read again and again stay in memory if they take no more than this.
-_KEPT_BYTES = 2**31
 _PARTS = "reading-{}.npz"
 
 
@@ -45,15 +40,6 @@ class Collected:
         self.skipped |= skipped
         if sums is not None:
             self.sums = sums if self.sums is None else added(self.sums, sums)
-
-
-def block_sums(pictures: Pictures, blocks: np.ndarray, place: int) -> tuple[int, Sums | None, dict[int, str]]:
-    """A block, the sums over its pictures that can be used, None if there are none, and why the others cannot."""
-    block = int(blocks[place])
-    found = {number: read_or_reason(pictures, number) for number in _pictures_of(block, pictures)}
-    images = [image for image in found.values() if not isinstance(image, str)]
-    skipped = {number: reason for number, reason in found.items() if isinstance(reason, str)}
-    return block, sums_on_host(images) if images else None, skipped
 
 
 def collection_statistics(
@@ -94,7 +80,7 @@ def _collect(missing: np.ndarray, pictures: Pictures, folder: Path, options: Fit
                     number, reason = next(iter(skipped.items()))
                     raise PictureError(f"{pictures.name(number)}: {reason}")
                 collected.add(block, sums, skipped)
-                bar.update(len(_pictures_of(block, pictures)))
+                bar.update(len(pictures_of(block, pictures)))
             stop = processes.stop_requested()
             if stop or time.monotonic() - saved >= options.save_every:
                 _save(path, collected)
@@ -103,36 +89,6 @@ def _collect(missing: np.ndarray, pictures: Pictures, folder: Path, options: Fit
                 raise processes.Stopped
     _save(path, collected)
     return collected
-
-
-class PicturesAgain:
-    """The pictures with the given ``numbers``, indexed as an array: kept in memory if they fit, else read each time."""
-
-    def __init__(self, pictures: Pictures, numbers: np.ndarray, shape: tuple[int, ...], workers: int):
-        self.pictures, self.numbers, self.workers = pictures, numbers, workers
-        self._kept: np.ndarray | None = None
-        self._has = np.zeros(len(numbers), bool)
-        if isinstance(pictures, ArrayPictures):
-            self._kept, self._has[:] = pictures.images[numbers], True
-        elif 4 * len(numbers) * math.prod(shape) <= _KEPT_BYTES:
-            self._kept = np.zeros((len(numbers), *shape), np.float32)
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def __getitem__(self, places: np.ndarray) -> np.ndarray:
-        if self._kept is None:
-            return np.stack(list(self._read(places)))
-        missing = np.unique(places[~self._has[places]])
-        for place, image in zip(missing, self._read(missing), strict=True):
-            self._kept[place], self._has[place] = image, True
-        return self._kept[places]
-
-    def _read(self, places: np.ndarray) -> Iterator[np.ndarray]:
-        for number, image in read_pictures(self.pictures, self.numbers[places], workers=self.workers):
-            if isinstance(image, PictureError):
-                raise PictureError(f"{self.pictures.name(number)} could be read before, and now: {image}")
-            yield image
 
 
 def _gathered(collected: Collected, pictures: Pictures) -> tuple[ImageStatistics, dict[int, str]]:
@@ -147,13 +103,8 @@ def _gathered(collected: Collected, pictures: Pictures) -> tuple[ImageStatistics
     return statistics_of(merged(collected.sums or none_of(shapes[0]))), skipped
 
 
-def _pictures_of(block: int, pictures: Pictures) -> range:
-    """The numbers of the pictures in ``block``."""
-    return range(block * PICTURES_PER_BLOCK, min((block + 1) * PICTURES_PER_BLOCK, len(pictures)))
-
-
 def _count(blocks: np.ndarray, pictures: Pictures) -> int:
-    return sum(len(_pictures_of(int(block), pictures)) for block in blocks)
+    return sum(len(pictures_of(int(block), pictures)) for block in blocks)
 
 
 def _save(path: Path, collected: Collected) -> None:

@@ -9,14 +9,14 @@ import numpy as np
 from tyro.conf import Positional
 
 from gmjax import parallel
-from gmjax.commands.collection_statistics import PicturesAgain, collection_statistics
+from gmjax.commands.collection_statistics import collection_statistics
 from gmjax.commands.options import FitOptions, Plan, option
 from gmjax.commands.run_command import listed_pictures, run_command
 from gmjax.commands.run_files import MODEL, write_figure, write_result, write_skipped
 from gmjax.commands.run_fit import run_fit
 from gmjax.commands.run_folder import finish
 from gmjax.commands.terminal import progress, warn_before_fit
-from gmjax.data import ArrayPictures, Entry, Pictures, caspeal_faces, orl_faces, write_picture
+from gmjax.data import ArrayPictures, Entry, Pictures, PicturesAgain, caspeal_faces, orl_faces, write_picture
 from gmjax.errors import ArgumentError
 from gmjax.gmface import render
 from gmjax.losses import mse

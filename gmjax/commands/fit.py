@@ -22,7 +22,6 @@ from gmjax.data import Entry, Picture, load_picture, read_eyes_csv, write_pictur
 from gmjax.errors import ArgumentError
 from gmjax.gmface import render
 from gmjax.parallel import processes
-from gmjax.parallel.processes import Stopped
 from gmjax.solvers.stages import FitResult
 
 
@@ -94,10 +93,7 @@ def _fit_to_psnr(target_psnr: float, picture: Picture, plan: Plan) -> tuple[FitR
             bar.update()
             processes.require_running()
 
-        try:
-            result = personal.fit_to_psnr(target_psnr, picture, config=plan.config, key=plan.key, report=report)
-        except (Stopped, KeyboardInterrupt) as error:
-            raise type(error)("the search for --target-psnr is not saved, and the same command repeats it") from error
+        result = personal.fit_to_psnr(target_psnr, picture, config=plan.config, key=plan.key, report=report)
     require_no_divergence(result)
     return result, time.perf_counter() - began
 

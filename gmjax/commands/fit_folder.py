@@ -4,6 +4,7 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,9 +14,9 @@ from gmjax.commands.options import FitOptions, Plan
 from gmjax.commands.run_files import FIGURES, METRICS, SKIPPED, save_model, table, write_skipped
 from gmjax.commands.run_fit import DIVERGED
 from gmjax.commands.run_folder import MODELS, REASONS, RENDERS, finish
-from gmjax.commands.terminal import SHOWN, in_words, notice, progress, warn_before_fit
+from gmjax.commands.terminal import SHOWN, notice, progress, warn_before_fit
 from gmjax.data import Picture, PictureError, Pictures, read_pictures, write_picture
-from gmjax.errors import GmjaxError
+from gmjax.errors import DivergedError, GmjaxError, in_one_line
 from gmjax.files import models
 from gmjax.files.atomic import write_atomically
 from gmjax.files.models import ModelFileError
@@ -41,7 +42,7 @@ def fit_folder(folder: Path, pictures: Pictures, plan: Plan, options: FitOptions
     except (OSError, ModelFileError) as error:
         done = _done(folder, pictures)
         raise GmjaxError(
-            f"{in_words(error)}. {done.sum()} of {len(pictures)} pictures are done and kept, {(~done).sum()} are "
+            f"{in_one_line(error)}. {done.sum()} of {len(pictures)} pictures are done and kept, {(~done).sum()} are "
             "missing: make room, and the same command fits these"
         ) from error
     except BaseException:
@@ -84,13 +85,13 @@ def _fit_chunks(folder: Path, pictures: Pictures, chunks: list[range], plan: Pla
     with progress("fitting", "picture", len(numbers)) as bar:
         # The same number of rounds everywhere: all processes must ask equally often whether to stop.
         for chunk, _ in itertools.zip_longest(mine, range(0, len(chunks), processes.count()), fillvalue=()):
-            for number, outcome in _fit_chunk(pictures, itertools.islice(read, len(chunk)), plan):
-                if not isinstance(outcome, str):
-                    _write(folder, pictures.name(number), *outcome)
+            for number, picture, result in _fit_chunk(pictures, itertools.islice(read, len(chunk)), plan):
+                if not isinstance(result, Exception):
+                    _write(folder, pictures.name(number), picture, result)
                 elif options.on_error == "stop":
-                    raise PictureError(f"{pictures.name(number)}: {outcome}; what was fitted before it is kept")
+                    raise PictureError(f"{pictures.name(number)}: {result}; what was fitted before it is kept")
                 else:
-                    reason = " ".join(outcome.split()).encode("utf-8", "backslashreplace")
+                    reason = " ".join(str(result).split()).encode("utf-8", "backslashreplace")
                     write_atomically(folder / REASONS / f"{number}.txt", reason)
                 bar.update()
             processes.require_running()
@@ -98,36 +99,31 @@ def _fit_chunks(folder: Path, pictures: Pictures, chunks: list[range], plan: Pla
 
 def _fit_chunk(
     pictures: Pictures, chunk: Iterable[tuple[int, Picture | PictureError]], plan: Plan
-) -> Iterator[tuple[int, tuple[Picture, FitResult] | str]]:
-    """(number, (picture, result)) of each picture, or (number, reason) if it has none."""
+) -> Iterator[tuple[int, Any, FitResult | Exception]]:
+    """The number of each picture, the picture, and its result or why it has none."""
     usable: dict[int, Picture] = {}
     for number, picture in chunk:
         if len(os.fsencode(Path(pictures.name(number)).name)) > _LONGEST_NAME:
-            yield number, "its name is too long for the name of a model file"
+            yield number, picture, PictureError("its name is too long for the name of a model file")
         elif isinstance(picture, PictureError):
-            yield number, str(picture)
+            yield number, picture, picture
         else:
             usable[number] = picture
-    for number, result in _fits(usable, plan):
-        if isinstance(result, Exception):
-            yield number, str(result)
-        elif bool(result.info.diverged):
-            yield number, DIVERGED
-        else:
-            yield number, (usable[number], result)
-
-
-def _fits(usable: dict[int, Picture], plan: Plan) -> Iterator[tuple[int, FitResult | Exception]]:
-    """(number, result or error) of each picture."""
     if plan.target_psnr is None:
-        yield from parallel.fit_many(usable.values(), plan.init, config=plan.config, key=plan.key, numbers=usable)
-        return
-    for number, picture in usable.items():
+        fits = parallel.fit_many(usable.values(), plan.init, config=plan.config, key=plan.key, numbers=usable)
+    else:
+        fits = ((number, _fit_to_psnr(number, picture, plan, plan.target_psnr)) for number, picture in usable.items())
+    for number, result in fits:
+        diverged = isinstance(result, FitResult) and bool(result.info.diverged)
+        yield number, usable[number], DivergedError(DIVERGED) if diverged else result
+
+
+def _fit_to_psnr(number: int, picture: Picture, plan: Plan, target_psnr: float) -> FitResult | Exception:
+    try:
         key = jax.random.fold_in(plan.key, number)
-        try:
-            yield number, personal.fit_to_psnr(plan.target_psnr, picture, config=plan.config, key=key)
-        except ValueError as error:
-            yield number, error
+        return personal.fit_to_psnr(target_psnr, picture, config=plan.config, key=key)
+    except ValueError as error:
+        return error
 
 
 def _write(folder: Path, name: str, picture: Picture, result: FitResult) -> None:
@@ -174,7 +170,7 @@ def _figures(path: Path) -> list[str]:
         metadata = models.load_metadata(path)
         return [metadata[name] for name in FIGURES]
     except (ModelFileError, KeyError) as error:
-        raise GmjaxError(f"{in_words(error)}: remove {path}, and the same command fits the picture again") from error
+        raise GmjaxError(f"{in_one_line(error)}: remove {path}, and the same command fits the picture again") from error
 
 
 def _summary(folder: Path, errors: np.ndarray, skipped: list[tuple[str, str]], plan: Plan, options: FitOptions) -> str:

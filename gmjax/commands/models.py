@@ -24,7 +24,6 @@ MAX_FIGURE_PIXELS = 2**24
 # What a file says of the fit no longer holds when the model has been transformed.
 _OF_THE_FIT = ("mse", "pae", "psnr", FINGERPRINT)
 
-
 _Model = Annotated[Positional[Path], arg(metavar="MODEL", help="Model file.")]
 
 
@@ -54,9 +53,8 @@ class Render:
             scale = self.size[0] / max(fitted) if self.size else 1.0
             height, width = (max(1, round(scale * side)) for side in fitted)
         if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
-            raise ArgumentError(
-                "size", f"allows up to {MAX_PIXELS} pixels in all and {MAX_SIDE} per side; got {height} x {width}"
-            )
+            problem = f"allows up to {MAX_PIXELS} pixels in all and {MAX_SIDE} per side; got {height} x {width}"
+            raise ArgumentError("size", problem)
         return height, width
 
 
@@ -157,11 +155,8 @@ class Plot:
         if picture.shape[0] * picture.shape[1] > MAX_FIGURE_PIXELS:
             raise ArgumentError("image", f"{path} has more than the {MAX_FIGURE_PIXELS} pixels that a figure can show")
         if metadata.get(FINGERPRINT, fingerprint(picture)) != fingerprint(picture):
-            raise ArgumentError(
-                "image",
-                f"{path} is not the picture that {self.model} was fitted to, aligned and cropped: give picture.png of "
-                "the run folder (average_face.png for a common face)",
-            )
+            remedy = "give picture.png of the run folder (average_face.png for a common face)"
+            raise ArgumentError("image", f"{path} is not the picture, cropped, that was fitted: {remedy}")
         return picture
 
 

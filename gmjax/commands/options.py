@@ -17,7 +17,6 @@ from gmjax.gmface import GmFace
 from gmjax.published import published_common_face
 from gmjax.solvers.config import FitConfig, resolved
 
-PUBLISHED_COMPONENTS = 80
 _WORKERS_PER_CORE = 4
 
 Flag = Annotated[bool, arg(help_behavior_hint="")]
@@ -118,7 +117,7 @@ class FitOptions:
         Raises ArgumentError for options that cannot be right or exclude each other.
         """
         self._check()
-        is_published = from_published and self.components in (None, PUBLISHED_COMPONENTS)
+        is_published = from_published and self.components in (None, 80)
         start, init = self.start or ("published" if is_published else "grid"), None
         changes = {"solver": self.solver, "steps": self.steps, "pae_weight": self.pae_weight, **more}
         if start in ("grid", "random"):

@@ -33,7 +33,7 @@ def run_command(
     with processes.joined(*dataclasses.astuple(options.distribution)):
         planned = plan()
         entries = _entries_of(source)
-        inputs = [*entries, *map(_entry_of, _other_inputs(source, options, planned))]
+        inputs = [*entries, *_other_inputs(source, options, planned)]
         configuration = configuration_of(command, options, planned)
         with opened(out, configuration, inputs, overwrite=options.overwrite) as finished:
             if finished is None:
@@ -61,18 +61,14 @@ def _entries_of(source: Path | None) -> list[Entry]:
     return list_pictures(source) if is_collection(source) else [_entry_of(source)]
 
 
-def _other_inputs(source: Path | None, options: FitOptions, plan: Plan) -> list[Path]:
+def _other_inputs(source: Path | None, options: FitOptions, plan: Plan) -> list[Entry]:
     """The table of eyes, and the model to start from."""
-    paths = []
-    if source is not None and not options.aligned:
-        beside = root_of(source) / EYES_FILE
-        paths += [options.eyes] if options.eyes is not None else [beside] if beside.is_file() else []
-    return [*paths, Path(plan.start)] if plan.start not in ("published", "grid", "random") else paths
+    eyes = options.eyes or (source and root_of(source) / EYES_FILE)
+    paths = [eyes] if eyes and not options.aligned and (options.eyes or eyes.is_file()) else []
+    start = [Path(plan.start)] if plan.start not in ("published", "grid", "random") else []
+    return [_entry_of(path) for path in [*paths, *start]]
 
 
 def _entry_of(path: Path) -> Entry:
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise ArgumentError(str(path), f"cannot be read ({error.strerror}): check the name") from error
+    found = path.stat()
     return Entry(str(path), found.st_size, found.st_mtime_ns)

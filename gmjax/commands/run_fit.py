@@ -1,11 +1,6 @@
-"""A prepared fit, run with a progress bar and checkpoints, so that it can be stopped and resumed.
+"""A prepared fit, run with a progress bar and checkpoints, so that it can be stopped and resumed."""
 
-A checkpoint is one small file, replaced atomically, so it is always complete.
-"""
-
-import io
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import jax
@@ -14,7 +9,7 @@ import numpy as np
 from gmjax.commands.run_folder import CHECKPOINTS
 from gmjax.commands.terminal import notice, progress
 from gmjax.errors import DivergedError
-from gmjax.files.atomic import write_atomically
+from gmjax.files.checkpoints import load_checkpoint, save_checkpoint
 from gmjax.parallel import processes
 from gmjax.solvers.stages import FitResult, Position, PreparedFit, require_finite
 
@@ -56,30 +51,6 @@ def require_no_divergence(result: FitResult) -> None:
     """Raises DivergedError."""
     if bool(result.info.diverged):
         raise DivergedError(DIVERGED)
-
-
-def save_checkpoint(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Raises OSError if it cannot be written; the checkpoint before it is then unchanged."""
-    content = io.BytesIO()
-    np.savez(content, **arrays)  # type: ignore[arg-type]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        write_atomically(path, content.getvalue())
-    except OSError as error:
-        problem = f"{error.strerror}: make room, and the same command resumes from the last checkpoint"
-        raise OSError(error.errno, problem) from error
-
-
-def load_checkpoint(path: Path) -> dict[str, np.ndarray]:
-    """The arrays by name, none if there is no checkpoint. Raises OSError if it is damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except FileNotFoundError:
-        return {}
-    except Exception as error:  # a damaged file can raise almost anything
-        remedy = "remove it to repeat what it covers, or start again with --overwrite"
-        raise OSError(f"{path} cannot be read ({error}): {remedy}") from error
 
 
 def _steps_done(position: Position | None) -> int:

@@ -21,9 +21,8 @@ import jax
 from gmjax._version import __version__
 from gmjax.commands.options import FitOptions, Plan
 from gmjax.commands.run_files import LOSS, METRICS, MODEL, SKIPPED, table
-from gmjax.commands.terminal import in_words
 from gmjax.data import Entry
-from gmjax.errors import GmjaxError
+from gmjax.errors import GmjaxError, in_one_line
 from gmjax.files.atomic import write_atomically
 from gmjax.parallel import processes
 
@@ -73,7 +72,7 @@ def opened(
             try:
                 finished = stack.enter_context(_opened(folder, configuration, listed, overwrite))
             except OSError as error:
-                refusal, problem = error, in_words(error)
+                refusal, problem = error, in_one_line(error)
         problem, finished = json.loads(processes.broadcast(json.dumps([problem, finished])))
         if problem is not None:
             raise refusal or GmjaxError(f"process 0 cannot use the run folder: {problem}")
@@ -99,8 +98,8 @@ def _opened(folder: Path, configuration: Mapping[str, Any], listed: bytes, overw
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
-        raise OSError(f"{folder} cannot be used as a run folder ({reason}); give another one with --out") from error
+        problem = f"{folder} cannot be used as a run folder ({error.strerror}); give another one with --out"
+        raise OSError(problem) from error
     descriptor = _lock(folder)
     try:
         names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}

@@ -28,14 +28,6 @@ def notice(text: str) -> None:
         print(f"gmjax: {text}", file=sys.stderr, flush=True)
 
 
-def in_words(error: BaseException) -> str:
-    """The text of an error in one line."""
-    text = str(error)
-    if isinstance(error, OSError) and error.strerror:
-        text = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
-    return "; ".join(line.strip() for line in text.splitlines())
-
-
 def warn_before_fit(config: FitConfig, shape: tuple[int, ...], steps: int | None) -> None:
     """Says so if a fit to a picture of ``shape`` (H, W[, C]) has more parameters than numbers to fit, or takes long."""
     m, (height, width, *channels) = config.num_components, shape
