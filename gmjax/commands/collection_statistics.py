@@ -55,9 +55,9 @@ def collection_statistics(
         # Each process of each start has read other blocks.
         for path in (folder / CHECKPOINTS).glob(_PARTS.format("*")):
             collected.add(**vars(_load(path)))
-    missing = np.flatnonzero(~processes.broadcast_mask(collected.done))
+    missing = np.array(processes.broadcast(np.flatnonzero(~collected.done).tolist()), int)
     if len(missing) < len(collected.done):
-        done = len(pictures) - _count(missing, pictures)
+        done = max(0, len(pictures) - PICTURES_PER_BLOCK * len(missing))
         notice(f"{folder} is resumed: {done} of {len(pictures)} pictures are read")
     if len(missing):
         collected.add(**vars(_collect(missing, pictures, folder, options)))
@@ -69,7 +69,7 @@ def _collect(missing: np.ndarray, pictures: Pictures, folder: Path, options: Fit
     collected = Collected(np.zeros(math.ceil(len(pictures) / PICTURES_PER_BLOCK), bool))
     path = folder / CHECKPOINTS / _PARTS.format(uuid.uuid4().hex)
     mine = missing[processes.index() :: processes.count()]
-    count = _count(mine, pictures)
+    count = min(len(pictures), PICTURES_PER_BLOCK * len(mine))
     workers = workers_for(count) if options.workers is None else options.workers
     blocks, saved = read_ahead(partial(block_sums, pictures, mine), len(mine), workers), time.monotonic()
     with progress("reading", "picture", count) as bar:
@@ -101,10 +101,6 @@ def _gathered(collected: Collected, pictures: Pictures) -> tuple[ImageStatistics
         reasons = "".join(f"\n  {pictures.name(number)}: {skipped[number]}" for number in list(skipped)[:SHOWN])
         raise PictureError(f"none of the {len(pictures)} pictures can be used.{reasons}")
     return statistics_of(merged(collected.sums or none_of(shapes[0]))), skipped
-
-
-def _count(blocks: np.ndarray, pictures: Pictures) -> int:
-    return sum(len(pictures_of(int(block), pictures)) for block in blocks)
 
 
 def _save(path: Path, collected: Collected) -> None:

@@ -87,12 +87,7 @@ class CommonModel(FitOptions):
             faces = orl_faces(size=self.size)
         else:
             with progress("reading faces", "face") as bar:
-
-                def report(done: int, total: int) -> None:
-                    bar.total = total
-                    bar.update(done - bar.n)
-
-                faces = caspeal_faces(self.caspeal, size=self.size, report=report)
+                faces = caspeal_faces(self.caspeal, size=self.size, report=lambda done, total: bar.update(done - bar.n))
         return ArrayPictures(faces.images, faces.names, faces.skipped)
 
 
@@ -103,8 +98,8 @@ def _write(folder: Path, statistics: ImageStatistics, result: FitResult, seconds
     average, count = np.asarray(statistics.mean), int(statistics.count)
     drawn = np.asarray(render(result.params, average.shape[:2]))
     to_average = float(mse(drawn, average))
-    more = {"faces": count, "mse_to_average": to_average}
-    figures = write_result(folder, result, average, f"common face of {count} faces", seconds, more)
+    source, more = f"common face of {count} faces", {"faces": count, "mse_to_average": to_average}
+    figures = write_result(folder, result, average, source, seconds, **more)
     write_picture(folder / "common_face.png", drawn)
     write_picture(folder / "average_face.png", average)
     write_figure(folder / "comparison.png", plotting.common_figure(result.params, average))

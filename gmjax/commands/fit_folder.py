@@ -29,8 +29,7 @@ _LONGEST_NAME = 255 - len(".safetensors")
 
 def fit_folder(folder: Path, pictures: Pictures, plan: Plan, options: FitOptions) -> int:
     """Fits all pictures that have no result yet; the exit status."""
-    done = _done(folder, pictures) if processes.is_first() else np.zeros(len(pictures), bool)
-    done = processes.broadcast_mask(done)
+    done = np.array(processes.broadcast(_done(folder, pictures).tolist() if processes.is_first() else []), bool)
     if done.any():
         notice(f"{folder} is resumed: {done.sum()} of {len(pictures)} pictures are done")
     shape, size = (options.size, options.size, *[3] * options.color), 1
@@ -157,20 +156,18 @@ def _write_tables(folder: Path, pictures: Pictures) -> tuple[np.ndarray, list[tu
     rows: list[tuple[str, ...]] = []
     for number, name in enumerate(map(pictures.name, range(len(pictures)))):
         path = result_paths(folder, name)[0]
-        if number not in skipped and path.exists():
-            rows.append((name, *_figures(path)))
+        if number in skipped or not path.exists():
+            continue
+        try:
+            metadata = models.load_metadata(path)
+            rows.append((name, *(metadata[figure] for figure in FIGURES)))
+        except (ModelFileError, KeyError) as error:
+            remedy = f"remove {path}, and the same command fits the picture again"
+            raise GmjaxError(f"{in_one_line(error)}: {remedy}") from error
     write_atomically(folder / METRICS, table(("picture", *FIGURES), rows))
     reasons = [(pictures.name(number), reason) for number, reason in skipped.items()]
     write_skipped(folder, reasons, len(pictures))
     return np.array([float(row[1 + FIGURES.index("mse")]) for row in rows]), reasons
-
-
-def _figures(path: Path) -> list[str]:
-    try:
-        metadata = models.load_metadata(path)
-        return [metadata[name] for name in FIGURES]
-    except (ModelFileError, KeyError) as error:
-        raise GmjaxError(f"{in_one_line(error)}: remove {path}, and the same command fits the picture again") from error
 
 
 def _summary(folder: Path, errors: np.ndarray, skipped: list[tuple[str, str]], plan: Plan, options: FitOptions) -> str:

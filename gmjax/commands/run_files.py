@@ -63,12 +63,7 @@ def write_skipped(folder: Path, skipped: Sequence[tuple[str, str]], total: int) 
 
 
 def write_result(
-    folder: Path,
-    result: FitResult,
-    picture: Picture,
-    source: str,
-    seconds: float,
-    more: dict[str, int | float] | None = None,
+    folder: Path, result: FitResult, picture: Picture, source: str, seconds: float, **more: float
 ) -> dict[str, int | float]:
     """The model, its figures with ``more`` before them, and the loss of each step as a table and as a drawing.
 
@@ -78,7 +73,7 @@ def write_result(
 
     save_model(folder / MODEL, result, picture, source)
     figures = figures_of(result, picture)
-    metrics = {**(more or {}), **figures, "seconds": round(seconds, 2)}
+    metrics = {**more, **figures, "seconds": round(seconds, 2)}
     write_atomically(folder / METRICS, table(tuple(metrics), [tuple(metrics.values())]))
     loss = {stage: np.asarray(losses).tolist() for stage, losses in result.info.loss.items()}
     rows = [(stage, *row) for stage, losses in loss.items() for row in enumerate(losses)]

@@ -12,7 +12,6 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,7 @@ def configuration_of(command: str, options: FitOptions, plan: Plan) -> dict[str,
     return json.loads(json.dumps(content, default=str))
 
 
-@contextmanager
+@contextlib.contextmanager
 def opened(
     folder: Path, configuration: Mapping[str, Any], inputs: Sequence[Entry], *, overwrite: bool
 ) -> Iterator[tuple[str, int] | None]:
@@ -73,7 +72,7 @@ def opened(
                 finished = stack.enter_context(_opened(folder, configuration, listed, overwrite))
             except OSError as error:
                 refusal, problem = error, in_one_line(error)
-        problem, finished = json.loads(processes.broadcast(json.dumps([problem, finished])))
+        problem, finished = processes.broadcast([problem, finished])
         if problem is not None:
             raise refusal or GmjaxError(f"process 0 cannot use the run folder: {problem}")
         if not (folder / CONFIG).is_file():
@@ -83,16 +82,16 @@ def opened(
 
 def finish(folder: Path, said: str, status: int = 0) -> int:
     """Marks the run as finished with its output and exit status, which are process 0's; prints and returns these."""
-    status = int(processes.broadcast(str(status)))
+    status = processes.broadcast(status)
     if processes.is_first():
-        _write_json(folder / FINISHED, (said, status))
+        write_atomically(folder / FINISHED, json.dumps([said, status]).encode())
         for name in (CHECKPOINTS, REASONS):
             shutil.rmtree(folder / name, ignore_errors=True)
         print(said)
     return status
 
 
-@contextmanager
+@contextlib.contextmanager
 def _opened(folder: Path, configuration: Mapping[str, Any], listed: bytes, overwrite: bool) -> Iterator[Any]:
     created = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
@@ -117,7 +116,7 @@ def _opened(folder: Path, configuration: Mapping[str, Any], listed: bytes, overw
             _discard(folder)
             if listed:
                 write_atomically(folder / PICTURES, listed)
-            _write_json(folder / CONFIG, configuration)
+            write_atomically(folder / CONFIG, json.dumps(configuration, indent=2).encode())
             yield None
         except BaseException:
             if not _has_results(folder):
@@ -180,10 +179,8 @@ def _require_same(folder: Path, configuration: Mapping[str, Any], listed: bytes,
     if not different and pictures != listed:
         different = _changes(pictures, listed)
     if different:
-        raise FileExistsError(
-            f"{folder} holds a run of other options or files ({different}): choose another folder with --out, or "
-            "discard that run with --overwrite"
-        )
+        remedy = "choose another folder with --out, or discard that run with --overwrite"
+        raise FileExistsError(f"{folder} holds a run of other options or files ({different}): {remedy}")
 
 
 def _differences(a: Mapping[str, Any], b: Mapping[str, Any], text: str, *, versions: bool = False) -> str:
@@ -191,13 +188,12 @@ def _differences(a: Mapping[str, Any], b: Mapping[str, Any], text: str, *, versi
     what they stand for; then the versions."""
     if a["command"] != b["command"]:
         return text.format("the command", a["command"], b["command"])
-    for group in ("options", "fit", *["versions"] * versions):
+    for group in ("options", "fit", "versions")[: 3 if versions else 2]:
         one, other = a[group], b[group]
         names = [name for name in {**one, **other} if name not in _FREE and one.get(name) != other.get(name)]
+        known = {name: "--" + name.replace("_", "-") for name in a["options"]} | {"path": "the input"}
         if names:
-            prefix = "--" if group == "options" else ""
-            said = {name: "the input" if name == "path" else prefix + name.replace("_", "-") for name in names}
-            return "; ".join(text.format(said[name], one.get(name), other.get(name)) for name in names)
+            return "; ".join(text.format(known.get(name, name), one.get(name), other.get(name)) for name in names)
     return ""
 
 
@@ -210,7 +206,3 @@ def _changes(before: bytes, listed: bytes) -> str:
     changes += [f"{name} has changed" for name in now if name in then and then[name] != now[name]]
     more = f", and {len(changes) - 1} more" if len(changes) > 1 else ""
     return (changes[0] if changes else "the order of the files has changed") + more
-
-
-def _write_json(path: Path, content: Any) -> None:
-    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())

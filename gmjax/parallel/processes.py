@@ -7,12 +7,14 @@ Everything here works in a single process too.
 
 import contextlib
 import itertools
+import json
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import jax
 import numpy as np
@@ -34,10 +36,6 @@ class Stopped(GmjaxError):
     """The run was asked to stop (SIGTERM), and has saved its progress."""
 
 
-class ProcessesError(GmjaxError, ConnectionError):
-    """The processes of a run did not come together."""
-
-
 @contextlib.contextmanager
 def joined(
     distributed: bool = False,
@@ -50,7 +48,7 @@ def joined(
     JAX finds the others itself on Cloud TPU, Slurm, Open MPI and Kubernetes. Elsewhere ``coordinator`` is the address
     ``host:port`` of process 0, ``num_processes`` the number of processes, and ``process_id`` the number of this one.
 
-    Raises ArgumentError for arguments that cannot be right, ProcessesError if the others do not come in five minutes.
+    Raises ArgumentError for arguments that cannot be right, GmjaxError if the others do not come in five minutes.
     """
     if not distributed and (coordinator, num_processes, process_id) != (None, None, None):
         raise ArgumentError("distributed", "is needed with --coordinator, --processes and --process")
@@ -75,10 +73,7 @@ def joined(
 
 
 def leave(status: int) -> int:
-    """``status``; a process that left ``joined`` by an error exits here and now, and its runtime ends the others.
-
-    An ordinary exit would wait for them.
-    """
+    """``status``; a process that left ``joined`` by an error exits at once, which ends the others, without waiting."""
     if jax.distributed.is_initialized():
         time.sleep(_LAST_WORDS_SECONDS)
         sys.stdout.flush()
@@ -123,9 +118,9 @@ def barrier(name: str) -> None:
         multihost_utils.sync_global_devices(name)
 
 
-def broadcast(text: str) -> str:
-    """Process 0's ``text``, on all processes."""
-    return allgather(text if is_first() else "")[0]
+def broadcast(value: Any) -> Any:
+    """Process 0's ``value``, as JSON has it, on all processes."""
+    return json.loads(allgather(json.dumps(value if is_first() else None))[0])
 
 
 def allgather(text: str) -> list[str]:
@@ -136,21 +131,14 @@ def allgather(text: str) -> list[str]:
     lengths = multihost_utils.process_allgather(np.array([len(content)], np.int32)).reshape(-1)
     padded = np.pad(content, (0, int(lengths.max()) + 1 - len(content)))
     rows = np.asarray(multihost_utils.process_allgather(padded)).reshape(count(), -1)
-    return [
-        row[:length].astype(np.uint8).tobytes().decode("utf-8", "surrogateescape")
-        for row, length in zip(rows, lengths, strict=True)
-    ]
-
-
-def broadcast_mask(mask: np.ndarray) -> np.ndarray:
-    """Process 0's ``mask``, on all processes, of the same length on each."""
-    return np.asarray(multihost_utils.broadcast_one_to_all(mask)).astype(bool)
+    contents = [bytes(row[:length].astype(np.uint8)) for row, length in zip(rows, lengths, strict=True)]
+    return [content.decode("utf-8", "surrogateescape") for content in contents]
 
 
 def _start(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
-    where = ""
+    others = "the other processes of this run"
     if coordinator is not None and num_processes is not None and process_id is not None:
-        where = f", process {process_id} of {num_processes}, with process 0 at {coordinator}"
+        others += f", process {process_id} of {num_processes}, with process 0 at {coordinator}"
         if not 0 <= process_id < num_processes:
             raise ArgumentError("process", f"must be from 0 to --processes - 1; got {process_id} of {num_processes}")
         host, _, port = coordinator.rpartition(":")
@@ -166,7 +154,7 @@ def _start(coordinator: str | None, num_processes: int | None, process_id: int |
                 coordinator,
                 num_processes,
                 process_id,
-                cluster_detection_method="deactivate" if where else None,
+                cluster_detection_method=None if coordinator is None else "deactivate",
                 initialization_timeout=2 * START_SECONDS,  # ours ends earlier, and without a crash
                 heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
                 shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
@@ -174,16 +162,7 @@ def _start(coordinator: str | None, num_processes: int | None, process_id: int |
         except Exception as error:
             failed.append(error)
 
-    _wait_for(connect, f"the other processes of this run{where}")
-    for error in failed:
-        if isinstance(error, ValueError):
-            problem = f"is needed, with --processes and --process: nothing here tells JAX of other processes ({error})"
-            raise ArgumentError("coordinator", problem) from error
-        raise ProcessesError(f"the processes of this run did not come together{where}: {error}") from error
-
-
-def _wait_for(connect: Callable[[], None], whom: str) -> None:
-    """``connect()`` on a thread, so that this one can say what it waits for, and can be interrupted."""
+    # On a thread, so that this one can say what it waits for, and can be interrupted.
     connecting = threading.Thread(target=connect, daemon=True)
     connecting.start()
     begun, said = time.monotonic(), 0.0
@@ -193,13 +172,16 @@ def _wait_for(connect: Callable[[], None], whom: str) -> None:
         if _stop.is_set():
             raise Stopped
         if waited > START_SECONDS:
-            raise ProcessesError(
-                f"{waited:.0f} s were not enough for {whom}: start all of them within that time, each with its own "
-                "number, and check that the address can be reached from all of them"
-            )
+            remedy = "start all within that time, each with its own number, and check that they reach the address"
+            raise GmjaxError(f"{waited:.0f} s were not enough for {others}: {remedy}")
         if waited - said > NOTICE_SECONDS:
             said = waited
-            print(f"gmjax: waiting for {whom}; {START_SECONDS - waited:.0f} s at most", file=sys.stderr, flush=True)
+            print(f"gmjax: waiting for {others}; {START_SECONDS - waited:.0f} s at most", file=sys.stderr, flush=True)
+    for error in failed:
+        if isinstance(error, ValueError):
+            problem = f"is needed, with --processes and --process: nothing here tells JAX of other processes ({error})"
+            raise ArgumentError("coordinator", problem) from error
+        raise GmjaxError(f"{others} did not come together: {error}") from error
 
 
 @contextlib.contextmanager
