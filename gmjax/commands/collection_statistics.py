@@ -23,8 +23,6 @@ from gmjax.parallel import processes
 from gmjax.parallel.statistics import PICTURES_PER_BLOCK, block_sums, merged, pictures_of
 from gmjax.statistics import ImageStatistics, Sums, added, none_of, statistics_of
 
-_PARTS = "reading-{}.npz"
-
 
 @dataclasses.dataclass
 class Collected:
@@ -53,7 +51,7 @@ def collection_statistics(
     collected = Collected(np.zeros(math.ceil(len(pictures) / PICTURES_PER_BLOCK), bool))
     if processes.is_first():
         # Each process of each start has read other blocks.
-        for path in (folder / CHECKPOINTS).glob(_PARTS.format("*")):
+        for path in (folder / CHECKPOINTS).glob("reading-*.npz"):
             collected.add(**vars(_load(path)))
     missing = np.array(processes.broadcast(np.flatnonzero(~collected.done).tolist()), int)
     if len(missing) < len(collected.done):
@@ -61,13 +59,21 @@ def collection_statistics(
         notice(f"{folder} is resumed: {done} of {len(pictures)} pictures are read")
     if len(missing):
         collected.add(**vars(_collect(missing, pictures, folder, options)))
-    return _gathered(collected, pictures)
+    # Some processes may have read nothing.
+    shape = None if collected.sums is None else collected.sums.minimum.shape
+    parts = [json.loads(text) for text in processes.allgather(json.dumps([shape, collected.skipped]))]
+    skipped = dict(sorted((int(number), reason) for _, some in parts for number, reason in some.items()))
+    shapes = [tuple(shape) for shape, _ in parts if shape is not None]
+    if not shapes:
+        reasons = "".join(f"\n  {pictures.name(number)}: {skipped[number]}" for number in list(skipped)[:SHOWN])
+        raise PictureError(f"none of the {len(pictures)} pictures can be used.{reasons}")
+    return statistics_of(merged(collected.sums or none_of(shapes[0]))), skipped
 
 
 def _collect(missing: np.ndarray, pictures: Pictures, folder: Path, options: FitOptions) -> Collected:
     """This process's share of the ``missing`` blocks."""
     collected = Collected(np.zeros(math.ceil(len(pictures) / PICTURES_PER_BLOCK), bool))
-    path = folder / CHECKPOINTS / _PARTS.format(uuid.uuid4().hex)
+    path = folder / CHECKPOINTS / f"reading-{uuid.uuid4().hex}.npz"
     mine = missing[processes.index() :: processes.count()]
     count = min(len(pictures), PICTURES_PER_BLOCK * len(mine))
     workers = workers_for(count) if options.workers is None else options.workers
@@ -89,18 +95,6 @@ def _collect(missing: np.ndarray, pictures: Pictures, folder: Path, options: Fit
                 raise processes.Stopped
     _save(path, collected)
     return collected
-
-
-def _gathered(collected: Collected, pictures: Pictures) -> tuple[ImageStatistics, dict[int, str]]:
-    """The statistics and the skipped pictures of all processes, some of which may have read nothing."""
-    shape = None if collected.sums is None else collected.sums.minimum.shape
-    parts = [json.loads(text) for text in processes.allgather(json.dumps([shape, collected.skipped]))]
-    skipped = dict(sorted((int(number), reason) for _, some in parts for number, reason in some.items()))
-    shapes = [tuple(shape) for shape, _ in parts if shape is not None]
-    if not shapes:
-        reasons = "".join(f"\n  {pictures.name(number)}: {skipped[number]}" for number in list(skipped)[:SHOWN])
-        raise PictureError(f"none of the {len(pictures)} pictures can be used.{reasons}")
-    return statistics_of(merged(collected.sums or none_of(shapes[0]))), skipped
 
 
 def _save(path: Path, collected: Collected) -> None:

@@ -75,8 +75,7 @@ class CommonModel(FitOptions):
         result, seconds = run_fit(prepared, folder, save_every=self.save_every)
         if not processes.is_first():
             return finish(folder, "")
-        reasons = [(pictures.name(number), reason) for number, reason in skipped.items()]
-        write_skipped(folder, reasons, len(pictures))
+        write_skipped(folder, pictures, skipped)
         said = _write(folder, statistics, result, seconds)
         return finish(folder, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
 
@@ -105,8 +104,7 @@ def _write(folder: Path, statistics: ImageStatistics, result: FitResult, seconds
     write_figure(folder / "comparison.png", plotting.common_figure(result.params, average))
     return (
         f"Common face of {count} faces: MSE to the average face {to_average:.3g}; {figures['components']} components, "
-        f"{figures['parameters']} parameters.\n"
-        f"Over all faces, which includes the variation between people: MSE {figures['mse']:.3g}, largest error "
-        f"{figures['pae']:.3g}.\n"
+        f"{figures['parameters']} parameters.\nOver all faces, which includes the variation between people: "
+        f"MSE {figures['mse']:.3g}, largest error {figures['pae']:.3g}.\n"
         f"The model is {folder / MODEL}; see also common_face.png, comparison.png, loss.png and metrics.csv."
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from gmjax import parallel, personal
 from gmjax.commands.options import FitOptions, Plan
-from gmjax.commands.run_files import FIGURES, METRICS, SKIPPED, save_model, table, write_skipped
+from gmjax.commands.run_files import FIGURES, METRICS, SKIPPED, save_model, write_skipped
 from gmjax.commands.run_fit import DIVERGED
 from gmjax.commands.run_folder import MODELS, REASONS, RENDERS, finish
 from gmjax.commands.terminal import SHOWN, notice, progress, warn_before_fit
@@ -20,6 +20,7 @@ from gmjax.errors import DivergedError, GmjaxError, in_one_line
 from gmjax.files import models
 from gmjax.files.atomic import write_atomically
 from gmjax.files.models import ModelFileError
+from gmjax.files.tables import write_table
 from gmjax.gmface import render
 from gmjax.parallel import processes
 from gmjax.solvers.stages import FitResult
@@ -37,7 +38,7 @@ def fit_folder(folder: Path, pictures: Pictures, plan: Plan, options: FitOptions
         warn_before_fit(plan.config, shape, plan.config.steps)
         size = parallel.pictures_at_once(shape, plan.init, plan.config, jax.local_devices())
     try:
-        _fit_chunks(folder, pictures, _chunks(~done, size), plan, options)
+        _fit_chunks(folder, pictures, ~done, size, plan, options)
     except (OSError, ModelFileError) as error:
         done = _done(folder, pictures)
         raise GmjaxError(
@@ -67,16 +68,15 @@ def result_paths(folder: Path, name: str) -> tuple[Path, Path]:
     return folder / MODELS / f"{inner}.safetensors", folder / RENDERS / f"{inner}.png"
 
 
-def _chunks(pending: np.ndarray, size: int) -> list[range]:
-    """The numbers of the pictures that are fitted together, where one of them is ``pending``.
+def _fit_chunks(
+    folder: Path, pictures: Pictures, pending: np.ndarray, size: int, plan: Plan, options: FitOptions
+) -> None:
+    """Fits ``size`` pictures at a time, where one of them is ``pending``.
 
     A chunk is fitted again as a whole: on a GPU its pictures share a batch, and only then have the same bits.
     """
     chunks = [range(first, min(first + size, len(pending))) for first in range(0, len(pending), size)]
-    return [chunk for chunk in chunks if pending[chunk.start : chunk.stop].any()]
-
-
-def _fit_chunks(folder: Path, pictures: Pictures, chunks: list[range], plan: Plan, options: FitOptions) -> None:
+    chunks = [chunk for chunk in chunks if pending[chunk.start : chunk.stop].any()]
     mine = chunks[processes.index() :: processes.count()]
     numbers = np.array([number for chunk in mine for number in chunk], int)
     read = read_pictures(pictures, numbers, workers=options.workers or 0)
@@ -164,9 +164,8 @@ def _write_tables(folder: Path, pictures: Pictures) -> tuple[np.ndarray, list[tu
         except (ModelFileError, KeyError) as error:
             remedy = f"remove {path}, and the same command fits the picture again"
             raise GmjaxError(f"{in_one_line(error)}: {remedy}") from error
-    write_atomically(folder / METRICS, table(("picture", *FIGURES), rows))
-    reasons = [(pictures.name(number), reason) for number, reason in skipped.items()]
-    write_skipped(folder, reasons, len(pictures))
+    write_table(folder / METRICS, ("picture", *FIGURES), rows)
+    reasons = write_skipped(folder, pictures, skipped)
     return np.array([float(row[1 + FIGURES.index("mse")]) for row in rows]), reasons
 
 

@@ -16,7 +16,6 @@ from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.gmface import GmFace, precision, render
 
-DEFAULT_SIZE = 120
 # The same as for a JPEG. A picture of few rows and very many columns would be summed in parts much larger than itself.
 MAX_SIDE = 65_535
 # A figure shows no more pixels, and takes about 60 bytes for each.
@@ -137,7 +136,9 @@ class Plot:
         if (self.kind == "fit") != (self.image is not None):
             raise ArgumentError("image", "goes with --kind fit: give both or neither")
         params, metadata = _load(self.model)
-        shape = _shape_of_figure(_fitted_shape(metadata))
+        height, width = _fitted_shape(metadata)
+        scale = min(1.0, math.sqrt(MAX_FIGURE_PIXELS / (height * width)))
+        shape = max(1, int(scale * height)), max(1, int(scale * width))
         if self.image is not None:
             figure = plotting.fit_figure(self._fitted_picture(self.image, params, metadata), params)
         elif self.kind == "surface":
@@ -198,13 +199,7 @@ def _fitted_shape(metadata: dict[str, str]) -> tuple[int, int]:
         height, width = map(int, sides)
         if 0 < height * width <= MAX_PIXELS and max(height, width) <= MAX_SIDE:
             return height, width
-    return DEFAULT_SIZE, DEFAULT_SIZE
-
-
-def _shape_of_figure(shape: tuple[int, int]) -> tuple[int, int]:
-    scale = min(1.0, math.sqrt(MAX_FIGURE_PIXELS / (shape[0] * shape[1])))
-    height, width = (max(1, int(scale * side)) for side in shape)
-    return height, width
+    return 120, 120
 
 
 def _load(path: Path, *, drawable: bool = True) -> tuple[GmFace, dict[str, str]]:

@@ -17,8 +17,6 @@ from gmjax.gmface import GmFace
 from gmjax.published import published_common_face
 from gmjax.solvers.config import FitConfig, resolved
 
-_WORKERS_PER_CORE = 4
-
 Flag = Annotated[bool, arg(help_behavior_hint="")]
 
 
@@ -46,10 +44,7 @@ class DistributedOptions:
 
 
 class Plan(NamedTuple):
-    """How to fit: ``init`` is the model to start from, or None; ``start`` is its name; ``key`` a random key.
-
-    target_psnr: as of ``gmjax.fit``.
-    """
+    """How to fit, in the library's terms. ``start``: the name of ``init``, or the kind of start where that is None."""
 
     config: FitConfig
     init: GmFace | None
@@ -133,7 +128,7 @@ class FitOptions:
         return Plan(config, init, start, jax.random.key(self.seed), target_psnr)
 
     def _check(self) -> None:
-        most_workers = _WORKERS_PER_CORE * cores()
+        most_workers = 4 * cores()
         if not 2 <= self.size <= math.isqrt(MAX_PIXELS):
             raise ArgumentError("size", f"must be from 2 to {math.isqrt(MAX_PIXELS)} pixels; got {self.size}")
         if not 0 <= self.seed < 2**32:

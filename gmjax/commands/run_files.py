@@ -1,20 +1,20 @@
 """The files that runs write: models with their figures in the header, tables and drawings."""
 
-import csv
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gmjax.commands.terminal import notice
-from gmjax.data import Picture
+from gmjax.data import Picture, Pictures
 from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.files.atomic import write_atomically
+from gmjax.files.tables import write_table
 from gmjax.solvers.stages import FitResult
 
 if TYPE_CHECKING:
@@ -46,38 +46,28 @@ def fingerprint(picture: Picture) -> str:
     return hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    """The content of a CSV file in UTF-8. Bytes of a file name that are not UTF-8 are written as escapes."""
-    content = io.StringIO(newline="")
-    writer = csv.writer(content, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return content.getvalue().encode("utf-8", "backslashreplace")
-
-
-def write_skipped(folder: Path, skipped: Sequence[tuple[str, str]], total: int) -> None:
+def write_skipped(folder: Path, pictures: Pictures, skipped: Mapping[int, str]) -> list[tuple[str, str]]:
     """The (name, reason) of each skipped picture; no file if there are none."""
-    if skipped:
-        write_atomically(folder / SKIPPED, table(("picture", "reason"), skipped))
-        notice(f"{len(skipped)} of {total} pictures are skipped; the reasons are in {folder / SKIPPED}")
+    reasons = [(pictures.name(number), reason) for number, reason in skipped.items()]
+    if reasons:
+        write_table(folder / SKIPPED, ("picture", "reason"), reasons)
+        notice(f"{len(reasons)} of {len(pictures)} pictures are skipped; the reasons are in {folder / SKIPPED}")
+    return reasons
 
 
 def write_result(
     folder: Path, result: FitResult, picture: Picture, source: str, seconds: float, **more: float
 ) -> dict[str, int | float]:
-    """The model, its figures with ``more`` before them, and the loss of each step as a table and as a drawing.
-
-    Returns the figures.
-    """
+    """The model, the loss of each step, and the figures with ``more`` before them; returns the figures."""
     from gmjax import plotting
 
     save_model(folder / MODEL, result, picture, source)
     figures = figures_of(result, picture)
     metrics = {**more, **figures, "seconds": round(seconds, 2)}
-    write_atomically(folder / METRICS, table(tuple(metrics), [tuple(metrics.values())]))
+    write_table(folder / METRICS, tuple(metrics), [tuple(metrics.values())])
     loss = {stage: np.asarray(losses).tolist() for stage, losses in result.info.loss.items()}
     rows = [(stage, *row) for stage, losses in loss.items() for row in enumerate(losses)]
-    write_atomically(folder / LOSS, table(("stage", "step", "loss"), rows))
+    write_table(folder / LOSS, ("stage", "step", "loss"), rows)
     write_figure(folder / "loss.png", plotting.loss_figure(result.info.loss))
     return figures
 

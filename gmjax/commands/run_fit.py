@@ -48,7 +48,6 @@ def run_fit(prepared: PreparedFit, folder: Path, *, save_every: float) -> tuple[
 
 
 def require_no_divergence(result: FitResult) -> None:
-    """Raises DivergedError."""
     if bool(result.info.diverged):
         raise DivergedError(DIVERGED)
 

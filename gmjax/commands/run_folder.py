@@ -19,10 +19,11 @@ import jax
 
 from gmjax._version import __version__
 from gmjax.commands.options import FitOptions, Plan
-from gmjax.commands.run_files import LOSS, METRICS, MODEL, SKIPPED, table
+from gmjax.commands.run_files import LOSS, METRICS, MODEL, SKIPPED
 from gmjax.data import Entry
 from gmjax.errors import GmjaxError, in_one_line
 from gmjax.files.atomic import write_atomically
+from gmjax.files.tables import table
 from gmjax.parallel import processes
 
 CONFIG, PICTURES, FINISHED = "config.json", "pictures.csv", "finished.json"

@@ -25,8 +25,6 @@ from gmjax.errors import ArgumentError, GmjaxError
 HEARTBEAT_SECONDS = 20
 START_SECONDS = 300
 NOTICE_SECONDS = 15
-_SHUTDOWN_SECONDS = 10
-_LAST_WORDS_SECONDS = 1  # in which the others print the same error, before the loss of process 0 ends them
 
 _stop = threading.Event()
 _calls = itertools.count()
@@ -75,7 +73,7 @@ def joined(
 def leave(status: int) -> int:
     """``status``; a process that left ``joined`` by an error exits at once, which ends the others, without waiting."""
     if jax.distributed.is_initialized():
-        time.sleep(_LAST_WORDS_SECONDS)
+        time.sleep(1)  # in which the others print the same error, before the loss of process 0 ends them
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
@@ -157,7 +155,7 @@ def _start(coordinator: str | None, num_processes: int | None, process_id: int |
                 cluster_detection_method=None if coordinator is None else "deactivate",
                 initialization_timeout=2 * START_SECONDS,  # ours ends earlier, and without a crash
                 heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-                shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
+                shutdown_timeout_seconds=10,
             )
         except Exception as error:
             failed.append(error)
@@ -178,10 +176,8 @@ def _start(coordinator: str | None, num_processes: int | None, process_id: int |
             said = waited
             print(f"gmjax: waiting for {others}; {START_SECONDS - waited:.0f} s at most", file=sys.stderr, flush=True)
     for error in failed:
-        if isinstance(error, ValueError):
-            problem = f"is needed, with --processes and --process: nothing here tells JAX of other processes ({error})"
-            raise ArgumentError("coordinator", problem) from error
-        raise GmjaxError(f"{others} did not come together: {error}") from error
+        remedy = "give --coordinator, --processes and --process where JAX does not find the others itself"
+        raise GmjaxError(f"{others} did not come together ({error}): {remedy}") from error
 
 
 @contextlib.contextmanager
