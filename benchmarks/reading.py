@@ -8,6 +8,7 @@ Expected: for photographs at least 0.9 of the speed of decoding alone; for tiny 
 millisecond to decode, at least 0.5.
 """
 
+import functools
 import itertools
 import multiprocessing
 import tempfile
@@ -20,8 +21,8 @@ import numpy as np
 from PIL import Image
 
 from experiments.markdown import table
-from gmjax.commands.picture_sums import PICTURES_PER_BLOCK, PictureSums
 from gmjax.data import Crop, ListedPictures, cores, keep_memory, list_pictures, read_ahead, read_pictures
+from gmjax.parallel.statistics import PICTURES_PER_BLOCK, block_sums
 from gmjax.statistics import added
 
 KINDS = {"photographs": (2000, Crop(120, aligned=True)), "tiny pictures": (16_000, Crop(16, aligned=True))}
@@ -108,9 +109,9 @@ def _reading(pictures: ListedPictures, count: int, workers: int) -> float:
 
 def _sums(pictures: ListedPictures, count: int, workers: int) -> float:
     numbers = np.arange((WARM_UP + count) // PICTURES_PER_BLOCK) % (FILES // PICTURES_PER_BLOCK)
-    blocks = read_ahead(PictureSums(pictures, numbers), workers=workers)
-    sums = ((PICTURES_PER_BLOCK, block.sums) for block in blocks)
-    return _speed(itertools.accumulate(sums, lambda a, b: (b[0], added(a[1], b[1]))))
+    blocks = read_ahead(functools.partial(block_sums, pictures, numbers), len(numbers), workers)
+    parts = ((PICTURES_PER_BLOCK, sums) for _, sums, _ in blocks)
+    return _speed(itertools.accumulate(parts, lambda a, b: (b[0], added(a[1], b[1]))))
 
 
 def _speed(made: Iterable[tuple[int, object]]) -> float:

@@ -9,8 +9,8 @@ import numpy as np
 
 import gmjax
 from experiments.progress import progress
+from experiments.shares import gathered, share_of
 from gmjax import parallel
-from gmjax.parallel import processes
 
 RECIPES = {
     "paper": gmjax.FitConfig.paper(),
@@ -56,14 +56,14 @@ def fit_faces(images, start: gmjax.GmFace | None, config: gmjax.FitConfig, seed:
     key = jax.random.key(seed)
     dict(parallel.fit_many(images[:1], start, config=config, key=key))  # compiles
     began = time.perf_counter()
-    mine = processes.share_of(len(images))
+    mine = share_of(len(images))
     fits = parallel.fit_many(images[mine], start, config=config, key=key, numbers=mine.tolist())
     fits = sorted(progress(fits, label=label, unit="face", total=len(mine)))
     seconds = (time.perf_counter() - began) / len(images)
     results = [on_host(result) for _, result in fits]
     params = jax.tree.map(lambda *leaves: np.stack(leaves), *(result.params for result in results))
     mse, pae = (np.array([getattr(result.info, figure) for result in results]) for figure in ("mse", "pae"))
-    return Fits(*processes.gathered((params, mse, pae), len(images)), seconds)
+    return Fits(*gathered((params, mse, pae), len(images)), seconds)
 
 
 def one_of(params: gmjax.GmFace, number: int) -> gmjax.GmFace:

@@ -48,9 +48,8 @@ def parse(name: str, arguments: Sequence[str]) -> collection.Options:
 @contextlib.contextmanager
 def started(options: collection.Options, program: str) -> Iterator[None]:
     """Joins the other processes of a distributed run. Errors that the user can correct end the program in one line."""
-    several = options.distribution
     try:
-        with processes.joined(*several.arguments, distributed=several.distributed):
+        with processes.joined(*dataclasses.astuple(options.distribution)):
             yield
         return
     except (KeyboardInterrupt, processes.Stopped):

@@ -31,6 +31,14 @@ class MissingExtraError(GmjaxError, ImportError):
     """A package that only one of gmjax's extras installs is missing; the text says which, and how to install it."""
 
 
+def in_one_line(error: BaseException) -> str:
+    """The text of an error, without the number of an OSError."""
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    return "; ".join(line.strip() for line in text.splitlines())
+
+
 def missing_extra(extra: str, purpose: str) -> MissingExtraError:
     """The error to raise where ``purpose``, for example ``"Finding eyes"``, needs an extra that is not installed."""
     commands = f'pip install "gmjax[{extra}]", or in a checkout pip install -e ".[{extra}]"'

@@ -1,22 +1,22 @@
 """``gmjax common-model``."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from tyro.conf import Positional, arg
+from tyro.conf import Positional
 
 from gmjax import parallel
-from gmjax.commands.collection_statistics import collection_statistics, images_for_minibatches
-from gmjax.commands.configuration import configuration_of
-from gmjax.commands.inputs import entries_of, inputs_of, listed_pictures, require_source
-from gmjax.commands.options import FitOptions, Flag, Plan
-from gmjax.commands.run_files import figures_of, save_model, write_figure, write_loss, write_metrics, write_skipped
+from gmjax.commands.collection_statistics import collection_statistics
+from gmjax.commands.options import FitOptions, Plan, option
+from gmjax.commands.run_command import listed_pictures, run_command
+from gmjax.commands.run_files import MODEL, write_figure, write_result, write_skipped
 from gmjax.commands.run_fit import run_fit
-from gmjax.commands.run_folder import MODEL, Run, finish, opened, say_again
+from gmjax.commands.run_folder import finish
 from gmjax.commands.terminal import progress, warn_before_fit
-from gmjax.data import ArrayPictures, Crop, Entry, Pictures, caspeal_faces, orl_faces, write_picture
+from gmjax.data import ArrayPictures, Entry, Pictures, PicturesAgain, caspeal_faces, orl_faces, write_picture
 from gmjax.errors import ArgumentError
 from gmjax.gmface import render
 from gmjax.losses import mse
@@ -30,110 +30,81 @@ from gmjax.statistics import ImageStatistics
 class CommonModel(FitOptions):
     """Fit one formula to all faces of a collection: their common face."""
 
-    photos: Annotated[
-        Positional[Path | None], arg(metavar="[FOLDER]", help_behavior_hint="(default: the 400 ORL faces)")
-    ] = None
+    photos: Annotated[Positional[Path | None], option("[FOLDER]", "the 400 ORL faces")] = None
     """Folder with pictures of faces, in subfolders and .tar shards too; or a shard, or a list of files (.txt)."""
 
-    data: Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="")] = None
+    data: Annotated[Path | None, option("FOLDER")] = None
     """Another way to give FOLDER."""
 
-    caspeal: Annotated[Path | None, arg(metavar="ROOT", help_behavior_hint="")] = None
+    caspeal: Annotated[Path | None, option("ROOT")] = None
     """Use the 1040 frontal normal faces of the CAS-PEAL-R1 database in this folder."""
 
-    aligned: Flag = False
-    """The pictures in FOLDER already have the paper's crop."""
-
-    batch_size: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: all faces in every step)")] = None
+    batch_size: Annotated[int | None, option("N", "all faces in every step")] = None
     """Faces per step (the paper: 256)."""
 
-    epochs: Annotated[int | None, arg(metavar="N", help_behavior_hint="(default: as --steps says)")] = None
+    epochs: Annotated[int | None, option("N", "as --steps says")] = None
     """With --batch-size: passes over the faces (the paper: 2000)."""
 
     out: Path = Path("runs/common-model")
     """Run folder for the model, pictures, figures and configuration."""
 
     def run(self) -> int:
-        options = dataclasses.replace(self, photos=None, data=self._source())
-        options._check_source()
-        with processes.joined(*self.distribution.arguments, distributed=self.distribution.distributed):
-            plan = options.plan(from_published=True, batch_size=self.batch_size, epochs=self.epochs)
-            return options._run(plan.resolved(collection=True))
-
-    def _source(self) -> Path | None:
         if self.photos is not None and self.data is not None:
             raise ArgumentError("data", "and FOLDER are the same: give one of them")
-        return self.data if self.photos is None else self.photos
+        options = dataclasses.replace(self, photos=None, data=self.data or self.photos)
+        return run_command("common-model", options, options.data, self.out, options._plan, options._fit)
 
-    def _check_source(self) -> None:
+    def _plan(self) -> Plan:
         if self.data is not None and self.caspeal is not None:
             raise ArgumentError("caspeal", "and a folder of pictures exclude each other: give one of them")
         if self.data is None and (self.aligned or self.eyes or self.color):
-            raise ArgumentError(
-                "data", "is needed with --aligned, --eyes and --color: other faces are gray, with known eyes"
-            )
-        if self.epochs is not None and self.batch_size is None:
-            raise ArgumentError("epochs", "needs --batch-size: without it, give --steps")
-        if self.data is not None:
-            require_source(self.data, self.out)
+            problem = "is needed with --aligned, --eyes and --color: other faces are gray, with known eyes"
+            raise ArgumentError("data", problem)
+        return self.plan(from_published=True, collection=True, batch_size=self.batch_size, epochs=self.epochs)
 
-    def _run(self, plan: Plan) -> int:
-        configuration = configuration_of("common-model", self, plan)
-        entries = [] if self.data is None else entries_of(self.data)
-        inputs = inputs_of(entries, self.data, self, aligned=self.aligned)
-        with opened(self.out, configuration, inputs, overwrite=self.overwrite) as run:
-            if run.finished is not None:
-                return say_again(run)
-            pictures = self._pictures(entries)
-            statistics, skipped = collection_statistics(pictures, run, self)
-            images, steps = None, plan.config.steps or 0
-            if plan.config.batch_size is not None:
-                usable = np.array([number for number in range(len(pictures)) if number not in skipped])
-                images = images_for_minibatches(pictures, usable, statistics.shape, self.workers or 0)
-                steps = steps_of(plan.config, len(images))
-            warn_before_fit(plan.config, statistics.shape, steps)
-            prepared = parallel.prepare_common(statistics, plan.init, config=plan.config, key=plan.key, images=images)
-            result, seconds = run_fit(prepared, run, save_every=self.save_every)
-            if not processes.is_first():
-                return finish(run, "")
-            write_skipped(run, [(pictures.name(number), reason) for number, reason in skipped.items()], len(pictures))
-            said = _write(run, statistics, result, seconds)
-            return finish(run, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
+    def _fit(self, folder: Path, plan: Plan, entries: Sequence[Entry]) -> int:
+        pictures = self._pictures(entries)
+        statistics, skipped = collection_statistics(pictures, folder, self)
+        images, steps = None, plan.config.steps
+        if plan.config.batch_size is not None:
+            usable = np.array([number for number in range(len(pictures)) if number not in skipped])
+            images = PicturesAgain(pictures, usable, statistics.shape, self.workers or 0)
+            steps = steps_of(plan.config, len(images))
+        warn_before_fit(plan.config, statistics.shape, steps)
+        prepared = parallel.prepare_common(statistics, plan.init, config=plan.config, key=plan.key, images=images)
+        result, seconds = run_fit(prepared, folder, save_every=self.save_every)
+        if not processes.is_first():
+            return finish(folder, "")
+        write_skipped(folder, pictures, skipped)
+        said = _write(folder, statistics, result, seconds)
+        return finish(folder, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
 
-    def _pictures(self, entries: list[Entry]) -> Pictures:
+    def _pictures(self, entries: Sequence[Entry]) -> Pictures:
         if self.data is not None:
-            return listed_pictures(entries, self.data, self, Crop(self.size, self.color, self.aligned))
+            return listed_pictures(entries, self.data, self, square=True)
         if self.caspeal is None:
             faces = orl_faces(size=self.size)
         else:
             with progress("reading faces", "face") as bar:
-
-                def report(done: int, total: int) -> None:
-                    bar.total = total
-                    bar.update(done - bar.n)
-
-                faces = caspeal_faces(self.caspeal, size=self.size, report=report)
+                faces = caspeal_faces(self.caspeal, size=self.size, report=lambda done, total: bar.update(done - bar.n))
         return ArrayPictures(faces.images, faces.names, faces.skipped)
 
 
-def _write(run: Run, statistics: ImageStatistics, result: FitResult, seconds: float) -> str:
+def _write(folder: Path, statistics: ImageStatistics, result: FitResult, seconds: float) -> str:
     """Writes the files of the finished run; returns what there is to say about it."""
     from gmjax import plotting
 
-    folder, average, count = run.folder, np.asarray(statistics.mean), int(statistics.count)
+    average, count = np.asarray(statistics.mean), int(statistics.count)
     drawn = np.asarray(render(result.params, average.shape[:2]))
     to_average = float(mse(drawn, average))
-    save_model(folder / MODEL, result, average, f"common face of {count} faces")
+    source, more = f"common face of {count} faces", {"faces": count, "mse_to_average": to_average}
+    figures = write_result(folder, result, average, source, seconds, **more)
     write_picture(folder / "common_face.png", drawn)
     write_picture(folder / "average_face.png", average)
-    write_loss(run, result)
-    figures = figures_of(result, average)
-    write_metrics(run, {"faces": count, "mse_to_average": to_average, **figures, "seconds": round(seconds, 2)})
     write_figure(folder / "comparison.png", plotting.common_figure(result.params, average))
     return (
         f"Common face of {count} faces: MSE to the average face {to_average:.3g}; {figures['components']} components, "
-        f"{figures['parameters']} parameters.\n"
-        f"Over all faces, which includes the variation between people: MSE {figures['mse']:.3g}, largest error "
-        f"{figures['pae']:.3g}.\n"
+        f"{figures['parameters']} parameters.\nOver all faces, which includes the variation between people: "
+        f"MSE {figures['mse']:.3g}, largest error {figures['pae']:.3g}.\n"
         f"The model is {folder / MODEL}; see also common_face.png, comparison.png, loss.png and metrics.csv."
     )

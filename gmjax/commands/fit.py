@@ -3,26 +3,25 @@
 import dataclasses
 import math
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from tyro.conf import Positional, arg
+from tyro.conf import Positional
 
 from gmjax import personal
-from gmjax.commands.configuration import configuration_of
 from gmjax.commands.fit_folder import fit_folder
-from gmjax.commands.inputs import entries_of, inputs_of, is_collection, listed_pictures, require_source
-from gmjax.commands.options import FitOptions, Flag, Plan
-from gmjax.commands.run_files import as_text, figures_of, save_model, write_figure, write_loss, write_metrics
+from gmjax.commands.options import FitOptions, Plan, option
+from gmjax.commands.run_command import is_collection, listed_pictures, run_command
+from gmjax.commands.run_files import MODEL, as_text, write_figure, write_result
 from gmjax.commands.run_fit import require_no_divergence, run_fit
-from gmjax.commands.run_folder import MODEL, Run, finish, opened, say_again
+from gmjax.commands.run_folder import finish
 from gmjax.commands.terminal import progress, warn_before_fit
-from gmjax.data import Crop, Picture, load_picture, read_eyes_csv, write_picture
+from gmjax.data import Entry, Picture, load_picture, read_eyes_csv, write_picture
 from gmjax.errors import ArgumentError
 from gmjax.gmface import render
 from gmjax.parallel import processes
-from gmjax.parallel.processes import Stopped
 from gmjax.solvers.stages import FitResult
 
 
@@ -33,63 +32,48 @@ class Fit(FitOptions):
     path: Positional[Path]
     """A picture; or a folder of pictures, in subfolders and .tar shards too; or a shard, or a list of files (.txt)."""
 
-    aligned: Flag = False
-    """Take any pictures as they are, shrunk until the longer side is at most --size."""
-
-    target_psnr: Annotated[float | None, arg(metavar="DB", help_behavior_hint="")] = None
+    target_psnr: Annotated[float | None, option("DB")] = None
     """Choose the number of Gaussians: the fewest, within 10 %, that reach this PSNR in decibels (30 is a good
     likeness). Each number that is tried is a fit of its own, and compiled: about a minute the first time."""
 
-    out: Annotated[Path | None, arg(metavar="FOLDER", help_behavior_hint="(default: runs/NAME, of the input)")] = None
+    out: Annotated[Path | None, option("FOLDER", "runs/NAME, of the input")] = None
     """Run folder for the models, pictures, metrics and configuration."""
 
     def run(self) -> int:
-        require_source(self.path, self._folder())
-        if self.distribution.distributed and not is_collection(self.path):
-            raise ArgumentError("distributed", "is for many pictures: one picture is the work of one process")
-        self._check_target()
-        with processes.joined(*self.distribution.arguments, distributed=self.distribution.distributed):
-            plan = self.plan(from_published=not self.aligned and self.target_psnr is None)
-            return self._run(plan if self.target_psnr is not None else plan.resolved())
-
-    def _folder(self) -> Path:
         name = self.path.resolve().name if self.path.is_dir() else self.path.stem
         # The stem of "...png" is "..", which would not be a folder in runs.
-        return self.out or Path("runs", name if name.strip(".") else "picture")
+        out = self.out or Path("runs", name if name.strip(".") else "picture")
+        return run_command("fit", self, self.path, out, self._plan, self._fit)
 
-    def _check_target(self) -> None:
+    def _plan(self) -> Plan:
         if self.target_psnr is None:
-            return
+            return self.plan(from_published=not self.aligned)
         if not math.isfinite(self.target_psnr):
             raise ArgumentError("target_psnr", f"must be a finite number of dB; got {self.target_psnr}")
         if self.components is not None:
             raise ArgumentError("target_psnr", "chooses the number of components: leave --components out")
         if self.start not in (None, "grid", "random"):
-            raise ArgumentError(
-                "target_psnr", f"makes a start for each number of components: leave --start {self.start} out"
-            )
+            problem = f"makes a start for each number of components: leave --start {self.start} out"
+            raise ArgumentError("target_psnr", problem)
+        return self.plan(from_published=False, target_psnr=self.target_psnr)
 
-    def _run(self, plan: Plan) -> int:
-        configuration = configuration_of("fit", self, plan)
-        # A list may name a picture twice: it has one result.
-        entries = list({(entry.name.lstrip("/"), entry.wrong): entry for entry in entries_of(self.path)}.values())
-        inputs = inputs_of(entries, self.path, self, aligned=self.aligned)
-        with opened(self._folder(), configuration, inputs, overwrite=self.overwrite) as run:
-            if run.finished is not None:
-                return say_again(run)
-            if is_collection(self.path):
-                crop = Crop(self.size, self.color, self.aligned, square=False)
-                pictures = listed_pictures(entries, self.path, self, crop)
-                return fit_folder(run, pictures, plan, self, self.target_psnr)
-            picture = self._picture()
-            if self.target_psnr is None:
-                warn_before_fit(plan.config, picture.shape, plan.config.steps or 0)
-                prepared = personal.prepare(picture, plan.init, config=plan.config, key=plan.key)
-                result, seconds = run_fit(prepared, run, save_every=self.save_every)
-            else:
-                result, seconds = _fit_to_psnr(self.target_psnr, picture, plan)
-            said = _write(run, self.path, picture, result, seconds)
-            return finish(run, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
+    def _fit(self, folder: Path, plan: Plan, entries: Sequence[Entry]) -> int:
+        if is_collection(self.path):
+            # A list may name a picture twice: it has one result.
+            entries = list({entry.name.lstrip("/"): entry for entry in entries}.values())
+            pictures = listed_pictures(entries, self.path, self, square=False)
+            return fit_folder(folder, pictures, plan, self)
+        if processes.count() > 1:
+            raise ArgumentError("distributed", "is for many pictures: one picture is the work of one process")
+        picture = self._picture()
+        if plan.target_psnr is None:
+            warn_before_fit(plan.config, picture.shape, plan.config.steps)
+            prepared = personal.prepare(picture, plan.init, config=plan.config, key=plan.key)
+            result, seconds = run_fit(prepared, folder, save_every=self.save_every)
+        else:
+            result, seconds = _fit_to_psnr(plan.target_psnr, picture, plan)
+        said = _write(folder, self.path, picture, result, seconds)
+        return finish(folder, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
 
     def _picture(self) -> Picture:
         eyes = None
@@ -109,24 +93,19 @@ def _fit_to_psnr(target_psnr: float, picture: Picture, plan: Plan) -> tuple[FitR
             bar.update()
             processes.require_running()
 
-        try:
-            result = personal.fit_to_psnr(target_psnr, picture, config=plan.config, key=plan.key, report=report)
-        except (Stopped, KeyboardInterrupt) as error:
-            raise type(error)("the search for --target-psnr is not saved, and the same command repeats it") from error
+        result = personal.fit_to_psnr(target_psnr, picture, config=plan.config, key=plan.key, report=report)
     require_no_divergence(result)
     return result, time.perf_counter() - began
 
 
-def _write(run: Run, path: Path, picture: Picture, result: FitResult, seconds: float) -> str:
+def _write(folder: Path, path: Path, picture: Picture, result: FitResult, seconds: float) -> str:
     """Writes the files of the finished run; returns what there is to say about it."""
     from gmjax import plotting
 
-    folder, (height, width), figures = run.folder, picture.shape[:2], figures_of(result, picture)
-    save_model(folder / MODEL, result, picture, path.name)
+    height, width = picture.shape[:2]
+    figures = write_result(folder, result, picture, path.name, seconds)
     write_picture(folder / "picture.png", picture)
     write_picture(folder / "render.png", np.asarray(render(result.params, (height, width))))
-    write_loss(run, result)
-    write_metrics(run, {**figures, "seconds": round(seconds, 2)})
     write_figure(folder / "fit.png", plotting.fit_figure(picture, result.params))
     return (
         f"{as_text(path)} ({height} x {width}): PSNR {figures['psnr']:.1f} dB, MSE {figures['mse']:.3g}, largest error "

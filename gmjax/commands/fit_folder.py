@@ -1,61 +1,61 @@
 """``gmjax fit`` of many pictures, shared by processes and devices; each result is written as soon as it is there."""
 
 import itertools
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
 from gmjax import parallel, personal
-from gmjax.commands.explanations import in_words
 from gmjax.commands.options import FitOptions, Plan
-from gmjax.commands.run_files import FIGURES, save_model, write_skipped
+from gmjax.commands.run_files import FIGURES, METRICS, SKIPPED, save_model, write_skipped
 from gmjax.commands.run_fit import DIVERGED
-from gmjax.commands.run_folder import METRICS, MODELS, RENDERS, SKIPPED, Run, finish
-from gmjax.commands.tables import write_table
+from gmjax.commands.run_folder import MODELS, REASONS, RENDERS, finish
 from gmjax.commands.terminal import SHOWN, notice, progress, warn_before_fit
 from gmjax.data import Picture, PictureError, Pictures, read_pictures, write_picture
-from gmjax.errors import GmjaxError
+from gmjax.errors import DivergedError, GmjaxError, in_one_line
 from gmjax.files import models
 from gmjax.files.atomic import write_atomically
 from gmjax.files.models import ModelFileError
+from gmjax.files.tables import write_table
 from gmjax.gmface import render
 from gmjax.parallel import processes
 from gmjax.solvers.stages import FitResult
 
 _LONGEST_NAME = 255 - len(".safetensors")
 
-# From pictures by number to (number, result or error) of each.
-_FitPictures = Callable[[dict[int, Picture]], Iterator[tuple[int, FitResult | Exception]]]
 
-
-def fit_folder(run: Run, pictures: Pictures, plan: Plan, options: FitOptions, target_psnr: float | None) -> int:
-    """Fits all pictures that are not done yet; the exit status."""
-    pending = json.loads(processes.broadcast(json.dumps(_pending(run, pictures) if processes.is_first() else None)))
-    if len(pending) < len(pictures):
-        notice(f"{run.folder} is resumed: {len(pictures) - len(pending)} of {len(pictures)} pictures are done")
-    if target_psnr is None:
-        shape = (options.size, options.size, 3) if options.color else (options.size, options.size)
-        warn_before_fit(plan.config, shape, plan.config.steps or 0)
-        size, fit = parallel.pictures_at_once(shape, plan.init, plan.config, jax.local_devices()), _fit_many(plan)
-    else:
-        size, fit = 1, _fit_to_psnr(plan, target_psnr)
-    # A chunk is fitted again as a whole: on a GPU its pictures share a batch, and only then have the same bits.
-    firsts = sorted({number - number % size for number in pending})
-    chunks = [range(first, min(first + size, len(pictures))) for first in firsts]
+def fit_folder(folder: Path, pictures: Pictures, plan: Plan, options: FitOptions) -> int:
+    """Fits all pictures that have no result yet; the exit status."""
+    done = np.array(processes.broadcast(_done(folder, pictures).tolist() if processes.is_first() else []), bool)
+    if done.any():
+        notice(f"{folder} is resumed: {done.sum()} of {len(pictures)} pictures are done")
+    shape, size = (options.size, options.size, *[3] * options.color), 1
+    if plan.target_psnr is None:
+        warn_before_fit(plan.config, shape, plan.config.steps)
+        size = parallel.pictures_at_once(shape, plan.init, plan.config, jax.local_devices())
     try:
-        _fit_chunks(run, pictures, chunks, fit, options)
+        _fit_chunks(folder, pictures, ~done, size, plan, options)
     except (OSError, ModelFileError) as error:
-        missing, total = len(_pending(run, pictures)), len(pictures)
+        done = _done(folder, pictures)
         raise GmjaxError(
-            f"{in_words(error)}. {total - missing} of {total} pictures are done, {missing} are missing: make room, and "
-            "the same command fits these"
+            f"{in_one_line(error)}. {done.sum()} of {len(pictures)} pictures are done and kept, {(~done).sum()} are "
+            "missing: make room, and the same command fits these"
         ) from error
+    except BaseException:
+        if processes.is_first():
+            _write_tables(folder, pictures)
+        raise
     processes.barrier("pictures fitted")
-    return finish(run, *(_summary(run, pictures, plan, options) if processes.is_first() else ("", 0)))
+    if not processes.is_first():
+        return finish(folder, "")
+    errors, skipped = _write_tables(folder, pictures)
+    if missing := len(pictures) - len(errors) - len(skipped):
+        raise GmjaxError(f"{missing} of {len(pictures)} pictures are missing: the same command fits them")
+    return finish(folder, _summary(folder, errors, skipped, plan, options), 1 if skipped else 0)
 
 
 def result_paths(folder: Path, name: str) -> tuple[Path, Path]:
@@ -68,19 +68,29 @@ def result_paths(folder: Path, name: str) -> tuple[Path, Path]:
     return folder / MODELS / f"{inner}.safetensors", folder / RENDERS / f"{inner}.png"
 
 
-def _fit_chunks(run: Run, pictures: Pictures, chunks: list[range], fit: _FitPictures, options: FitOptions) -> None:
+def _fit_chunks(
+    folder: Path, pictures: Pictures, pending: np.ndarray, size: int, plan: Plan, options: FitOptions
+) -> None:
+    """Fits ``size`` pictures at a time, where one of them is ``pending``.
+
+    A chunk is fitted again as a whole: on a GPU its pictures share a batch, and only then have the same bits.
+    """
+    chunks = [range(first, min(first + size, len(pending))) for first in range(0, len(pending), size)]
+    chunks = [chunk for chunk in chunks if pending[chunk.start : chunk.stop].any()]
     mine = chunks[processes.index() :: processes.count()]
     numbers = np.array([number for chunk in mine for number in chunk], int)
     read = read_pictures(pictures, numbers, workers=options.workers or 0)
+    (folder / REASONS).mkdir(exist_ok=True)
     with progress("fitting", "picture", len(numbers)) as bar:
         for chunk in mine:
-            for number, outcome in _fit_chunk(pictures, itertools.islice(read, len(chunk)), fit):
-                if not isinstance(outcome, str):
-                    _write(run, pictures.name(number), *outcome)
+            for number, picture, result in _fit_chunk(pictures, itertools.islice(read, len(chunk)), plan):
+                if not isinstance(result, Exception):
+                    _write(folder, pictures.name(number), picture, result)
                 elif options.on_error == "stop":
-                    raise PictureError(f"{pictures.name(number)}: {outcome}; what was fitted before it is kept")
+                    raise PictureError(f"{pictures.name(number)}: {result}; what was fitted before it is kept")
                 else:
-                    _skip(run, number, outcome)
+                    reason = " ".join(str(result).split()).encode("utf-8", "backslashreplace")
+                    write_atomically(folder / REASONS / f"{number}.txt", reason)
                 bar.update()
             if processes.stop_noticed():
                 break
@@ -88,96 +98,85 @@ def _fit_chunks(run: Run, pictures: Pictures, chunks: list[range], fit: _FitPict
 
 
 def _fit_chunk(
-    pictures: Pictures, chunk: Iterable[tuple[int, Picture | PictureError]], fit: _FitPictures
-) -> Iterator[tuple[int, tuple[Picture, FitResult] | str]]:
-    """(number, (picture, result)) of each picture, or (number, reason) if it has none."""
+    pictures: Pictures, chunk: Iterable[tuple[int, Picture | PictureError]], plan: Plan
+) -> Iterator[tuple[int, Any, FitResult | Exception]]:
+    """The number of each picture, the picture, and its result or why it has none."""
     usable: dict[int, Picture] = {}
     for number, picture in chunk:
         if len(os.fsencode(Path(pictures.name(number)).name)) > _LONGEST_NAME:
-            yield number, "its name is too long for the name of a model file"
+            yield number, picture, PictureError("its name is too long for the name of a model file")
         elif isinstance(picture, PictureError):
-            yield number, str(picture)
+            yield number, picture, picture
         else:
             usable[number] = picture
-    for number, result in fit(usable):
-        if isinstance(result, Exception):
-            yield number, str(result)
-        elif bool(result.info.diverged):
-            yield number, DIVERGED
-        else:
-            yield number, (usable[number], result)
+    if plan.target_psnr is None:
+        fits = parallel.fit_many(usable.values(), plan.init, config=plan.config, key=plan.key, numbers=usable)
+    else:
+        fits = ((number, _fit_to_psnr(number, picture, plan, plan.target_psnr)) for number, picture in usable.items())
+    for number, result in fits:
+        diverged = isinstance(result, FitResult) and bool(result.info.diverged)
+        yield number, usable[number], DivergedError(DIVERGED) if diverged else result
 
 
-def _fit_many(plan: Plan) -> _FitPictures:
-    return lambda usable: parallel.fit_many(
-        usable.values(), plan.init, config=plan.config, key=plan.key, numbers=usable
-    )
+def _fit_to_psnr(number: int, picture: Picture, plan: Plan, target_psnr: float) -> FitResult | Exception:
+    try:
+        key = jax.random.fold_in(plan.key, number)
+        return personal.fit_to_psnr(target_psnr, picture, config=plan.config, key=key)
+    except ValueError as error:
+        return error
 
 
-def _fit_to_psnr(plan: Plan, target_psnr: float) -> _FitPictures:
-    def fit(usable):
-        for number, picture in usable.items():
-            key = jax.random.fold_in(plan.key, number)
-            try:
-                yield number, personal.fit_to_psnr(target_psnr, picture, config=plan.config, key=key)
-            except ValueError as error:
-                yield number, error
-
-    return fit
-
-
-def _write(run: Run, name: str, picture: Picture, result: FitResult) -> None:
+def _write(folder: Path, name: str, picture: Picture, result: FitResult) -> None:
     """The model last: where it is, the picture is done."""
-    model, drawing = result_paths(run.folder, name)
+    model, drawing = result_paths(folder, name)
     for path in (model, drawing):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_picture(drawing, np.asarray(render(result.params, picture.shape[:2])))
     save_model(model, result, picture, name)
 
 
-def _skip(run: Run, number: int, reason: str) -> None:
-    run.skipped.mkdir(exist_ok=True)
-    write_atomically(run.skipped / f"{number}.txt", reason.encode("utf-8", "backslashreplace"))
+def _recorded(folder: Path) -> dict[int, str]:
+    """The reasons why pictures were skipped, by number: each is a file of its own until the run is finished."""
+    found = {int(path.stem): path.read_text(encoding="utf-8") for path in (folder / REASONS).glob("*.txt")}
+    return dict(sorted(found.items()))
 
 
-def _skipped(run: Run) -> dict[int, str]:
-    """Why pictures were skipped so far, by number."""
-    paths = sorted(run.skipped.glob("*.txt"), key=lambda path: int(path.stem))
-    return {int(path.stem): path.read_text(encoding="utf-8") for path in paths}
+def _done(folder: Path, pictures: Pictures) -> np.ndarray:
+    """A picture is done when its model is there, or the reason why there is none."""
+    skipped = _recorded(folder)
+    names = map(pictures.name, range(len(pictures)))
+    return np.array([n in skipped or result_paths(folder, name)[0].exists() for n, name in enumerate(names)], bool)
 
 
-def _pending(run: Run, pictures: Pictures) -> list[int]:
-    """The pictures that are not done: there is neither a model nor a reason why not."""
-    skipped = _skipped(run)
-    return [
-        number
-        for number in range(len(pictures))
-        if number not in skipped and not result_paths(run.folder, pictures.name(number))[0].exists()
-    ]
+def _write_tables(folder: Path, pictures: Pictures) -> tuple[np.ndarray, list[tuple[str, str]]]:
+    """``metrics.csv`` from the headers of the models, and ``skipped.csv``.
+
+    Returns the MSEs, and the (name, reason) of each skipped picture.
+    """
+    skipped = _recorded(folder)
+    rows: list[tuple[str, ...]] = []
+    for number, name in enumerate(map(pictures.name, range(len(pictures)))):
+        path = result_paths(folder, name)[0]
+        if number in skipped or not path.exists():
+            continue
+        try:
+            metadata = models.load_metadata(path)
+            rows.append((name, *(metadata[figure] for figure in FIGURES)))
+        except (ModelFileError, KeyError) as error:
+            remedy = f"remove {path}, and the same command fits the picture again"
+            raise GmjaxError(f"{in_one_line(error)}: {remedy}") from error
+    write_table(folder / METRICS, ("picture", *FIGURES), rows)
+    reasons = write_skipped(folder, pictures, skipped)
+    return np.array([float(row[1 + FIGURES.index("mse")]) for row in rows]), reasons
 
 
-def _summary(run: Run, pictures: Pictures, plan: Plan, options: FitOptions) -> tuple[str, int]:
-    """Writes the tables; what there is to say about the run, and its exit status."""
-    reasons, total = _skipped(run), len(pictures)
-    skipped = [(pictures.name(number), reason) for number, reason in reasons.items()]
-    names = [pictures.name(number) for number in range(total) if number not in reasons]
-    rows = [(name, *_figures(result_paths(run.folder, name)[0])) for name in names]
-    write_table(run.folder / METRICS, ("picture", *FIGURES), rows)
-    write_skipped(run, skipped, total)
-    lines = [f"{len(rows)} of {total} pictures are fitted."]
-    if rows:
-        errors = np.array([row[1 + FIGURES.index("mse")] for row in rows], float)
+def _summary(folder: Path, errors: np.ndarray, skipped: list[tuple[str, str]], plan: Plan, options: FitOptions) -> str:
+    total = len(errors) + len(skipped)
+    lines = [f"{len(errors)} of {total} pictures are fitted."]
+    if len(errors):
         lines[0] += f" Mean MSE {errors.mean():.3g}, lowest {errors.min():.3g}, highest {errors.max():.3g}."
-        lines.append(f"The models are in {run.folder / MODELS}; see also renders and metrics.csv.")
+        lines.append(f"The models are in {folder / MODELS}; see also renders and metrics.csv.")
     if skipped:
-        lines.append(f"{len(skipped)} of {total} are skipped, all listed in {run.folder / SKIPPED}:")
+        lines.append(f"{len(skipped)} of {total} are skipped, all listed in {folder / SKIPPED}:")
         lines += [f"  {name}: {reason}" for name, reason in skipped[:SHOWN]] + ["  ..."] * (len(skipped) > SHOWN)
-    return "\n".join([*lines, f"They started from {plan.start}, seed {options.seed}."]), 1 if skipped else 0
-
-
-def _figures(path: Path) -> list[str]:
-    try:
-        metadata = models.load_metadata(path)
-        return [metadata[name] for name in FIGURES]
-    except (ModelFileError, KeyError) as error:
-        raise GmjaxError(f"{in_words(error)}. Remove {path}, and the same command fits the picture again") from error
+    return "\n".join([*lines, f"They started from {plan.start}, seed {options.seed}."])

@@ -1,24 +1,26 @@
 """The ``gmjax`` command: arguments to calls, errors to messages and exit statuses."""
 
 import contextlib
+import dataclasses
 import importlib.util
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import jax
 
 from gmjax._version import __version__
-from gmjax.commands.explanations import explained
 from gmjax.data import keep_memory
-from gmjax.errors import missing_extra
+from gmjax.errors import ArgumentError, DivergedError, GmjaxError, in_one_line, missing_extra
 from gmjax.parallel import processes
 from gmjax.parallel.processes import Stopped
 
 _PACKAGES = ("tyro", "tqdm", "matplotlib", "grain")
+# Arguments of the library that have another name on the command line.
+_OPTIONS = {"num_components": "components", "init": "start"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,19 +48,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parsed(argv: Sequence[str]) -> Any:
     import tyro
-    from tyro.conf import subcommand
 
+    from gmjax.commands import models
     from gmjax.commands.common_model import CommonModel
     from gmjax.commands.fit import Fit
-    from gmjax.commands.models import Info, Plot, Render, Transform
 
-    return tyro.cli(
-        Annotated[CommonModel, subcommand("common-model")]
-        | Annotated[Fit, subcommand("fit")]
-        | Annotated[Render, subcommand("render")]
-        | Annotated[Transform, subcommand("transform")]
-        | Annotated[Plot, subcommand("plot")]
-        | Annotated[Info, subcommand("info")],
+    commands: dict[str, Any] = {"common-model": CommonModel, "fit": Fit}
+    commands |= {name.lower(): getattr(models, name) for name in ("Render", "Transform", "Plot", "Info")}
+    return tyro.extras.subcommand_cli_from_dict(
+        commands,
         args=argv,
         prog="gmjax",
         description="A face, or any picture, as one explicit formula: a sum of two-dimensional Gaussians. "
@@ -74,16 +72,42 @@ def _status_of(command: Any) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (Stopped, KeyboardInterrupt) as error:
-        what = str(error) or "the same command resumes from what was saved"
-        print(f"gmjax: stopped; {what}", file=sys.stderr)
+        print("gmjax: stopped; what was saved is kept, and the same command resumes from it", file=sys.stderr)
         return 128 + (signal.SIGTERM if isinstance(error, Stopped) else signal.SIGINT)
     except Exception as error:
-        explanation = explained(error, command)
-        if explanation is None:
+        text, status = explained(error, command)
+        if not text:
             raise
-        text, status = explanation
         print(f"gmjax: {text}", file=sys.stderr)
         return status
+
+
+def explained(error: Exception, command: Any) -> tuple[str, int]:
+    """What to say of an error of ``command``, and the exit status; nothing if it is a bug, which has its traceback."""
+    if isinstance(error, ArgumentError):
+        return f"{_option(error.argument, command)} {error.problem}", 2
+    if isinstance(error, GmjaxError | OSError | ImportError):
+        return in_one_line(error), 1 if isinstance(error, DivergedError) else 2
+    is_of_jax = isinstance(error, jax.errors.JaxRuntimeError)
+    if isinstance(error, MemoryError) or (is_of_jax and "RESOURCE_EXHAUSTED" in str(error)):
+        return "there is not enough memory: use fewer --components, a smaller --size, or a machine with more", 2
+    if isinstance(error, RuntimeError | AssertionError):
+        try:
+            jax.devices()
+        except (RuntimeError, AssertionError) as problem:
+            where = f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}"
+            remedy = "set JAX_PLATFORMS=cpu, or install JAX for that device, for example gmjax[gpu]"
+            return f"JAX has no device for {where} ({problem}): {remedy}", 2
+    return "", 1
+
+
+def _option(argument: str, command: Any) -> str:
+    """The option for an argument of the library, or the argument itself."""
+    name = argument.removeprefix("FitConfig.")
+    name = _OPTIONS.get(name, name)
+    parts = [command, *([command.distribution] if hasattr(command, "distribution") else [])]
+    known = {field.name for part in parts for field in dataclasses.fields(part)}
+    return "--" + name.replace("_", "-") if name in known else argument
 
 
 def _keep_compiled_programs() -> None:

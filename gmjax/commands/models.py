@@ -9,13 +9,13 @@ import numpy as np
 from tyro.conf import Positional, arg
 
 from gmjax import transforms
+from gmjax.commands.options import option
 from gmjax.commands.run_files import FINGERPRINT, fingerprint, write_figure
 from gmjax.data import MAX_PIXELS, read_picture, write_picture
 from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.gmface import GmFace, precision, render
 
-DEFAULT_SIZE = 120
 # The same as for a JPEG. A picture of few rows and very many columns would be summed in parts much larger than itself.
 MAX_SIDE = 65_535
 # A figure shows no more pixels, and takes about 60 bytes for each.
@@ -23,24 +23,23 @@ MAX_FIGURE_PIXELS = 2**24
 # What a file says of the fit no longer holds when the model has been transformed.
 _OF_THE_FIT = ("mse", "pae", "psnr", FINGERPRINT)
 
+_Model = Annotated[Positional[Path], arg(metavar="MODEL", help="Model file.")]
+
 
 @dataclasses.dataclass(kw_only=True)
 class Render:
     """Draw a model at any size."""
 
-    model: Annotated[Positional[Path], arg(metavar="MODEL")]
-    """Model file."""
+    model: _Model
 
     out: Annotated[Positional[Path], arg(metavar="OUT")]
     """Picture to write; its suffix (.png, .jpg, .tif ...) is its format."""
 
-    size: Annotated[
-        tuple[int, ...], arg(metavar="H [W]", help_behavior_hint="(default: as it was fitted, or 120)")
-    ] = ()
+    size: Annotated[tuple[int, ...], option("H [W]", "as it was fitted, or 120")] = ()
     """Height and width in pixels; or one number, the longer side."""
 
     def run(self) -> int:
-        params, metadata = _load_drawable(self.model)
+        params, metadata = _load(self.model)
         _write_render(self.out, params, self._shape(_fitted_shape(metadata)))
         return 0
 
@@ -53,9 +52,8 @@ class Render:
             scale = self.size[0] / max(fitted) if self.size else 1.0
             height, width = (max(1, round(scale * side)) for side in fitted)
         if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
-            raise ArgumentError(
-                "size", f"allows up to {MAX_PIXELS} pixels in all and {MAX_SIDE} per side; got {height} x {width}"
-            )
+            problem = f"allows up to {MAX_PIXELS} pixels in all and {MAX_SIDE} per side; got {height} x {width}"
+            raise ArgumentError("size", problem)
         return height, width
 
 
@@ -63,8 +61,7 @@ class Render:
 class Transform:
     """Transform a model exactly, by its parameters: first zoom, then rotate, then translate."""
 
-    model: Annotated[Positional[Path], arg(metavar="MODEL")]
-    """Model file."""
+    model: _Model
 
     out: Annotated[Positional[Path], arg(metavar="OUT")]
     """Model file to write."""
@@ -81,17 +78,21 @@ class Transform:
     center: Annotated[tuple[float, float], arg(metavar="R C")] = (0.5, 0.5)
     """The point that stays in place when zooming and rotating, as (row, column) from 0 to 1."""
 
-    aspect: Annotated[float | None, arg(metavar="A", help_behavior_hint="(default: as it was fitted)")] = None
+    aspect: Annotated[float | None, option("A", "as it was fitted")] = None
     """Width divided by height of the picture, so that rotating does not distort it."""
 
-    picture: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    picture: Annotated[Path | None, option("FILE")] = None
     """Also draw the result into this picture."""
 
     def run(self) -> int:
-        load = models.load if self.picture is None else lambda path: _load_drawable(path)[0]
-        params, metadata = load(self.model), models.load_metadata(self.model)
+        params, metadata = _load(self.model, drawable=self.picture is not None)
         shape = _fitted_shape(metadata)
-        self._check()
+        for name in ("zoom", "rotate", "translate", "center", "aspect"):
+            value = getattr(self, name)
+            if value is not None and not np.isfinite(value).all():
+                raise ArgumentError(name, f"must be finite; got {value}")
+        if not self.zoom > 0:
+            raise ArgumentError("zoom", f"must be above 0; got {self.zoom}")
         params = transforms.scale(params, 1 / self.zoom, self.center)
         aspect = shape[1] / shape[0] if self.aspect is None else self.aspect
         params = transforms.rotate(params, math.radians(self.rotate), self.center, aspect)
@@ -103,35 +104,22 @@ class Transform:
             _write_render(self.picture, params, shape)
         return 0
 
-    def _check(self) -> None:
-        for name in ("zoom", "rotate", "translate", "center", "aspect"):
-            value = getattr(self, name)
-            if value is not None and not np.isfinite(value).all():
-                raise ArgumentError(name, f"must be finite; got {value}")
-        if not (self.zoom > 0 and math.isfinite(1 / self.zoom)):
-            raise ArgumentError("zoom", f"must be above 0; got {self.zoom}")
-
     def _in_words(self) -> str:
-        (down, right), words = self.translate, []
-        if self.zoom != 1:
-            words.append(f"{self.zoom:g} times as large")
-        if self.rotate:
-            words.append(
-                f"turned {'counter-clockwise' if self.rotate > 0 else 'clockwise'} by {abs(self.rotate):g} degrees"
-            )
-        if down:
-            words.append(f"moved {'down' if down > 0 else 'up'} by {abs(down):g} of its height")
-        if right:
-            words.append(f"moved {'right' if right > 0 else 'left'} by {abs(right):g} of its width")
-        return ", ".join(words) or "unchanged"
+        down, right = self.translate
+        parts = (
+            (self.zoom != 1, f"{self.zoom:g} times as large"),
+            (self.rotate, f"turned {'counter-' * (self.rotate > 0)}clockwise by {abs(self.rotate):g} degrees"),
+            (down, f"moved {'down' if down > 0 else 'up'} by {abs(down):g} of its height"),
+            (right, f"moved {'right' if right > 0 else 'left'} by {abs(right):g} of its width"),
+        )
+        return ", ".join(text for is_said, text in parts if is_said) or "unchanged"
 
 
 @dataclasses.dataclass(kw_only=True)
 class Plot:
     """Draw a figure of a model."""
 
-    model: Annotated[Positional[Path], arg(metavar="MODEL")]
-    """Model file."""
+    model: _Model
 
     out: Annotated[Positional[Path], arg(metavar="OUT")]
     """Figure to write; its suffix (.png, .pdf, .svg ...) is its format."""
@@ -139,7 +127,7 @@ class Plot:
     kind: Literal["components", "surface", "fit"] = "components"
     """components: the Gaussians and their weights. surface: 1 - f as a landscape. fit: beside --image, with errors."""
 
-    image: Annotated[Path | None, arg(metavar="PICTURE", help_behavior_hint="")] = None
+    image: Annotated[Path | None, option("PICTURE")] = None
     """For --kind fit: the picture that the model was fitted to, aligned and cropped: picture.png of its run folder."""
 
     def run(self) -> int:
@@ -147,8 +135,10 @@ class Plot:
 
         if (self.kind == "fit") != (self.image is not None):
             raise ArgumentError("image", "goes with --kind fit: give both or neither")
-        params, metadata = _load_drawable(self.model)
-        shape = _shape_of_figure(_fitted_shape(metadata))
+        params, metadata = _load(self.model)
+        height, width = _fitted_shape(metadata)
+        scale = min(1.0, math.sqrt(MAX_FIGURE_PIXELS / (height * width)))
+        shape = max(1, int(scale * height)), max(1, int(scale * width))
         if self.image is not None:
             figure = plotting.fit_figure(self._fitted_picture(self.image, params, metadata), params)
         elif self.kind == "surface":
@@ -161,18 +151,13 @@ class Plot:
 
     def _fitted_picture(self, path: Path, params: GmFace, metadata: dict[str, str]) -> np.ndarray:
         if params.channels == 1:
-            raise ArgumentError(
-                "kind", f"fit needs a model without a channel axis or with 3 channels; {self.model} has 1"
-            )
+            raise ArgumentError("kind", f"fit needs a model of a gray or colour picture; {self.model} has 1 channel")
         picture = read_picture(path, color=params.channels is not None)
         if picture.shape[0] * picture.shape[1] > MAX_FIGURE_PIXELS:
             raise ArgumentError("image", f"{path} has more than the {MAX_FIGURE_PIXELS} pixels that a figure can show")
         if metadata.get(FINGERPRINT, fingerprint(picture)) != fingerprint(picture):
-            raise ArgumentError(
-                "image",
-                f"{path} is not the picture that {self.model} was fitted to, aligned and cropped: give picture.png of "
-                "the run folder (average_face.png for a common face)",
-            )
+            remedy = "give picture.png of the run folder (average_face.png for a common face)"
+            raise ArgumentError("image", f"{path} is not the picture, cropped, that was fitted: {remedy}")
         return picture
 
 
@@ -180,11 +165,10 @@ class Plot:
 class Info:
     """Show what a model file contains."""
 
-    model: Annotated[Positional[Path], arg(metavar="MODEL")]
-    """Model file."""
+    model: _Model
 
     def run(self) -> int:
-        params, metadata = models.load(self.model), models.load_metadata(self.model)
+        params, metadata = _load(self.model, drawable=False)
         kind = "gray" if params.channels is None else f"{params.channels} channels"
         batch = params.means.shape[:-2]
         many = f"a batch {batch} of models, each with " if batch else ""
@@ -215,21 +199,15 @@ def _fitted_shape(metadata: dict[str, str]) -> tuple[int, int]:
         height, width = map(int, sides)
         if 0 < height * width <= MAX_PIXELS and max(height, width) <= MAX_SIDE:
             return height, width
-    return DEFAULT_SIZE, DEFAULT_SIZE
+    return 120, 120
 
 
-def _shape_of_figure(shape: tuple[int, int]) -> tuple[int, int]:
-    scale = min(1.0, math.sqrt(MAX_FIGURE_PIXELS / (shape[0] * shape[1])))
-    height, width = (max(1, int(scale * side)) for side in shape)
-    return height, width
-
-
-def _load_drawable(path: Path) -> tuple[GmFace, dict[str, str]]:
-    """A model that is a picture, and the text in its file. Raises ArgumentError for others."""
+def _load(path: Path, *, drawable: bool = True) -> tuple[GmFace, dict[str, str]]:
+    """A model, and the text in its file. Raises ArgumentError if it has to be ``drawable`` and is not one picture."""
     params, metadata = models.load(path), models.load_metadata(path)
-    if params.means.ndim > 2:
+    if drawable and params.means.ndim > 2:
         raise ArgumentError(str(path), f"holds a batch {params.means.shape[:-2]} of models: save one of gmjax.unstack")
-    if params.channels not in (None, 1, 3):
+    if drawable and params.channels not in (None, 1, 3):
         raise ArgumentError(str(path), f"has {params.channels} channels; a picture has 1 or 3")
     return params, metadata
 

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import tyro
@@ -17,10 +17,12 @@ from gmjax.gmface import GmFace
 from gmjax.published import published_common_face
 from gmjax.solvers.config import FitConfig, resolved
 
-PUBLISHED_COMPONENTS = 80
-_WORKERS_PER_CORE = 4
-
 Flag = Annotated[bool, arg(help_behavior_hint="")]
+
+
+def option(metavar: str, default: str = "") -> Any:
+    """Marks an option without a value of its own: the help says that its ``default`` is."""
+    return arg(metavar=metavar, help_behavior_hint=f"(default: {default})" if default else "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,63 +33,51 @@ class DistributedOptions:
     """This is one of several processes. On Cloud TPU, Slurm, Open MPI and Kubernetes they find each other; elsewhere
     give --coordinator, --processes and --process as well."""
 
-    coordinator: Annotated[str | None, arg(metavar="HOST:PORT", help_behavior_hint="")] = None
+    coordinator: Annotated[str | None, option("HOST:PORT")] = None
     """Where process 0 listens."""
 
-    processes: Annotated[int | None, arg(metavar="N", help_behavior_hint="")] = None
+    processes: Annotated[int | None, option("N")] = None
     """Number of processes."""
 
-    process: Annotated[int | None, arg(metavar="I", help_behavior_hint="")] = None
+    process: Annotated[int | None, option("I")] = None
     """Number of this process, from 0."""
-
-    @property
-    def arguments(self) -> tuple[str | None, int | None, int | None]:
-        """The arguments of ``processes.joined``."""
-        return self.coordinator, self.processes, self.process
 
 
 class Plan(NamedTuple):
-    """How to fit: ``init`` is the model to start from, or None; ``start`` is its name; ``key`` a random key."""
+    """How to fit, in the library's terms. ``start``: the name of ``init``, or the kind of start where that is None."""
 
     config: FitConfig
     init: GmFace | None
     start: str
     key: Array
-
-    def resolved(self, *, collection: bool = False) -> "Plan":
-        """With the defaults put in that depend on the number of components."""
-        offset = 1.0 if self.init is None else self.init.offset
-        config = resolved(self.config, self.config.num_components, offset=offset, collection=collection)
-        return self._replace(config=config)
+    target_psnr: float | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
 class FitOptions:
-    components: Annotated[int | None, arg(metavar="M", help_behavior_hint="(default: 80, or as in --start)")] = None
+    components: Annotated[int | None, option("M", "80, or as in --start")] = None
     """Number of Gaussians, m. They have 6 m parameters in gray and 8 m in colour."""
 
     solver: Literal["adam", "lm"] = "adam"
     """adam: first order, as in the paper. lm: second order, closer to the picture with as many Gaussians."""
 
-    steps: Annotated[
-        int | None, arg(metavar="N", help_behavior_hint="(default: adam 2000; lm 176, or 704 for a collection)")
-    ] = None
+    steps: Annotated[int | None, option("N", "adam 2000; lm 176, or 704 for a collection")] = None
     """Steps of the solver; lm takes fewer above 80 Gaussians."""
 
     recipe: Literal["default", "paper"] = "default"
     """default: chosen by measurements. paper: Adam with learning rate 0.001, loss MSE + 0.1 PAE."""
 
-    pae_weight: Annotated[float | None, arg(metavar="LAMBDA", help_behavior_hint="(default: the recipe's)")] = None
+    pae_weight: Annotated[float | None, option("LAMBDA", "the recipe's")] = None
     """lambda in the loss MSE + lambda PAE, where PAE is the largest absolute error of a pixel."""
 
-    start: Annotated[
-        str | None,
-        arg(
-            metavar="published|grid|random|FILE",
-            help_behavior_hint="(default: published for 80 Gaussians in the paper's crop, else grid)",
-        ),
-    ] = None
-    """Where the fit starts: the paper's published common face, a regular grid, random Gaussians, or a model file."""
+    start: Annotated[str | None, option("NAME|FILE", "published for 80 Gaussians in the paper's crop, else grid")] = (
+        None
+    )
+    """Where the fit starts: published (the paper's common face), grid, random, or a model file."""
+
+    aligned: Flag = False
+    """Do not align the pictures by their eyes: they are in the paper's crop already or, for fit, any pictures, which
+    are shrunk until the longer side is at most --size."""
 
     size: Annotated[int, arg(metavar="PIXELS")] = 120
     """Side of the aligned faces in pixels."""
@@ -95,9 +85,7 @@ class FitOptions:
     color: Flag = False
     """Keep the colours."""
 
-    eyes: Annotated[Path | None, arg(metavar="CSV", help_behavior_hint="(default: eyes.csv beside the pictures)")] = (
-        None
-    )
+    eyes: Annotated[Path | None, option("CSV", "eyes.csv beside the pictures")] = None
     """Table of eye positions: file,left_x,left_y,right_x,right_y. Without one the eyes are found automatically."""
 
     seed: Annotated[int, arg(metavar="N")] = 0
@@ -109,10 +97,7 @@ class FitOptions:
     on_error: Literal["skip", "stop"] = "skip"
     """What to do with a picture that cannot be used: list it in skipped.csv, or end the run."""
 
-    workers: Annotated[
-        int | None,
-        arg(metavar="N", help_behavior_hint="(default: one per core for a common face of 10,000 pictures, else 0)"),
-    ] = None
+    workers: Annotated[int | None, option("N", "one per core for a common face of 10,000 pictures, else 0")] = None
     """Processes that read pictures. 0: threads, which start at once but share Python's interpreter lock."""
 
     save_every: Annotated[float, arg(metavar="SECONDS")] = 30.0
@@ -120,35 +105,30 @@ class FitOptions:
 
     distribution: tyro.conf.OmitArgPrefixes[DistributedOptions] = DistributedOptions()
 
-    def plan(self, *, from_published: bool, **more) -> Plan:
+    def plan(self, *, from_published: bool, collection: bool = False, target_psnr: float | None = None, **more) -> Plan:
         """What the options stand for. ``from_published``: start from the published face if the number of Gaussians
         allows it and there is no ``--start``. ``more``: other fields of ``FitConfig``.
 
         Raises ArgumentError for options that cannot be right or exclude each other.
         """
         self._check()
-        start = self.start
-        if start is None:
-            is_published = from_published and self.components in (None, PUBLISHED_COMPONENTS)
-            start = "published" if is_published else "grid"
+        is_published = from_published and self.components in (None, 80)
+        start, init = self.start or ("published" if is_published else "grid"), None
         changes = {"solver": self.solver, "steps": self.steps, "pae_weight": self.pae_weight, **more}
         if start in ("grid", "random"):
-            init = None
             changes |= {"start": start, "num_components": self.components}
         else:
             init = self._initial_model(start)
             changes |= {"num_components": init.num_components}
         make = FitConfig.paper if self.recipe == "paper" else FitConfig
         config = make(**{name: value for name, value in changes.items() if value is not None})
-        return Plan(config, init, start, jax.random.key(self.seed))
-
-    @property
-    def start_file(self) -> Path | None:
-        """The model file in ``--start``, if it names one."""
-        return None if self.start in (None, "published", "grid", "random") else Path(self.start)
+        if target_psnr is None:  # the number of components is known, and what depends on it
+            offset = 1.0 if init is None else init.offset
+            config = resolved(config, config.num_components, offset=offset, collection=collection)
+        return Plan(config, init, start, jax.random.key(self.seed), target_psnr)
 
     def _check(self) -> None:
-        most_workers = _WORKERS_PER_CORE * cores()
+        most_workers = 4 * cores()
         if not 2 <= self.size <= math.isqrt(MAX_PIXELS):
             raise ArgumentError("size", f"must be from 2 to {math.isqrt(MAX_PIXELS)} pixels; got {self.size}")
         if not 0 <= self.seed < 2**32:
@@ -165,11 +145,8 @@ class FitOptions:
         if init.means.ndim > 2:
             raise ArgumentError("start", f"{start} holds a batch of models: give a file with a single one")
         if self.components not in (None, init.num_components):
-            raise ArgumentError(
-                "components",
-                f"is {self.components}, and --start {start} has {init.num_components} components: leave --components "
-                "out, or use --start grid",
-            )
+            problem = f"is {self.components}, and --start {start} has {init.num_components} components: leave one out"
+            raise ArgumentError("components", problem)
         if init.channels is not None and (not self.color or init.channels != 3):
             raise ArgumentError("start", f"{start} is a model with {init.channels} channels: it needs --color")
         return init

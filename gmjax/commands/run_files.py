@@ -1,26 +1,26 @@
-"""The files that runs write: models with their figures in the header, pictures, tables and drawings."""
+"""The files that runs write: models with their figures in the header, tables and drawings."""
 
 import hashlib
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gmjax.commands.run_folder import LOSS, METRICS, SKIPPED, Run
-from gmjax.commands.tables import write_table
 from gmjax.commands.terminal import notice
-from gmjax.data import Picture
+from gmjax.data import Picture, Pictures
 from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.files.atomic import write_atomically
+from gmjax.files.tables import write_table
 from gmjax.solvers.stages import FitResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MODEL, METRICS, SKIPPED, LOSS = "model.safetensors", "metrics.csv", "skipped.csv", "loss.csv"
 FIGURES = ("height", "width", "components", "parameters", "mse", "pae", "psnr")
 """The figures of a fit, in the header of its model file and in metrics.csv."""
 FINGERPRINT = "picture_sha256"
@@ -28,12 +28,8 @@ FINGERPRINT = "picture_sha256"
 
 def figures_of(result: FitResult, picture: Picture) -> dict[str, int | float]:
     params, info = result.params, result.info
-    values = (
-        *picture.shape[:2],
-        params.num_components,
-        params.num_parameters,
-        *map(float, (info.mse, info.pae, info.psnr)),
-    )
+    errors = map(float, (info.mse, info.pae, info.psnr))
+    values = (*picture.shape[:2], params.num_components, params.num_parameters, *errors)
     return dict(zip(FIGURES, values, strict=True))
 
 
@@ -50,35 +46,37 @@ def fingerprint(picture: Picture) -> str:
     return hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
 
-def write_metrics(run: Run, metrics: dict[str, int | float]) -> None:
-    write_table(run.folder / METRICS, tuple(metrics), [tuple(metrics.values())])
-
-
-def write_skipped(run: Run, skipped: Sequence[tuple[str, str]], total: int) -> None:
+def write_skipped(folder: Path, pictures: Pictures, skipped: Mapping[int, str]) -> list[tuple[str, str]]:
     """The (name, reason) of each skipped picture; no file if there are none."""
-    if skipped:
-        write_table(run.folder / SKIPPED, ("picture", "reason"), skipped)
-        notice(f"{len(skipped)} of {total} pictures are skipped; the reasons are in {run.folder / SKIPPED}")
+    reasons = [(pictures.name(number), reason) for number, reason in skipped.items()]
+    if reasons:
+        write_table(folder / SKIPPED, ("picture", "reason"), reasons)
+        notice(f"{len(reasons)} of {len(pictures)} pictures are skipped; the reasons are in {folder / SKIPPED}")
+    return reasons
 
 
-def write_loss(run: Run, result: FitResult) -> None:
-    """The loss of each step, as a table and as a drawing."""
+def write_result(
+    folder: Path, result: FitResult, picture: Picture, source: str, seconds: float, **more: float
+) -> dict[str, int | float]:
+    """The model, the loss of each step, and the figures with ``more`` before them; returns the figures."""
     from gmjax import plotting
 
-    rows = (
-        (stage, *row) for stage, losses in result.info.loss.items() for row in enumerate(np.asarray(losses).tolist())
-    )
-    write_table(run.folder / LOSS, ("stage", "step", "loss"), rows)
-    write_figure(run.folder / "loss.png", plotting.loss_figure(result.info.loss))
+    save_model(folder / MODEL, result, picture, source)
+    figures = figures_of(result, picture)
+    metrics = {**more, **figures, "seconds": round(seconds, 2)}
+    write_table(folder / METRICS, tuple(metrics), [tuple(metrics.values())])
+    loss = {stage: np.asarray(losses).tolist() for stage, losses in result.info.loss.items()}
+    rows = [(stage, *row) for stage, losses in loss.items() for row in enumerate(losses)]
+    write_table(folder / LOSS, ("stage", "step", "loss"), rows)
+    write_figure(folder / "loss.png", plotting.loss_figure(result.info.loss))
+    return figures
 
 
 def write_figure(path: Path, figure: "Figure") -> None:
     """In the format that the suffix names. Raises ArgumentError for an unknown one, OSError if it cannot be written."""
     known, suffix = figure.canvas.get_supported_filetypes(), path.suffix.lower().lstrip(".")
     if suffix not in known:
-        raise ArgumentError(
-            str(path), f"has an unknown suffix; use one of {' '.join(f'.{name}' for name in sorted(known))}"
-        )
+        raise ArgumentError(str(path), f"has an unknown suffix; use one of .{' .'.join(sorted(known))}")
     content = io.BytesIO()
     figure.savefig(content, format=suffix, dpi=150)
     write_atomically(path, content.getvalue())

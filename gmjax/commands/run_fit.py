@@ -6,28 +6,27 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from gmjax.commands import checkpoint
-from gmjax.commands.run_folder import Run
+from gmjax.commands.run_folder import CHECKPOINTS
 from gmjax.commands.terminal import notice, progress
 from gmjax.errors import DivergedError
+from gmjax.files.checkpoints import load_checkpoint, save_checkpoint
 from gmjax.parallel import processes
-from gmjax.parallel.processes import Stopped
 from gmjax.solvers.stages import FitResult, Position, PreparedFit, require_finite
 
 DIVERGED = "the fit diverged (NaN or infinity): try another --start, or the default recipe"
 
 
-def run_fit(prepared: PreparedFit, run: Run, *, save_every: float) -> tuple[FitResult, float]:
+def run_fit(prepared: PreparedFit, folder: Path, *, save_every: float) -> tuple[FitResult, float]:
     """The result, and the seconds that it took, interruptions not counted. All processes of a run do this together.
 
     Raises Stopped if the run was asked to stop, with its progress saved; DivergedError if the fit diverged; and OSError
     if a checkpoint cannot be written or read.
     """
-    path = run.checkpoints / "fit.npz"
+    path = folder / CHECKPOINTS / "fit.npz"
     start, seconds = _restored(prepared, path)
     processes.barrier("checkpoint read")  # before process 0 replaces it
     if start is not None:
-        notice(f"{run.folder} is resumed: {_steps_done(start)} of {prepared.steps} steps are done")
+        notice(f"{folder} is resumed: {_steps_done(start)} of {prepared.steps} steps are done")
     began, saved = time.perf_counter() - seconds, time.perf_counter()
     with progress("fitting", "step", prepared.steps) as bar:
         bar.update(_steps_done(start))
@@ -41,7 +40,7 @@ def run_fit(prepared: PreparedFit, run: Run, *, save_every: float) -> tuple[FitR
                 _save(path, position, now - began)
                 saved = now
             if stop:
-                raise Stopped
+                raise processes.Stopped
     assert position is not None
     result = jax.block_until_ready(prepared.result(position))
     require_no_divergence(result)
@@ -49,7 +48,6 @@ def run_fit(prepared: PreparedFit, run: Run, *, save_every: float) -> tuple[FitR
 
 
 def require_no_divergence(result: FitResult) -> None:
-    """Raises DivergedError."""
     if bool(result.info.diverged):
         raise DivergedError(DIVERGED)
 
@@ -62,13 +60,13 @@ def _save(path: Path, position: Position, seconds: float) -> None:
     leaves = {f"state/{place}": leaf for place, leaf in enumerate(jax.device_get(jax.tree.leaves(position.state)))}
     losses = {f"losses/{place}": part for place, part in enumerate(position.losses)}
     numbers = {"stage": np.array(position.stage), "step": np.array(position.step), "seconds": np.array(seconds)}
-    checkpoint.save(path, {**numbers, **leaves, **losses})
+    save_checkpoint(path, {**numbers, **leaves, **losses})
 
 
 def _restored(prepared: PreparedFit, path: Path) -> tuple[Position | None, float]:
     """Where the fit stood in the last checkpoint, and after how many seconds."""
-    arrays = checkpoint.load(path)
-    if arrays is None:
+    arrays = load_checkpoint(path)
+    if not arrays:
         return None, 0.0
     # In the order in which they were saved.
     leaves, losses = ([arrays[name] for name in arrays if name.startswith(kind)] for kind in ("state/", "losses/"))

@@ -28,7 +28,7 @@ def notice(text: str) -> None:
         print(f"gmjax: {text}", file=sys.stderr, flush=True)
 
 
-def warn_before_fit(config: FitConfig, shape: tuple[int, ...], steps: int) -> None:
+def warn_before_fit(config: FitConfig, shape: tuple[int, ...], steps: int | None) -> None:
     """Says so if a fit to a picture of ``shape`` (H, W[, C]) has more parameters than numbers to fit, or takes long."""
     m, (height, width, *channels) = config.num_components, shape
     parameters, numbers = m * (5 + math.prod(channels)), math.prod(shape)
@@ -37,7 +37,7 @@ def warn_before_fit(config: FitConfig, shape: tuple[int, ...], steps: int) -> No
             f"{m} components have {parameters} parameters, more than the {numbers} numbers of a picture of {height} x "
             f"{width}: fewer components fit it as well"
         )
-    seconds = m * height * width * steps / _TERMS_PER_SECOND[config.solver]
+    seconds = m * height * width * (steps or 0) / _TERMS_PER_SECOND[config.solver]
     if seconds > _LONG_SECONDS:
         notice(
             f"fitting {m} components to {height} x {width} pixels in {steps} steps takes about {seconds / 60:.0f} "

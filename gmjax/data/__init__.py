@@ -11,5 +11,5 @@ from gmjax.data.faces import Faces, eyes_table, load_folder, load_picture
 from gmjax.data.listing import COLLECTION_SUFFIXES, Entry, list_pictures, root_of
 from gmjax.data.orl import orl_faces
 from gmjax.data.pictures import MAX_PIXELS, PICTURE_SUFFIXES, Picture, PictureError, read_picture, write_picture
-from gmjax.data.reading import cores, keep_memory, read_ahead, read_pictures, workers_for
+from gmjax.data.reading import PicturesAgain, cores, keep_memory, read_ahead, read_pictures, workers_for
 from gmjax.data.sources import ArrayPictures, Crop, ListedPictures, Pictures, read_or_reason

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import functools
+import math
 import multiprocessing
 import os
 import pickle
@@ -13,13 +14,15 @@ from typing import Any
 import numpy as np
 
 from gmjax.data.pictures import Picture, PictureError
-from gmjax.data.sources import Pictures, read_or_reason
+from gmjax.data.sources import ArrayPictures, Pictures, read_or_reason
 from gmjax.errors import missing_extra
 
 # More threads than this only wait for the interpreter lock; as many worker processes at most.
 _MOST = 16
 # Pictures per item: passing on small ones one by one takes longer than reading them.
 _CHUNK = 8
+# Pictures that are read again and again stay in memory if they take no more than this.
+_KEPT_BYTES = 2**31
 
 
 def read_pictures(
@@ -30,19 +33,39 @@ def read_pictures(
     ``workers``: as in ``read_ahead``.
     """
     chunks = -(-len(numbers) // _CHUNK)
-    for chunk in _made_ahead(functools.partial(_read_chunk, pictures, numbers), chunks, workers):
+    for chunk in read_ahead(functools.partial(_read_chunk, pictures, numbers), chunks, workers):
         for number, found in chunk:
             yield number, PictureError(found) if isinstance(found, str) else found
 
 
-def read_ahead(items: Any, *, workers: int = 0) -> Iterator:
-    """``items[0]``, ``items[1]``, ... in order, made ahead in parallel; only a few are held at a time.
+class PicturesAgain:
+    """The pictures with the given ``numbers``, indexed as an array: kept in memory if they fit, else read each time."""
 
-    ``items``: has a length, and makes an item on request, on any thread or in any process. ``workers``: the number of
-    worker processes; 0 uses threads, as many as there are cores. Raises ImportError where grain (extra ``cli``) is not
-    installed.
-    """
-    return _made_ahead(items.__getitem__, len(items), workers)
+    def __init__(self, pictures: Pictures, numbers: np.ndarray, shape: tuple[int, ...], workers: int):
+        self.pictures, self.numbers, self.workers = pictures, numbers, workers
+        self._kept: np.ndarray | None = None
+        self._has = np.zeros(len(numbers), bool)
+        if isinstance(pictures, ArrayPictures):
+            self._kept, self._has[:] = pictures.images[numbers], True
+        elif 4 * len(numbers) * math.prod(shape) <= _KEPT_BYTES:
+            self._kept = np.zeros((len(numbers), *shape), np.float32)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, places: np.ndarray) -> np.ndarray:
+        if self._kept is None:
+            return np.stack(list(self._read(places)))
+        missing = np.unique(places[~self._has[places]])
+        for place, image in zip(missing, self._read(missing), strict=True):
+            self._kept[place], self._has[place] = image, True
+        return self._kept[places]
+
+    def _read(self, places: np.ndarray) -> Iterator[np.ndarray]:
+        for number, image in read_pictures(self.pictures, self.numbers[places], workers=self.workers):
+            if isinstance(image, PictureError):
+                raise PictureError(f"{self.pictures.name(number)} could be read before, and now: {image}")
+            yield image
 
 
 def workers_for(count: int) -> int:
@@ -67,8 +90,12 @@ def keep_memory() -> None:
             change(what, size)
 
 
-def _made_ahead(make: Callable[[int], Any], count: int, workers: int) -> Iterator:
-    """``make(0)``, ... ``make(count - 1)``, as ``read_ahead``."""
+def read_ahead(make: Callable[[int], Any], count: int, workers: int = 0) -> Iterator:
+    """``make(0)``, ... ``make(count - 1)`` in order, made ahead in parallel; only a few are held at a time.
+
+    ``make`` is called on any thread, or in any process. ``workers``: the number of worker processes; 0 uses threads, as
+    many as there are cores. Raises ImportError where grain (extra ``cli``) is not installed.
+    """
     try:
         import grain
     except ImportError as error:

@@ -6,12 +6,13 @@ Everything here works in a single process too.
 """
 
 import contextlib
+import json
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -23,8 +24,6 @@ from gmjax.errors import ArgumentError, GmjaxError
 HEARTBEAT_SECONDS = 20
 START_SECONDS = 300
 NOTICE_SECONDS = 15
-_SHUTDOWN_SECONDS = 10
-_LAST_WORDS_SECONDS = 1  # in which the others print the same error, before the loss of process 0 ends them
 
 _stop = threading.Event()
 # Since when, and how many seconds of it have been asked about.
@@ -35,24 +34,19 @@ class Stopped(GmjaxError):
     """The run was asked to stop (SIGTERM), and has saved its progress."""
 
 
-class ProcessesError(GmjaxError, ConnectionError):
-    """The processes of a run did not come together."""
-
-
 @contextlib.contextmanager
 def joined(
+    distributed: bool = False,
     coordinator: str | None = None,
     num_processes: int | None = None,
     process_id: int | None = None,
-    *,
-    distributed: bool = False,
 ) -> Iterator[None]:
     """Around a whole run, before anything touches a device; with ``distributed`` the other processes join it.
 
     JAX finds the others itself on Cloud TPU, Slurm, Open MPI and Kubernetes. Elsewhere ``coordinator`` is the address
     ``host:port`` of process 0, ``num_processes`` the number of processes, and ``process_id`` the number of this one.
 
-    Raises ArgumentError for arguments that cannot be right, ProcessesError if the others do not come in five minutes.
+    Raises ArgumentError for arguments that cannot be right, GmjaxError if the others do not come in five minutes.
     """
     if not distributed and (coordinator, num_processes, process_id) != (None, None, None):
         raise ArgumentError("distributed", "is needed with --coordinator, --processes and --process")
@@ -77,12 +71,9 @@ def joined(
 
 
 def leave(status: int) -> int:
-    """``status``; a process that left ``joined`` by an error exits here and now, and its runtime ends the others.
-
-    An ordinary exit would wait for them.
-    """
+    """``status``; a process that left ``joined`` by an error exits at once, which ends the others, without waiting."""
     if jax.distributed.is_initialized():
-        time.sleep(_LAST_WORDS_SECONDS)
+        time.sleep(1)  # in which the others print the same error, before the loss of process 0 ends them
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
@@ -140,9 +131,9 @@ def barrier(name: str) -> None:
         multihost_utils.sync_global_devices(name)
 
 
-def broadcast(text: str) -> str:
-    """Process 0's ``text``, on all processes."""
-    return allgather(text if is_first() else "")[0]
+def broadcast(value: Any) -> Any:
+    """Process 0's ``value``, as JSON has it, on all processes."""
+    return json.loads(allgather(json.dumps(value if is_first() else None))[0])
 
 
 def allgather(text: str) -> list[str]:
@@ -153,74 +144,39 @@ def allgather(text: str) -> list[str]:
     lengths = multihost_utils.process_allgather(np.array([len(content)], np.int32)).reshape(-1)
     padded = np.pad(content, (0, int(lengths.max()) + 1 - len(content)))
     rows = np.asarray(multihost_utils.process_allgather(padded)).reshape(count(), -1)
-    return [
-        row[:length].astype(np.uint8).tobytes().decode("utf-8", "surrogateescape")
-        for row, length in zip(rows, lengths, strict=True)
-    ]
-
-
-def share_of(total: int) -> np.ndarray:
-    """The numbers below ``total`` that are this process's work; the last one repeats where the shares are uneven."""
-    rows = -(-total // count())
-    return np.minimum(np.arange(rows) * count() + index(), total - 1)
-
-
-def gathered(share: Any, total: int) -> Any:
-    """The results of all processes for their ``share_of(total)``, on each of them: NumPy arrays (total, ...), in order.
-
-    ``share``: a pytree of arrays (n, ...), of the same shapes on every process. All have as many devices.
-    """
-    every = multihost_utils.process_allgather(share)
-    if count() == 1:
-        every = jax.tree.map(lambda leaf: np.asarray(leaf)[None], share)
-    return jax.tree.map(lambda leaf: np.swapaxes(leaf, 0, 1).reshape(-1, *leaf.shape[2:])[:total], every)
+    contents = [bytes(row[:length].astype(np.uint8)) for row, length in zip(rows, lengths, strict=True)]
+    return [content.decode("utf-8", "surrogateescape") for content in contents]
 
 
 def _start(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
-    given = (coordinator, num_processes, process_id)
-    if any(value is None for value in given) and given != (None, None, None):
+    others = "the other processes of this run"
+    if coordinator is not None and num_processes is not None and process_id is not None:
+        others += f", process {process_id} of {num_processes}, with process 0 at {coordinator}"
+        if not 0 <= process_id < num_processes:
+            raise ArgumentError("process", f"must be from 0 to --processes - 1; got {process_id} of {num_processes}")
+        host, _, port = coordinator.rpartition(":")
+        if not (host and port.isdecimal() and 0 < int(port) < 2**16):
+            raise ArgumentError("coordinator", f"must be HOST:PORT of process 0, a port up to 65535; got {coordinator}")
+    elif (coordinator, num_processes, process_id) != (None, None, None):
         raise ArgumentError("coordinator", "goes with --processes and --process: give all three, or none")
-    if num_processes is not None and process_id is not None and not 0 <= process_id < num_processes:
-        raise ArgumentError(
-            "process", f"must be from 0 to {num_processes - 1}, of {num_processes} processes; got {process_id}"
-        )
-    if coordinator is not None and not _is_address(coordinator):
-        raise ArgumentError("coordinator", f"must be HOST:PORT of process 0, a port up to 65535; got {coordinator}")
-    where = "" if coordinator is None else f", process {process_id} of {num_processes}, with process 0 at {coordinator}"
-
-    def connect() -> None:
-        jax.distributed.initialize(
-            coordinator,
-            num_processes,
-            process_id,
-            cluster_detection_method=None if coordinator is None else "deactivate",
-            initialization_timeout=2 * START_SECONDS,  # ours ends earlier, and without a crash
-            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-            shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
-        )
-
-    try:
-        _wait_for(connect, f"the other processes of this run{where}")
-    except ValueError as error:
-        problem = f"is needed, with --processes and --process: nothing here tells JAX of other processes ({error})"
-        raise ArgumentError("coordinator", problem) from error
-    except RuntimeError as error:
-        raise ProcessesError(f"the processes of this run did not come together{where}: {error}") from error
-    global _begun, _seconds
-    _begun, _seconds = time.monotonic(), 0
-
-
-def _wait_for(connect: Callable[[], None], whom: str) -> None:
-    """``connect()`` on a thread, so that this one can say what it waits for, and can be interrupted."""
     failed: list[Exception] = []
 
-    def try_to_connect() -> None:
+    def connect() -> None:
         try:
-            connect()
+            jax.distributed.initialize(
+                coordinator,
+                num_processes,
+                process_id,
+                cluster_detection_method=None if coordinator is None else "deactivate",
+                initialization_timeout=2 * START_SECONDS,  # ours ends earlier, and without a crash
+                heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+                shutdown_timeout_seconds=10,
+            )
         except Exception as error:
             failed.append(error)
 
-    connecting = threading.Thread(target=try_to_connect, daemon=True)
+    # On a thread, so that this one can say what it waits for, and can be interrupted.
+    connecting = threading.Thread(target=connect, daemon=True)
     connecting.start()
     begun, said = time.monotonic(), 0.0
     while connecting.is_alive():
@@ -229,20 +185,17 @@ def _wait_for(connect: Callable[[], None], whom: str) -> None:
         if _stop.is_set():
             raise Stopped
         if waited > START_SECONDS:
-            raise ProcessesError(
-                f"{waited:.0f} s were not enough for {whom}: start all of them within that time, each with its own "
-                "number, and check that the address can be reached from all of them"
-            )
+            remedy = "start all within that time, each with its own number, and check that they reach the address"
+            raise GmjaxError(f"{waited:.0f} s were not enough for {others}: {remedy}")
         if waited - said > NOTICE_SECONDS:
             said = waited
-            print(f"gmjax: waiting for {whom}; {START_SECONDS - waited:.0f} s at most", file=sys.stderr, flush=True)
-    if failed:
-        raise failed[0]
-
-
-def _is_address(text: str) -> bool:
-    host, _, port = text.rpartition(":")
-    return bool(host) and port.isdecimal() and 0 < int(port) < 2**16
+            print(f"gmjax: waiting for {others}; {START_SECONDS - waited:.0f} s at most", file=sys.stderr, flush=True)
+    for error in failed:
+        remedy = "give --coordinator, --processes and --process where JAX does not find the others itself"
+        raise GmjaxError(f"{others} did not come together ({error}): {remedy}") from error
+    barrier("start")  # connects all devices now: later, one process may be too late for the first sum
+    global _begun, _seconds
+    _begun, _seconds = time.monotonic(), 0
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import jax
 import numpy as np
 
+from gmjax import data
 from gmjax.checks import checked_images
 from gmjax.parallel.devices import AXIS, local, shares_of
 from gmjax.statistics import (
@@ -18,11 +19,28 @@ from gmjax.statistics import (
     none_of,
     over_axis,
     statistics_of,
+    sums_on_host,
     total,
 )
 from gmjax.types import Pictures
 
 _PIECE = 21
+# The sums of a block take as much memory as ten pictures.
+PICTURES_PER_BLOCK = 32
+
+
+def pictures_of(block: int, pictures: data.Pictures) -> range:
+    """The numbers of the pictures in ``block``."""
+    return range(block * PICTURES_PER_BLOCK, min((block + 1) * PICTURES_PER_BLOCK, len(pictures)))
+
+
+def block_sums(pictures: data.Pictures, blocks: np.ndarray, place: int) -> tuple[int, Sums | None, dict[int, str]]:
+    """A block, the sums over its pictures that can be used, None if there are none, and why the others cannot."""
+    block = int(blocks[place])
+    found = {number: data.read_or_reason(pictures, number) for number in pictures_of(block, pictures)}
+    images = [image for image in found.values() if not isinstance(image, str)]
+    skipped = {number: reason for number, reason in found.items() if isinstance(reason, str)}
+    return block, sums_on_host(images) if images else None, skipped
 
 
 def image_statistics(images: Pictures, *, devices: Sequence | None = None) -> ImageStatistics:

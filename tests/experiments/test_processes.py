@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import pytest
 
+from experiments import shares
 from experiments.cache import Cache
 from gmjax.errors import GmjaxError
 from gmjax.parallel import processes
@@ -78,18 +79,18 @@ def test_a_folder_that_is_not_shared_is_refused(tmp_path, monkeypatch):
 def test_gathered_restores_the_order_of_the_shares(monkeypatch):
     """Three processes share seven items; the results of the other two are simulated."""
     monkeypatch.setattr(processes, "count", lambda: 3)
-    shares = []
+    mine = []
     for index in range(3):
         monkeypatch.setattr(processes, "index", lambda index=index: index)
-        shares.append(processes.share_of(7))
-    assert [share.tolist() for share in shares] == [[0, 3, 6], [1, 4, 6], [2, 5, 6]]
-    every = {"a": np.stack([10.0 * share for share in shares])}
-    monkeypatch.setattr(processes.multihost_utils, "process_allgather", lambda share: every)
-    np.testing.assert_array_equal(processes.gathered({"a": shares[0]}, 7)["a"], 10.0 * np.arange(7))
+        mine.append(shares.share_of(7))
+    assert [share.tolist() for share in mine] == [[0, 3, 6], [1, 4, 6], [2, 5, 6]]
+    every = {"a": np.stack([10.0 * share for share in mine])}
+    monkeypatch.setattr(shares.multihost_utils, "process_allgather", lambda share: every)
+    np.testing.assert_array_equal(shares.gathered({"a": mine[0]}, 7)["a"], 10.0 * np.arange(7))
 
 
 def test_one_process_has_everything():
-    assert processes.share_of(3).tolist() == [0, 1, 2]
+    assert shares.share_of(3).tolist() == [0, 1, 2]
     tree = (np.arange(6.0).reshape(3, 2), np.arange(3))
-    for a, b in zip(jax.tree.leaves(processes.gathered(tree, 3)), tree, strict=True):
+    for a, b in zip(jax.tree.leaves(shares.gathered(tree, 3)), tree, strict=True):
         np.testing.assert_array_equal(a, b)

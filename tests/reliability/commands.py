@@ -85,7 +85,7 @@ def results(folder: Path) -> dict[str, bytes]:
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and name not in ("config.json", "finished.json", "versions.json"):
+        if path.is_file() and name not in ("config.json", "finished.json"):
             found[name] = path.read_bytes()
     if "metrics.csv" in found:
         header, *rows = found["metrics.csv"].split(b"\n")

@@ -15,15 +15,8 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     """The content of a CSV file in UTF-8. Bytes of a file name that are not UTF-8 are written as escapes."""
-    content = io.BytesIO()
-    with io.TextIOWrapper(content, encoding="utf-8", errors="backslashreplace", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
-        stream.flush()
-        return content.getvalue()
-
-
-def rows_of(content: bytes) -> list[list[str]]:
-    """The rows of a CSV file, without the line of column names."""
-    return [row for row in csv.reader(io.StringIO(content.decode(), newline="")) if row][1:]
+    content = io.StringIO(newline="")
+    writer = csv.writer(content, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return content.getvalue().encode("utf-8", "backslashreplace")

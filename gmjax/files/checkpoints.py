@@ -9,7 +9,7 @@ import numpy as np
 from gmjax.files.atomic import write_atomically
 
 
-def save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def save_checkpoint(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Raises OSError if it cannot be written; the checkpoint before it is then unchanged."""
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]
@@ -17,19 +17,17 @@ def save(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     try:
         write_atomically(path, content.getvalue())
     except OSError as error:
-        raise OSError(
-            error.errno, f"{error.strerror}: make room, and the same command resumes from the last checkpoint"
-        ) from error
+        problem = f"{error.strerror}: make room, and the same command resumes from the last checkpoint"
+        raise OSError(error.errno, problem) from error
 
 
-def load(path: Path) -> dict[str, np.ndarray] | None:
-    """The arrays by name, or None if there is no checkpoint. Raises OSError if it is damaged."""
+def load_checkpoint(path: Path) -> dict[str, np.ndarray]:
+    """The arrays by name, none if there is no checkpoint. Raises OSError if it is damaged."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)
     except FileNotFoundError:
-        return None
+        return {}
     except Exception as error:  # a damaged file can raise almost anything
-        raise OSError(
-            f"{path} cannot be read ({error}): remove it to repeat what it covers, or start again with --overwrite"
-        ) from error
+        remedy = "remove it to repeat what it covers, or start again"
+        raise OSError(f"{path} cannot be read ({error}): {remedy}") from error

@@ -1,0 +1,74 @@
+"""What the commands that fit have in common: the files they read, their processes and their run folder."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gmjax.commands.options import FitOptions, Plan
+from gmjax.commands.run_folder import configuration_of, opened
+from gmjax.data import COLLECTION_SUFFIXES, Crop, Entry, ListedPictures, eyes_table, list_pictures, root_of
+from gmjax.data.faces import EYES_FILE
+from gmjax.errors import ArgumentError
+from gmjax.parallel import processes
+
+
+def run_command(
+    command: str,
+    options: FitOptions,
+    source: Path | None,
+    out: Path,
+    plan: Callable[[], Plan],
+    work: Callable[[Path, Plan, Sequence[Entry]], int],
+) -> int:
+    """Runs ``work`` (folder, plan, pictures) in the run folder ``out``, or repeats the output of a finished run.
+
+    ``source``: the picture or pictures. ``plan`` is called once the processes are connected. Returns the exit status.
+    Raises what ``opened`` raises, and ArgumentError if there is no ``source``, or if results would be written into it.
+    """
+    if source is not None and not source.exists():
+        raise ArgumentError(str(source), "does not exist: give a picture or a folder of pictures")
+    if source is not None and source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        problem = f"{out} is inside {source}, so the next run would take its results for pictures: give another folder"
+        raise ArgumentError("out", problem)
+    with processes.joined(*dataclasses.astuple(options.distribution)):
+        planned = plan()
+        entries = _entries_of(source)
+        inputs = [*entries, *_other_inputs(source, options, planned)]
+        configuration = configuration_of(command, options, planned)
+        with opened(out, configuration, inputs, overwrite=options.overwrite) as finished:
+            if finished is None:
+                return work(out, planned, entries)
+            said, status = finished
+            if processes.is_first():
+                print(f"{out} is finished, nothing was done; --overwrite does it again. Its output was:\n{said}")
+            return status
+
+
+def is_collection(source: Path) -> bool:
+    return source.is_dir() or source.suffix.lower() in COLLECTION_SUFFIXES
+
+
+def listed_pictures(entries: Sequence[Entry], source: Path, options: FitOptions, *, square: bool) -> ListedPictures:
+    """Raises PictureError for a table of eyes that is wrong."""
+    root = root_of(source)
+    eyes = None if options.aligned else eyes_table(root, options.eyes, (entry.name for entry in entries))
+    return ListedPictures(entries, root, Crop(options.size, options.color, options.aligned, square), eyes)
+
+
+def _entries_of(source: Path | None) -> list[Entry]:
+    if source is None:
+        return []
+    return list_pictures(source) if is_collection(source) else [_entry_of(source)]
+
+
+def _other_inputs(source: Path | None, options: FitOptions, plan: Plan) -> list[Entry]:
+    """The table of eyes, and the model to start from."""
+    eyes = options.eyes or (source and root_of(source) / EYES_FILE)
+    paths = [eyes] if eyes and not options.aligned and (options.eyes or eyes.is_file()) else []
+    start = [Path(plan.start)] if plan.start not in ("published", "grid", "random") else []
+    return [_entry_of(path) for path in [*paths, *start]]
+
+
+def _entry_of(path: Path) -> Entry:
+    found = path.stat()
+    return Entry(str(path), found.st_size, found.st_mtime_ns)
