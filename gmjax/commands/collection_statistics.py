@@ -44,8 +44,8 @@ def collection_statistics(
 ) -> tuple[ImageStatistics, dict[int, str]]:
     """The statistics of all pictures that can be used, and why the others cannot, by number; on every process.
 
-    Raises PictureError if none can be used or, with ``--on-error stop``, if one cannot; Stopped if the run was asked
-    to stop, with its progress saved; and OSError if a checkpoint cannot be written or read.
+    Raises PictureError if none can be used or, with ``--on-error stop``, if one cannot; Stopped, with the progress
+    saved; and OSError if a checkpoint cannot be written or read.
     """
     collected = Collected(np.zeros(math.ceil(len(pictures) / PICTURES_PER_BLOCK), bool))
     if processes.is_first():

@@ -53,8 +53,7 @@ class Fit(FitOptions):
         if self.components is not None:
             raise ArgumentError("target_psnr", "chooses the number of components: leave --components out")
         if self.start not in (None, "grid", "random"):
-            problem = f"makes a start for each number of components: leave --start {self.start} out"
-            raise ArgumentError("target_psnr", problem)
+            raise ArgumentError("target_psnr", f"makes a start for each number tried: leave --start {self.start} out")
         return self.plan(from_published=False, target_psnr=self.target_psnr)
 
     def _fit(self, folder: Path, plan: Plan, entries: Sequence[Entry]) -> int:

@@ -105,7 +105,7 @@ def _option(argument: str, command: Any) -> str:
     """The option for an argument of the library, or the argument itself."""
     name = argument.removeprefix("FitConfig.")
     name = _OPTIONS.get(name, name)
-    parts = [command, *([command.distribution] if hasattr(command, "distribution") else [])]
+    parts = [part for part in (command, getattr(command, "distribution", None)) if part is not None]
     known = {field.name for part in parts for field in dataclasses.fields(part)}
     return "--" + name.replace("_", "-") if name in known else argument
 

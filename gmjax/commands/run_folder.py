@@ -41,12 +41,12 @@ def configuration_of(command: str, options: FitOptions, plan: Plan) -> dict[str,
     """As JSON has it: the command, its options, what they stand for, and the versions that affect the numbers."""
     versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     versions |= {"gmjax": __version__, "python": platform.python_version(), "platform": platform.platform()}
-    device, *more = jax.local_devices()
+    devices = jax.local_devices()
     content = {
         "command": command,
         "options": dataclasses.asdict(options),
         "fit": {**dataclasses.asdict(plan.config), "start": plan.start},
-        "versions": {**versions, "device": device.device_kind, "devices": 1 + len(more)},
+        "versions": {**versions, "device": devices[0].device_kind, "devices": len(devices)},
     }
     return json.loads(json.dumps(content, default=str))
 

@@ -11,9 +11,7 @@ from gmjax.solvers.config import FitConfig
 # Measured on two CPU cores; a step of "lm" takes five times as long as one of Adam.
 _TERMS_PER_SECOND = {"adam": 3e9, "lm": 6e8}
 _LONG_SECONDS = 120
-
-SHOWN = 3
-"""How many of the skipped pictures the output names."""
+SHOWN = 3  # of the skipped pictures, so many are named in the output
 
 
 def progress(label: str, unit: str, total: int | None = None) -> tqdm:
