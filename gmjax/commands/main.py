@@ -72,7 +72,9 @@ def _status_of(command: Any) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (Stopped, KeyboardInterrupt) as error:
-        print("gmjax: stopped; what was saved is kept, and the same command resumes from it", file=sys.stderr)
+        searched = getattr(command, "target_psnr", None) is not None
+        repeated = "; a search for --target-psnr that was in progress is repeated" if searched else ""
+        print(f"gmjax: stopped; the same command resumes from what was saved{repeated}", file=sys.stderr)
         return 128 + (signal.SIGTERM if isinstance(error, Stopped) else signal.SIGINT)
     except Exception as error:
         text, status = explained(error, command)
