@@ -30,7 +30,7 @@ ARGUMENTS += $(if $(DATA),--data "$(DATA)") $(if $(EYES),--eyes "$(EYES)") $(if 
 common-model: $(READY)
 	$(BIN)/gmjax common-model $(ARGUMENTS)
 
-# Most of the suite's time is compilation: tests that do not measure accuracy, bits or memory compile with less effort.
+# Most of the suite's time is compilation: tests that do not measure accuracy or bits compile with less effort.
 QUICKLY := --xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 

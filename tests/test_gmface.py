@@ -242,7 +242,6 @@ def test_bad_arguments(published):
             call()
 
 
-@pytest.mark.compiled_fully
 def test_render_keeps_no_array_of_components_times_pixels(published):
     """Rendered at 1024 x 1024 the Gaussians alone would be 335 MB."""
     compiled = jax.jit(lambda p: gmjax.render(p, (1024, 1024))).lower(published).compile()

@@ -11,7 +11,6 @@ from gmjax.solvers.sequential_vmap import in_turn_on_cpu
 CONFIG = gmjax.FitConfig(num_components=9, steps=5)
 
 
-@pytest.mark.compiled_fully
 def test_memory_of_a_batch_is_that_of_one():
     images = np.random.default_rng(0).random((8, 60, 60), np.float32)
     held = [
