@@ -13,8 +13,7 @@ from jaxtyping import Array, Float
 from gmjax.errors import ArgumentError, ArgumentTypeError
 from gmjax.types import Picture
 
-MOST_CHANNELS = 4
-"""A picture of more channels is more likely a batch, or has its axes in another order."""
+MOST_CHANNELS = 4  # a picture of more is more likely a batch, or has its axes in another order
 
 
 def require_same_shape(what: str, a, b) -> None:
@@ -42,11 +41,8 @@ def require_collection(images, name: str = "images") -> None:
     """Refuses one colour picture (H, W, 3), which would pass for H pictures of width 3."""
     shape = np.shape(images)
     if len(shape) == 3 and shape[-1] in (1, 3, 4) and min(shape[:2]) > shape[-1]:
-        raise ArgumentError(
-            name,
-            f"must be a collection (N, H, W) or (N, H, W, C); {shape} looks like one picture: use {name}[None] or "
-            f"gmjax.fit (if they are {shape[-1]} wide, pass their image_statistics)",
-        )
+        remedy = f"use {name}[None] or gmjax.fit (if they are {shape[-1]} wide, pass their image_statistics)"
+        raise ArgumentError(name, f"must be (N, H, W) or (N, H, W, C); {shape} looks like one picture: {remedy}")
 
 
 def checked_mask(mask, shape: tuple[int, ...], dtype=jnp.float32) -> Float[Array, "h w"] | None:
@@ -79,10 +75,8 @@ def what_is_wrong(weights, means, precision_chol) -> str | None:
     expected = ((*batch, m, *channels), (*batch, m, 2), (*batch, m, 3))
     shapes = weights.shape, means.shape, precision_chol.shape
     if 0 in (m, weights.size) or len(channels) > 1 or shapes != expected:
-        return (
-            "a model has weights (m,) or (m, C), means (m, 2) and precision_chol (m, 3) with m of at least 1, a batch "
-            f"the same leading axes in each; got {', '.join(map(str, shapes))}"
-        )
+        needed = "weights (m,) or (m, C), means (m, 2) and precision_chol (m, 3) with m of at least 1"
+        return f"a model has {needed}, a batch the same leading axes in each; got {', '.join(map(str, shapes))}"
     arrays = {"weights": weights, "means": means, "precision_chol": precision_chol}
     if not is_known(*arrays.values()):
         return None
@@ -160,8 +154,5 @@ def _require_channels(shape: tuple[int, ...], name: str, channels: int | None) -
         raise ArgumentError("FitConfig.channels", f"is {channels}, but {name} has the shape {shape}")
     first = shape[0] <= MOST_CHANNELS
     remedy = f"channels come last: use numpy.moveaxis({name}, -3, -1)" if first else "for a batch use jax.vmap"
-    raise ArgumentError(
-        name,
-        f"{shape}, read as (H, W, C), has {found} channels: {remedy}; if there are "
-        f"{found} channels, say FitConfig(channels={found})",
-    )
+    declared = f"if there are {found} channels, say FitConfig(channels={found})"
+    raise ArgumentError(name, f"has the shape {shape}, read as (H, W, C): {remedy}; {declared}")

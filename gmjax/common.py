@@ -38,7 +38,7 @@ def fit_common(
         require_collection(images_or_statistics)
         images = checked_images(images_or_statistics, channels=config.channels)
         statistics = image_statistics(images)
-    init, config = resolved_start(statistics, init, config, key, has_images=images is not None)
+    init, config, key = resolved_start(statistics, init, config, key, has_images=images is not None)
     if images is None or config.batch_size is None:
         return fit_statistics(statistics, init, None, config)
     steps = steps_of(config, len(images))
@@ -50,13 +50,13 @@ def fit_common(
 
 
 def resolved_start(statistics: ImageStatistics, init, config: FitConfig, key, *, has_images: bool):
-    """The model to start from, and ``config`` resolved for a collection."""
+    """The model to start from, ``config`` resolved for a collection, and ``key``."""
     if config.batch_size is not None and not has_images:
         raise ArgumentError("FitConfig.batch_size", "needs the pictures themselves, not their statistics")
     init = starting_model(init, statistics.mean, config, key)
     if config.batch_size is not None:
-        checked_key(key, "the order of the minibatches")
-    return init, resolved(config, init.num_components, offset=init.offset, collection=True)
+        key = checked_key(key, "the order of the minibatches")
+    return init, resolved(config, init.num_components, offset=init.offset, collection=True), key
 
 
 def minibatch_solver(config: FitConfig, steps: int, axis_name: str | None = None) -> MinibatchAdam:

@@ -1,8 +1,7 @@
 """GmNet (paper, III-B): the formula as a neural network, a layer of Gaussian neurons and a linear output.
 
-Its parameters are those of the formula: ``to_gmface`` turns a trained network into a model, ``to_variables`` does the
-reverse, and neither changes a number. (A factor with a negative diagonal, which training may reach, is the exception:
-the sign of that column of L is changed, which keeps A.)
+Its parameters are those of the formula: ``to_gmface`` and ``to_variables`` keep the numbers, except that a column of L
+with a negative diagonal, which training may reach, changes its sign, which keeps A.
 """
 
 import flax.linen as nn

@@ -1,7 +1,6 @@
 """The loss (paper, III-B): MSE + lambda PAE, of one picture or of a model that many pictures share.
 
-For a shared model both terms need only four numbers a pixel, the mean, the mean of squares, the minimum and the
-maximum over the pictures (``ImageStatistics``), since with G the model's picture
+For a shared model, whose picture is G, both terms need only the ``ImageStatistics`` of the pictures:
 
     MSE = mean_x [(G - mean)^2 + (mean_square - mean^2)],    PAE = max_x max(G - minimum, maximum - G).
 """
@@ -21,19 +20,13 @@ def mse(a: Float[AnyArray, "..."], b: Float[AnyArray, "..."]) -> Scalar:
 
 
 def pae(a: Float[AnyArray, "..."], b: Float[AnyArray, "..."]) -> Scalar:
-    """Peak absolute error (11), the largest difference, of two pictures of one shape.
-
-    Raises ArgumentError for different shapes.
-    """
+    """Peak absolute error (11), the largest, of two pictures of one shape. Errors as in ``mse``."""
     require_same_shape("pae", a, b)
     return jnp.max(jnp.abs(a - b))
 
 
 def psnr(a: Float[AnyArray, "..."], b: Float[AnyArray, "..."]) -> Scalar:
-    """Peak signal-to-noise ratio in dB of two pictures in [0, 1] of one shape; infinite if they are equal.
-
-    Raises ArgumentError for different shapes.
-    """
+    """Peak signal-to-noise ratio in dB of two pictures in [0, 1]; infinite if equal. Errors as in ``mse``."""
     return psnr_of_mse(mse(a, b))
 
 

@@ -24,10 +24,7 @@ from gmjax.solvers.stages import FitResult, PreparedFit, Solver, Stage, chunk_of
 from gmjax.statistics import ImageStatistics
 from gmjax.types import Pictures
 
-Progress = Callable[[int, int, float], None]
-
-# The pictures that are read, and go to the devices, at once.
-BYTES_A_CHUNK = 2**27
+BYTES_A_CHUNK = 2**27  # of the pictures that are read, and go to the devices, at once
 
 
 def fit_common(
@@ -37,7 +34,7 @@ def fit_common(
     config: FitConfig = FitConfig(),
     key: Array | None = None,
     devices: Sequence | None = None,
-    report: Progress | None = None,
+    report: Callable[[int, int, float], None] | None = None,
 ) -> FitResult:
     """``gmjax.fit_common`` on several devices; ``report(step, steps, loss)`` is called about fifty times.
 
@@ -71,7 +68,7 @@ def prepare_common(
     images: for minibatches only: has a length, and gives the pictures ``images[numbers]`` of an array of numbers (n,).
     devices: those that share each minibatch, of all processes; None takes all. They do not change the result.
     """
-    init, config = resolved_start(statistics, init, config, key, has_images=images is not None)
+    init, config, key = resolved_start(statistics, init, config, key, has_images=images is not None)
     if config.batch_size is None:
         statistics, init = jax.device_put((statistics, init), local(devices)[0])
         return PreparedFit(init, stages_of(statistics, None, config), statistics)
@@ -82,8 +79,12 @@ def prepare_common(
     def shares(first: int, steps: int) -> Batch:
         return _shares(batches_by_number(key, len(images), config, first, steps), images, statistics, devices)
 
+    def advance(solver: Solver, data: MinibatchData, state: Any, xs: Batch):
+        # States pass through the host, which all processes have in common.
+        return jax.device_get(_pmapped(solver, devices)(data, state, xs))
+
     solver = minibatch_solver(config, steps, AXIS)
-    stage = Stage("adam", solver, MinibatchData(statistics, None), steps, chunk, shares, _advance_on(devices))
+    stage = Stage("adam", solver, MinibatchData(statistics, None), steps, chunk, shares, advance)
     return PreparedFit(init, (stage,), statistics)
 
 
@@ -100,16 +101,6 @@ def _shares(batches: Batch, images: Any, statistics: ImageStatistics, devices: S
     pictures[valid > 0] = images[numbers[valid > 0]]  # padding is not read
     ends_epoch = np.broadcast_to(np.asarray(batches.ends_epoch), (len(mine), len(batches.ends_epoch)))
     return Batch(pictures, valid, ends_epoch)
-
-
-@lru_cache(maxsize=8)
-def _advance_on(devices: tuple):
-    """``stages.advance`` under ``pmap``; states pass through the host, which all processes have in common."""
-
-    def advance(solver: Solver, data: MinibatchData, state: Any, xs: Batch):
-        return jax.device_get(_pmapped(solver, devices)(data, state, xs))
-
-    return advance
 
 
 @lru_cache(maxsize=8)

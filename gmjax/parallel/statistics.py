@@ -35,8 +35,7 @@ def image_statistics(images: Pictures, *, devices: Sequence | None = None) -> Im
 def sums_of(images: Pictures, *, devices: Sequence | None = None) -> Sums:
     """The sums of at most 2^20 pictures a device, as NumPy arrays of int64."""
     devices = local(devices)
-    shares, valid = shares_of(np.asarray(checked_images(images)), len(devices))
-    return host(_sum_over_devices(devices)(shares, valid))
+    return host(_sum_over_devices(devices)(*shares_of(np.asarray(checked_images(images)), len(devices))))
 
 
 def merged(sums: Sums) -> Sums:
@@ -47,7 +46,8 @@ def merged(sums: Sums) -> Sums:
     other = each_whole(_split, none_of(sums.minimum.shape, sums.minimum.dtype))
     # One device of each process brings its sums, the others nothing.
     rows = [mine] + [other] * (jax.local_device_count() - 1)
-    whole = _merge()(jax.tree.map(lambda *leaves: np.stack(leaves), *rows))
+    merge = jax.pmap(functools.partial(over_axis, axis_name=AXIS), axis_name=AXIS, out_axes=None)
+    whole = merge(jax.tree.map(lambda *leaves: np.stack(leaves), *rows))
     return each_whole(_join, jax.tree.map(np.asarray, whole))
 
 
@@ -57,11 +57,6 @@ def _sum_over_devices(devices):
         return over_axis(device_sums(images, valid), AXIS)
 
     return jax.pmap(sums, axis_name=AXIS, out_axes=None, devices=devices)
-
-
-@functools.lru_cache(maxsize=1)
-def _merge():
-    return jax.pmap(functools.partial(over_axis, axis_name=AXIS), axis_name=AXIS, out_axes=None)
 
 
 def _split(whole) -> np.ndarray:
