@@ -38,10 +38,7 @@ def order_by_error(params: GmFace, shape: tuple[int, int]) -> Int[np.ndarray, " 
 
 
 def take(params: GmFace, which: Int[Array, " k"] | Int[np.ndarray, " k"]) -> GmFace:
-    """The model with only the components ``which`` (k,), their weights unchanged.
-
-    ``gmjax.solvers.starts.solve_weights`` finds the weights that are best without the other components.
-    """
+    """The model with only the components ``which`` (k,), their weights unchanged (see ``starts.solve_weights``)."""
     return jax.tree.map(lambda leaf: leaf[which], params)
 
 

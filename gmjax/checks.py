@@ -32,17 +32,17 @@ def checked_image(image, name: str = "image", *, channels: int | None = None) ->
     return _checked(image, name, ("H", "W"), channels)
 
 
-def checked_images(images, name: str = "images", *, channels: int | None = None) -> Float[Array, "n h w *c"]:
+def checked_images(images, *, channels: int | None = None) -> Float[Array, "n h w *c"]:
     """``images`` (N, H, W) or (N, H, W, C) in [0, 1], float32 if of fewer bits."""
-    return _checked(images, name, ("N", "H", "W"), channels)
+    return _checked(images, "images", ("N", "H", "W"), channels)
 
 
-def require_collection(images, name: str = "images") -> None:
+def require_collection(images) -> None:
     """Refuses one colour picture (H, W, 3), which would pass for H pictures of width 3."""
     shape = np.shape(images)
     if len(shape) == 3 and shape[-1] in (1, 3, 4) and min(shape[:2]) > shape[-1]:
-        remedy = f"use {name}[None] or gmjax.fit (if they are {shape[-1]} wide, pass their image_statistics)"
-        raise ArgumentError(name, f"must be (N, H, W) or (N, H, W, C); {shape} looks like one picture: {remedy}")
+        remedy = f"use images[None] or gmjax.fit (if they are {shape[-1]} wide, pass their image_statistics)"
+        raise ArgumentError("images", f"must be (N, H, W) or (N, H, W, C); {shape} looks like one picture: {remedy}")
 
 
 def checked_mask(mask, shape: tuple[int, ...], dtype=jnp.float32) -> Float[Array, "h w"] | None:
@@ -90,22 +90,22 @@ def what_is_wrong(weights, means, precision_chol) -> str | None:
     return None
 
 
-def checked_start(init, picture: Picture, name: str = "init"):
+def checked_start(init, picture: Picture):
     """``init`` as a start for ``picture``: one valid model of its type, gray or of as many channels."""
     leaves = [jnp.asarray(leaf) for leaf in (init.weights, init.means, init.precision_chol)]
     wrong = what_is_wrong(*leaves)
     if wrong or leaves[1].ndim != 2:
-        raise ArgumentError(name, f"must be one valid model: {wrong or f'it is a batch, means {leaves[1].shape}'}")
+        raise ArgumentError("init", f"must be one valid model: {wrong or f'it is a batch, means {leaves[1].shape}'}")
     channels, expected = init.weights.shape[1:], picture.shape[2:]
     if channels and channels != expected:
         found = f"has {channels[0]} channels, but the picture has {expected[0] if expected else 'none'}"
-        raise ArgumentError(name, f"{found}: they must agree, or {name} be gray")
+        raise ArgumentError("init", f"{found}: they must agree, or init be gray")
     weights, means, precision_chol = (leaf.astype(picture.dtype) for leaf in leaves)
     return dataclasses.replace(init, weights=weights, means=means, precision_chol=precision_chol)
 
 
 @contextlib.contextmanager
-def explained_shardings(name: str) -> Iterator[None]:
+def explained_shardings() -> Iterator[None]:
     """Around a fit: says what to do with a batch that ``vmap`` cannot split over a mesh with Explicit axes."""
     try:
         yield
@@ -114,7 +114,7 @@ def explained_shardings(name: str) -> Iterator[None]:
             raise
         remedy = "call the fit under jax.shard_map, or make the mesh with axis_types=(jax.sharding.AxisType.Auto,)"
         problem = f"is sharded over an Explicit mesh axis that jax.vmap maps over: {remedy}"
-        raise ArgumentError(name, problem) from error
+        raise ArgumentError("image", problem) from error
 
 
 def _checked(array, name: str, axes: Sequence[str], channels: int | None):

@@ -30,7 +30,7 @@ def fit_common(
         their ``ImageStatistics``: exact, full batch, and a step costs what it costs for one picture. With it they are
         drawn in shuffled minibatches, the paper's way; the shuffling needs ``key``.
 
-    The rest as in ``fit``: ``init``, ``key``, the errors, and what it can be used under.
+    init, key, the errors, and the transformations that it works under: as in ``fit``.
     """
     if isinstance(images_or_statistics, ImageStatistics):
         images, statistics = None, images_or_statistics

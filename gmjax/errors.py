@@ -1,4 +1,4 @@
-"""The errors that gmjax raises on purpose; ``GmjaxError`` is the base class of all."""
+"""The errors that gmjax raises on purpose."""
 
 
 class GmjaxError(Exception):

@@ -16,8 +16,7 @@ from gmjax.sums.points import gaussians
 class GaussianLayer(nn.Module):
     """The ``m`` Gaussians with height 1: positions ``(..., 2)`` give ``(..., m)``.
 
-    Parameters: ``means`` (m, 2), initially uniform over the picture; ``precision_chol`` (m, 3), the factors L that the
-    paper trains, initially round, with the width of an even grid's spacing.
+    Parameters: ``means`` (m, 2), initially uniform; ``precision_chol`` (m, 3), round, as wide as a grid's step.
     """
 
     num_components: int

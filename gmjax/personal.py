@@ -48,7 +48,7 @@ def fit(
         if init is not None or loss is not None:
             raise ArgumentError("target_psnr", "chooses the number of components itself: leave init and loss out")
         return fit_to_psnr(target_psnr, image, config=config, key=key, mask=mask)
-    with explained_shardings("image"):
+    with explained_shardings():
         image, init, mask, config = _checked(image, init, config, key, mask, loss)
         return fit_statistics(one_image(image), init, mask, config, loss)
 

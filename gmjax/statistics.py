@@ -1,15 +1,14 @@
 """What the loss of a shared model needs to know of a collection: four numbers a pixel.
 
-Sums over pictures are sums of whole numbers: each value is rounded to a multiple of 2^-22 (float64: 2^-44), finer than
-the steps of a float32 near 1, and held in two words of half as many bits, whose sums over 2^20 pictures fit into an
-integer of the device. So they are exact, and do not depend on how the pictures are shared out over devices and
-processes. Sums of floating point numbers do, and 2000 steps of Adam turn a last bit into hundredths in the picture.
+Each value is rounded to a multiple of 2^-22 (float64: 2^-44), finer than the steps of a float32 near 1, and held as two
+integers of half as many bits, whose sums over 2^20 pictures do not overflow. So sums are exact on any number of devices
+and processes. In floating point they are not, and 2000 steps of Adam turn a last bit into hundredths in the picture.
 """
 
 import dataclasses
 import functools
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +20,7 @@ from gmjax.checks import checked_images, require_same_shape
 from gmjax.errors import ArgumentError
 from gmjax.types import AnyArray, Leaf, Picture, Pictures
 
-PICTURES_A_PASS = 256
+_PICTURES_A_PASS = 256
 _IN_CACHE = 8
 
 
@@ -60,8 +59,7 @@ def image_statistics(images: Pictures) -> ImageStatistics:
         mean, mean_square = jnp.mean(images, axis=0), jnp.mean(jnp.square(images), axis=0)
         minimum, maximum = jnp.min(images, axis=0), jnp.max(images, axis=0)
         return ImageStatistics(mean, mean_square, minimum, maximum, jnp.asarray(len(images)))
-    parts = (images[start : start + PICTURES_A_PASS] for start in range(0, len(images), PICTURES_A_PASS))
-    return statistics_of(total(host(_sums(checked_images(part))) for part in parts))
+    return summed(images, lambda part: host(_sums(checked_images(part))))
 
 
 @jax.jit
@@ -140,13 +138,13 @@ def host(sums: Sums) -> Sums:
     return each_whole(lambda whole: whole.astype(np.int64), jax.tree.map(np.asarray, sums))
 
 
-def total(parts: Iterable[Sums]) -> Sums:
-    """The sums over the pictures of all ``parts``, NumPy arrays."""
-    parts = iter(parts)
-    first = next(parts, None)
-    if first is None:
+def summed(images: Pictures, sums_of: Callable[[Pictures], Sums], devices: int = 1) -> ImageStatistics:
+    """The statistics of ``images``, whose sums ``sums_of`` takes on ``devices``, some pictures at a time."""
+    if len(images) == 0:
         raise ArgumentError("images", "must hold at least one picture")
-    return functools.reduce(added, parts, first)
+    a_pass = _PICTURES_A_PASS * devices
+    parts = (images[start : start + a_pass] for start in range(0, len(images), a_pass))
+    return statistics_of(functools.reduce(added, map(sums_of, parts)))
 
 
 def added(a: Sums, b: Sums) -> Sums:

@@ -69,9 +69,8 @@ def scale(params: GmFace, factor, center=(0.0, 0.0)) -> GmFace:
 def rotate(params: GmFace, angle, center=(0.5, 0.5), aspect: float = 1.0) -> GmFace:
     """The picture turned counter-clockwise by ``angle`` (radians): GmFace(F (x - center) + center), equation (17).
 
-    ``aspect``: W / H. Rows and columns are normalised separately, so a picture that is not square needs it: without it
-    the rotation shears. On the paper's grid (``offset=1.0``) the middle of the pixels lies at (0.5 + 0.5 / H,
-    0.5 + 0.5 / W). Raises ArgumentError if ``aspect`` is not above 0.
+    ``aspect``: W / H, without which a picture that is not square shears. On the paper's grid (``offset=1.0``) the
+    middle of the pixels lies at (0.5 + 0.5 / H, 0.5 + 0.5 / W). Raises ArgumentError if ``aspect`` is not above 0.
     """
     center = jnp.asarray(center, params.means.dtype)
     if is_known(aspect) and not aspect > 0:

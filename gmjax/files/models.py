@@ -51,13 +51,12 @@ class ModelFileError(GmjaxError, ValueError):
 def save(path: str | os.PathLike, params: GmFace, metadata: Mapping[str, str] | None = None) -> None:
     """Writes a model, or a batch of models, whole or not at all.
 
-    ``metadata``: the caller's own text, by name; what ``load_metadata`` returned can be passed on. The names of
+    ``metadata``: the caller's own text, by name; what ``load_metadata`` returned can be passed on, but the names of
     ``HEADER`` keep their text, and ``"offset"`` is that of ``params``.
     A factor with a negative diagonal is written with the sign of that column of L changed, which keeps A.
 
-    Raises:
-        ArgumentError: not valid models, metadata not text, or more of either than ``load`` would take.
-        ModelFileError: the file cannot be written there.
+    Raises ArgumentError for models that are not valid, metadata that is not text, or more of either than ``load`` would
+    take; ModelFileError if the file cannot be written there.
     """
     path = Path(path)
     chol = np.asarray(params.precision_chol)
@@ -81,9 +80,8 @@ def save(path: str | os.PathLike, params: GmFace, metadata: Mapping[str, str] | 
 def load(path: str | os.PathLike) -> GmFace:
     """The model in a file, or the batch of models; float64 only if the caller has enabled it in JAX.
 
-    Raises:
-        ModelFileError: there is no such file, or it is not a model file, damaged, of a newer format, above 256 MiB or
-            its header above 1 MiB, or its model is not valid or above 100 000 components or 1000 channels.
+    Raises ModelFileError if there is no such file, or it is not a model file, damaged, of a newer format, above 256 MiB
+    or its header above 1 MiB, or its model is not valid or above 100 000 components or 1000 channels.
     """
     return _read(Path(path))[0]
 
@@ -98,8 +96,8 @@ def _read(path: Path) -> tuple[GmFace, dict[str, str]]:
         _require_readable(path)
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            _require_format(path, metadata)
-            tensors = {name: _tensor(path, file, name) for name in _require_names(path, file.keys())}
+            _require_format(path, metadata, file.keys())
+            tensors = {name: _tensor(path, file, name) for name in TENSORS}
     except (OSError, safetensors.SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else shown(str(error))
         problem = f"{path} cannot be read as a model file ({reason}): it is damaged or of another kind"
@@ -134,7 +132,7 @@ def _too_large(size: int, start: bytes) -> str | None:
     return f"its header has {header} bytes, more than 1 MiB" if MAX_HEADER_BYTES < header <= size - 8 else None
 
 
-def _require_format(path: Path, metadata: Mapping[str, str]) -> None:
+def _require_format(path: Path, metadata: Mapping[str, str], names) -> None:
     if metadata.get("format") != FORMAT:
         raise ModelFileError(f"{path} is a safetensors file of another kind; give a file that gmjax.save wrote")
     version = metadata.get("format_version", "")
@@ -143,13 +141,9 @@ def _require_format(path: Path, metadata: Mapping[str, str]) -> None:
     if int(version[:9]) > FORMAT_VERSION:
         known = f"this gmjax reads up to {FORMAT_VERSION}"
         raise ModelFileError(f"{path} has format version {version[:9]}, and {known}; upgrade gmjax")
-
-
-def _require_names(path: Path, names) -> tuple[str, ...]:
     if set(names) != set(TENSORS):
         found = ", ".join(map(shown, sorted(names)[:9])) or "(none)"
         raise ModelFileError(f"{path} holds the tensors {found}; a model file holds exactly {', '.join(TENSORS)}")
-    return TENSORS
 
 
 def _tensor(path: Path, file, name: str) -> np.ndarray:

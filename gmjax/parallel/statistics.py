@@ -8,18 +8,7 @@ import numpy as np
 
 from gmjax.checks import checked_images
 from gmjax.parallel.devices import AXIS, local, shares_of
-from gmjax.statistics import (
-    PICTURES_A_PASS,
-    ImageStatistics,
-    Sums,
-    device_sums,
-    each_whole,
-    host,
-    none_of,
-    over_axis,
-    statistics_of,
-    total,
-)
+from gmjax.statistics import ImageStatistics, Sums, device_sums, each_whole, host, none_of, over_axis, summed
 from gmjax.types import Pictures
 
 _PIECE = 21
@@ -27,9 +16,7 @@ _PIECE = 21
 
 def image_statistics(images: Pictures, *, devices: Sequence | None = None) -> ImageStatistics:
     """``gmjax.image_statistics`` on all ``devices``: the same bits."""
-    a_pass = PICTURES_A_PASS * len(local(devices))
-    parts = (images[start : start + a_pass] for start in range(0, len(images), a_pass))
-    return statistics_of(total(sums_of(part, devices=devices) for part in parts))
+    return summed(images, functools.partial(sums_of, devices=devices), len(local(devices)))
 
 
 def sums_of(images: Pictures, *, devices: Sequence | None = None) -> Sums:
