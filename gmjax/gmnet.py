@@ -44,10 +44,7 @@ class GmNet(nn.Module):
 
 
 def to_gmface(variables, *, offset: float = 1.0) -> GmFace:
-    """The model with the parameters of a ``GmNet``; a network with one channel gives a gray model.
-
-    ``offset``: the pixel grid that the network was trained on, which it does not know.
-    """
+    """The model of a ``GmNet`` that was trained on the pixel grid ``offset``; one channel gives a gray model."""
     layers = variables["params"]
     kernel = layers["output"]["kernel"]
     weights = kernel[:, 0] if kernel.shape[1] == 1 else kernel

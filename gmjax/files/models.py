@@ -39,8 +39,7 @@ CONVENTIONS = {
 }
 HEADER = {"format": FORMAT, "format_version": str(FORMAT_VERSION), **CONVENTIONS}
 
-# A larger offset is not the grid of a picture, and float32 could not tell its pixels apart.
-_MAX_OFFSET = 1_000_000
+_MAX_OFFSET = 1_000_000  # beyond it float32 could not tell pixels apart
 _DTYPES = {"F32": np.float32, "F64": np.float64}
 
 
