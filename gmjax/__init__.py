@@ -16,40 +16,8 @@ from gmjax.solvers.unconstrained import Unconstrained, from_unconstrained, to_un
 from gmjax.statistics import ImageStatistics, image_statistics
 from gmjax.transforms import affine, rotate, scale, translate
 
-__all__ = [
-    "ArgumentError",
-    "DivergedError",
-    "FitConfig",
-    "FitInfo",
-    "FitResult",
-    "GmFace",
-    "GmNet",
-    "GmjaxError",
-    "ImageStatistics",
-    "Unconstrained",
-    "__version__",
-    "affine",
-    "analysis",
-    "fit",
-    "fit_common",
-    "from_precision",
-    "from_unconstrained",
-    "gmface",
-    "image_statistics",
-    "load",
-    "mse",
-    "pae",
-    "parallel",
-    "pixel_grid",
-    "precision",
-    "psnr",
-    "published_common_face",
-    "render",
-    "rotate",
-    "save",
-    "scale",
-    "stack",
-    "to_unconstrained",
-    "translate",
-    "unstack",
-]
+__all__ = ["ArgumentError", "DivergedError", "GmjaxError", "__version__", "analysis", "parallel"]
+__all__ += ["GmFace", "GmNet", "from_precision", "gmface", "pixel_grid", "precision", "render", "stack", "unstack"]
+__all__ += ["FitConfig", "FitInfo", "FitResult", "ImageStatistics", "fit", "fit_common", "image_statistics"]
+__all__ += ["Unconstrained", "from_unconstrained", "mse", "pae", "psnr", "to_unconstrained"]
+__all__ += ["affine", "load", "published_common_face", "rotate", "save", "scale", "translate"]

@@ -1,4 +1,4 @@
-"""Which components of a model matter most: the paper's order (Fig. 9), and one by the error without them."""
+"""Which components of a model matter most: by weight, the paper's order (Fig. 9), or by the error without them."""
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +13,9 @@ _RIDGE = 1e-10
 
 
 def order_by_weight(params: GmFace) -> Int[np.ndarray, " m"]:
-    """Indices of the components by decreasing |weight|, the paper's order; for colour by the norm over channels."""
-    return np.argsort(-_size_of_weights(np.asarray(params.weights, np.float64)), kind="stable")
+    """Indices of the components by decreasing |weight|, for colour its norm over channels."""
+    weights = np.asarray(params.weights, np.float64)
+    return np.argsort(-(np.abs(weights) if weights.ndim == 1 else np.linalg.norm(weights, axis=1)), kind="stable")
 
 
 def order_by_error(params: GmFace, shape: tuple[int, int]) -> Int[np.ndarray, " m"]:
@@ -37,15 +38,8 @@ def order_by_error(params: GmFace, shape: tuple[int, int]) -> Int[np.ndarray, " 
 
 
 def take(params: GmFace, which: Int[Array, " k"] | Int[np.ndarray, " k"]) -> GmFace:
-    """The model with only the components ``which`` (k,), their weights unchanged.
-
-    ``gmjax.solvers.starts.solve_weights`` finds the weights that are best without the other components.
-    """
+    """The model with only the components ``which`` (k,), their weights unchanged (see ``starts.solve_weights``)."""
     return jax.tree.map(lambda leaf: leaf[which], params)
-
-
-def _size_of_weights(weights: Float[np.ndarray, "m *c"]) -> Float[np.ndarray, " m"]:
-    return np.abs(weights) if weights.ndim == 1 else np.linalg.norm(weights, axis=1)
 
 
 def _gram(params: GmFace, shape: tuple[int, int]) -> Float[np.ndarray, "m m"]:

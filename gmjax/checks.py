@@ -1,8 +1,4 @@
-"""Arguments that cannot be right are refused here, with errors that name the argument and say what to do.
-
-Shapes and types are always checked. Values are checked where they are known: an array that is being traced (under the
-caller's ``jit``, ``vmap`` or ``grad``) has no values yet, and passes.
-"""
+"""Checks of arguments: shapes and types always, values where they are known (a traced array has none, and passes)."""
 
 import contextlib
 import dataclasses
@@ -17,8 +13,7 @@ from jaxtyping import Array, Float
 from gmjax.errors import ArgumentError, ArgumentTypeError
 from gmjax.types import Picture
 
-MOST_CHANNELS = 4
-"""A picture of more channels is more likely a batch, or has its axes in another order."""
+MOST_CHANNELS = 4  # a picture of more is more likely a batch, or has its axes in another order
 
 
 def require_same_shape(what: str, a, b) -> None:
@@ -33,33 +28,21 @@ def is_known(*arrays) -> bool:
 
 
 def checked_image(image, name: str = "image", *, channels: int | None = None) -> Float[Array, "h w *c"]:
-    """``image`` as floating point numbers in [0, 1] of shape (H, W) or (H, W, C), float32 if it has fewer bits.
-
-    ``channels``: how many there are, where they are more than four.
-    """
-    image = _checked(image, name, ("H", "W"))
-    if image.ndim == 3:
-        _require_channels(image.shape, name, channels)
-    return image
+    """``image`` (H, W) or (H, W, C) in [0, 1], float32 if it has fewer bits; ``channels``: how many, if above four."""
+    return _checked(image, name, ("H", "W"), channels)
 
 
-def checked_images(images, name: str = "images", *, channels: int | None = None) -> Float[Array, "n h w *c"]:
-    """``images`` as floating point numbers in [0, 1] of shape (N, H, W) or (N, H, W, C), float32 if of fewer bits."""
-    images = _checked(images, name, ("N", "H", "W"))
-    if images.ndim == 4:
-        _require_channels(images.shape[1:], name, channels)
-    return images
+def checked_images(images, *, channels: int | None = None) -> Float[Array, "n h w *c"]:
+    """``images`` (N, H, W) or (N, H, W, C) in [0, 1], float32 if of fewer bits."""
+    return _checked(images, "images", ("N", "H", "W"), channels)
 
 
-def require_collection(images, name: str = "images") -> None:
+def require_collection(images) -> None:
     """Refuses one colour picture (H, W, 3), which would pass for H pictures of width 3."""
     shape = np.shape(images)
     if len(shape) == 3 and shape[-1] in (1, 3, 4) and min(shape[:2]) > shape[-1]:
-        raise ArgumentError(
-            name,
-            f"must be a collection (N, H, W) or (N, H, W, C); {shape} looks like one picture: use {name}[None] for a "
-            f"collection of one, or gmjax.fit (for pictures that are {shape[-1]} wide pass their image_statistics)",
-        )
+        remedy = f"use images[None] or gmjax.fit (if they are {shape[-1]} wide, pass their image_statistics)"
+        raise ArgumentError("images", f"must be (N, H, W) or (N, H, W, C); {shape} looks like one picture: {remedy}")
 
 
 def checked_mask(mask, shape: tuple[int, ...], dtype=jnp.float32) -> Float[Array, "h w"] | None:
@@ -77,7 +60,6 @@ def checked_mask(mask, shape: tuple[int, ...], dtype=jnp.float32) -> Float[Array
 
 
 def checked_key(key, purpose: str):
-    """``key``, which ``purpose`` needs."""
     if key is None:
         raise ArgumentError("key", f"is needed for {purpose}: give for example key=jax.random.key(0)")
     dtype = getattr(key, "dtype", None)
@@ -93,13 +75,12 @@ def what_is_wrong(weights, means, precision_chol) -> str | None:
     expected = ((*batch, m, *channels), (*batch, m, 2), (*batch, m, 3))
     shapes = weights.shape, means.shape, precision_chol.shape
     if 0 in (m, weights.size) or len(channels) > 1 or shapes != expected:
-        return (
-            "a model has weights (m,) or (m, C), means (m, 2) and precision_chol (m, 3) with m of at least 1, a batch "
-            f"the same leading axes in each; got {', '.join(map(str, shapes))}"
-        )
-    if not is_known(weights, means, precision_chol):
+        needed = "weights (m,) or (m, C), means (m, 2) and precision_chol (m, 3) with m of at least 1"
+        return f"a model has {needed}, a batch the same leading axes in each; got {', '.join(map(str, shapes))}"
+    arrays = {"weights": weights, "means": means, "precision_chol": precision_chol}
+    if not is_known(*arrays.values()):
         return None
-    for name, array in (("weights", weights), ("means", means), ("precision_chol", precision_chol)):
+    for name, array in arrays.items():
         if array.dtype not in (np.float32, np.float64):
             return f"{name} must be float32 or float64, not {array.dtype}"
         if not np.isfinite(array).all():
@@ -109,74 +90,59 @@ def what_is_wrong(weights, means, precision_chol) -> str | None:
     return None
 
 
-def checked_start(init, picture: Picture, name: str = "init"):
+def checked_start(init, picture: Picture):
     """``init`` as a start for ``picture``: one valid model of its type, gray or of as many channels."""
     leaves = [jnp.asarray(leaf) for leaf in (init.weights, init.means, init.precision_chol)]
     wrong = what_is_wrong(*leaves)
     if wrong or leaves[1].ndim != 2:
-        raise ArgumentError(name, f"must be one valid model: {wrong or f'it is a batch, means {leaves[1].shape}'}")
+        raise ArgumentError("init", f"must be one valid model: {wrong or f'it is a batch, means {leaves[1].shape}'}")
     channels, expected = init.weights.shape[1:], picture.shape[2:]
     if channels and channels != expected:
-        have = f"{expected[0]} channels" if expected else "gray"
-        raise ArgumentError(
-            name, f"has {channels[0]} channels but the picture is {have}: they must agree, or {name} be gray"
-        )
+        found = f"has {channels[0]} channels, but the picture has {expected[0] if expected else 'none'}"
+        raise ArgumentError("init", f"{found}: they must agree, or init be gray")
     weights, means, precision_chol = (leaf.astype(picture.dtype) for leaf in leaves)
     return dataclasses.replace(init, weights=weights, means=means, precision_chol=precision_chol)
 
 
 @contextlib.contextmanager
-def explained_shardings(name: str) -> Iterator[None]:
+def explained_shardings() -> Iterator[None]:
     """Around a fit: says what to do with a batch that ``vmap`` cannot split over a mesh with Explicit axes."""
     try:
         yield
     except Exception as error:
         if type(error).__name__ != "ShardingTypeError":  # it has no public name
             raise
-        raise ArgumentError(
-            name,
-            "is sharded over an Explicit mesh axis that jax.vmap maps over: call the fit under jax.shard_map, or make "
-            "the mesh with axis_types=(jax.sharding.AxisType.Auto,)",
-        ) from error
+        remedy = "call the fit under jax.shard_map, or make the mesh with axis_types=(jax.sharding.AxisType.Auto,)"
+        problem = f"is sharded over an Explicit mesh axis that jax.vmap maps over: {remedy}"
+        raise ArgumentError("image", problem) from error
 
 
-def _checked(array, name: str, axes: Sequence[str]):
+def _checked(array, name: str, axes: Sequence[str], channels: int | None):
     if isinstance(array, str | os.PathLike):
         raise ArgumentTypeError(name, "must be an array, not the name of a file: read it with gmjax.data.load_picture")
     array = jnp.asarray(array)
-    layout = f"({', '.join(axes)}) or ({', '.join(axes)}, C)"
     if array.ndim not in (len(axes), len(axes) + 1):
-        raise ArgumentError(
-            name,
-            f"must have the shape {layout}; got {array.shape}"
-            + (": use jax.vmap for a batch" if array.ndim > len(axes) else ""),
-        )
+        layout, remedy = ", ".join(axes), ": use jax.vmap for a batch" if array.ndim > len(axes) else ""
+        raise ArgumentError(name, f"must have the shape ({layout}) or ({layout}, C); got {array.shape}{remedy}")
     if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise ArgumentTypeError(
-            name,
-            f"must hold floating point numbers in [0, 1], not {array.dtype}: divide by the largest value the "
-            "type stands for, 255 for uint8",
-        )
+        remedy = "divide by the type's largest value, 255 for uint8"
+        raise ArgumentTypeError(name, f"must hold floating point numbers in [0, 1], not {array.dtype}: {remedy}")
     height, width = array.shape[len(axes) - 2 : len(axes)]
     if array.size == 0 or height * width < 2:
         raise ArgumentError(name, f"must have at least two pixels; its shape is {array.shape}")
     if is_known(array):
         values = np.asarray(array)
         with np.errstate(invalid="ignore"):
-            is_right = values.min() >= 0 and values.max() <= 1
-        if not is_right and not np.isfinite(values).all():
-            count = int(values.size - np.isfinite(values).sum())
-            raise ArgumentError(
-                name,
-                f"has {count} values that are NaN or infinite: replace them by numbers "
-                "(mask= can leave pixels out of the fit)",
-            )
-        if not is_right:
-            raise ArgumentError(
-                name,
-                f"must lie in [0, 1]; its values run from {values.min():g} to {values.max():g}: "
-                "scale it (divide 8-bit values by 255) or clip it",
-            )
+            lowest, highest = values.min(), values.max()
+        if not (lowest >= 0 and highest <= 1):
+            count = values.size - int(np.isfinite(values).sum())
+            if count:
+                remedy = "replace them by numbers (mask= can leave pixels out of the fit)"
+                raise ArgumentError(name, f"has {count} values that are NaN or infinite: {remedy}")
+            remedy = "scale it (divide 8-bit values by 255) or clip it"
+            raise ArgumentError(name, f"must lie in [0, 1]; its values run from {lowest:g} to {highest:g}: {remedy}")
+    if array.ndim > len(axes):
+        _require_channels(array.shape[len(axes) - 2 :], name, channels)
     return array.astype(jnp.float32) if jnp.finfo(array.dtype).bits < 32 else array
 
 
@@ -186,12 +152,7 @@ def _require_channels(shape: tuple[int, ...], name: str, channels: int | None) -
         return
     if channels is not None:
         raise ArgumentError("FitConfig.channels", f"is {channels}, but {name} has the shape {shape}")
-    if shape[0] <= MOST_CHANNELS:
-        remedy = f"channels come last: use numpy.moveaxis({name}, -3, -1)"
-    else:
-        remedy = "for a batch of pictures use jax.vmap"
-    raise ArgumentError(
-        name,
-        f"has {found} channels, for its shape {shape} is read as (H, W, C): {remedy}; if there are {found} channels, "
-        f"say FitConfig(channels={found})",
-    )
+    first = shape[0] <= MOST_CHANNELS
+    remedy = f"channels come last: use numpy.moveaxis({name}, -3, -1)" if first else "for a batch use jax.vmap"
+    declared = f"if there are {found} channels, say FitConfig(channels={found})"
+    raise ArgumentError(name, f"has the shape {shape}, read as (H, W, C): {remedy}; {declared}")

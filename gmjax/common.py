@@ -16,9 +16,6 @@ from gmjax.solvers.stages import FitResult, PreparedFit, Stage, advance, chunk_o
 from gmjax.statistics import ImageStatistics, image_statistics
 from gmjax.types import Pictures
 
-SHUFFLING = "the order of the minibatches"
-"""What minibatches need a key for."""
-
 
 def fit_common(
     images_or_statistics: Pictures | ImageStatistics,
@@ -27,16 +24,13 @@ def fit_common(
     config: FitConfig = FitConfig(),
     key: Array | None = None,
 ) -> FitResult:
-    """The one formula that is nearest to all pictures: least MSE + lambda PAE over all of them (13).
+    """The one formula of least MSE + lambda PAE over all pictures (13), as are ``info.mse`` and ``info.pae``.
 
     images: (N, H, W) or (N, H, W, C), floating point in [0, 1]. Without ``config.batch_size`` they enter through
         their ``ImageStatistics``: exact, full batch, and a step costs what it costs for one picture. With it they are
         drawn in shuffled minibatches, the paper's way; the shuffling needs ``key``.
-    init: the model to start from; without it the start is ``config.start``, with ``key`` as its random key.
 
-    ``info.mse`` and ``info.pae`` are over all pictures, so they include the variation between the faces.
-
-    Pure, as ``fit``. Raises ArgumentError or ArgumentTypeError for an argument that cannot be right.
+    init, key, the errors, and the transformations that it works under: as in ``fit``.
     """
     if isinstance(images_or_statistics, ImageStatistics):
         images, statistics = None, images_or_statistics
@@ -44,11 +38,10 @@ def fit_common(
         require_collection(images_or_statistics)
         images = checked_images(images_or_statistics, channels=config.channels)
         statistics = image_statistics(images)
-    init, config = resolved_start(statistics, init, config, key, has_images=images is not None)
+    init, config, key = resolved_start(statistics, init, config, key, has_images=images is not None)
     if images is None or config.batch_size is None:
         return fit_statistics(statistics, init, None, config)
     steps = steps_of(config, len(images))
-    key = checked_key(key, SHUFFLING)
     batches = partial(batches_by_number, key, len(images), config)
     data = MinibatchData(statistics, images)
     stage = Stage("adam", minibatch_solver(config, steps), data, steps, chunk_of(steps), batches, advance)
@@ -57,11 +50,13 @@ def fit_common(
 
 
 def resolved_start(statistics: ImageStatistics, init, config: FitConfig, key, *, has_images: bool):
-    """The model to start from, and ``config`` resolved for a collection; refuses what does not go together."""
+    """The model to start from, ``config`` resolved for a collection, and ``key``."""
     if config.batch_size is not None and not has_images:
         raise ArgumentError("FitConfig.batch_size", "needs the pictures themselves, not their statistics")
     init = starting_model(init, statistics.mean, config, key)
-    return init, resolved(config, init.num_components, offset=init.offset, collection=True)
+    if config.batch_size is not None:
+        key = checked_key(key, "the order of the minibatches")
+    return init, resolved(config, init.num_components, offset=init.offset, collection=True), key
 
 
 def minibatch_solver(config: FitConfig, steps: int, axis_name: str | None = None) -> MinibatchAdam:

@@ -1,4 +1,4 @@
-"""The errors that gmjax raises on purpose; ``GmjaxError`` is the base class of all."""
+"""The errors that gmjax raises on purpose."""
 
 
 class GmjaxError(Exception):
@@ -6,10 +6,7 @@ class GmjaxError(Exception):
 
 
 class ArgumentError(GmjaxError, ValueError):
-    """An argument that cannot be right.
-
-    argument: its name as the caller wrote it, for example ``"FitConfig.steps"``; ``problem``: the rest of the text.
-    """
+    """An argument that cannot be right: its name, such as ``"FitConfig.steps"``, and the rest of the text."""
 
     def __init__(self, argument: str, problem: str):
         super().__init__(argument, problem)

@@ -25,14 +25,13 @@ from gmjax.types import AnyArray, Leaf
 
 @struct.dataclass
 class GmFace:
-    """The parameters of the formula, valid as they stand. Many models at once have leading axes (``stack``).
+    """The parameters of one model, or of many along leading axes (``stack``).
 
     ``weights``: ``(m,)`` for a gray picture, ``(m, C)`` for one with ``C`` channels.
     ``means``: ``(m, 2)``, the centres, (row, column), normalised.
     ``precision_chol``: ``(m, 3)``, the factor ``L = [[l11, 0], [l21, l22]]`` of each precision matrix ``A = L L^T``
     as ``(l11, l21, l22)`` with ``l11, l22 > 0``.
-    ``offset``: the pixel grid that the model was fitted on, and is rendered on: pixels are counted from ``offset``.
-    Static: it is part of the pytree's structure, not one of its leaves.
+    ``offset``: the pixel grid that the model was fitted on, and is rendered on. Static: not a leaf of the pytree.
     """
 
     weights: Leaf
@@ -56,9 +55,7 @@ class GmFace:
 
 
 def stack(models: Sequence[GmFace]) -> GmFace:
-    """Many models of the same shapes and grid as one pytree with a new leading axis; ``unstack`` is the inverse.
-
-    ``gmface``, ``render``, ``save``, ``load`` and the transforms take such a batch.
+    """Many models as one pytree with a new leading axis, which ``gmface``, ``render`` and ``save`` take.
 
     Raises ArgumentError for no models, or for models of different shapes or grids.
     """
@@ -72,10 +69,7 @@ def stack(models: Sequence[GmFace]) -> GmFace:
 
 
 def unstack(params: GmFace) -> list[GmFace]:
-    """The models of a batch along its first axis; the inverse of ``stack``.
-
-    Raises ArgumentError for a single model.
-    """
+    """The models of a batch along its first axis. Raises ArgumentError for a single model."""
     _require_model(params)
     if params.means.ndim < 3:
         raise ArgumentError("params", f"must be a batch of models with leading axes; got means {params.means.shape}")
@@ -102,17 +96,14 @@ def with_positive_diagonal(params: GmFace) -> GmFace:
     """The same model with ``l11, l22 >= 0``: where one is negative its column of L changes sign, which keeps A."""
     l11, _, l22 = jnp.moveaxis(jnp.asarray(params.precision_chol), -1, 0)
     first, second = (jnp.where(diagonal < 0, -1.0, 1.0).astype(diagonal.dtype) for diagonal in (l11, l22))
-    signs = jnp.stack([first, first, second], axis=-1)
-    return dataclasses.replace(params, precision_chol=params.precision_chol * signs)
+    return _with_scaled_columns(params, first, second)
 
 
 def gmface(params: GmFace, x: Float[AnyArray, "*points 2"]) -> Float[Array, "..."]:
     """The formula at any positions: ``x`` ``(..., 2)`` gives ``(...)``, or ``(..., C)`` with colour weights.
 
-    A batch of models gives one such array each, along the same leading axes. Differentiable in the parameters and in
-    ``x``, forward and reverse, by the paper's equations (7) to (9).
-
-    Raises ArgumentError for positions that are not (row, column) pairs.
+    A batch of models has its leading axes in front. Differentiable in the parameters and in ``x`` by the paper's
+    equations (7) to (9). Raises ArgumentError for positions that are not (row, column) pairs.
     """
     _require_model(params)
     if np.ndim(x) < 1 or np.shape(x)[-1] != 2:
@@ -129,10 +120,9 @@ def _gmface(params: GmFace, x) -> Float[Array, "..."]:
 
 
 def render(params: GmFace, shape: Sequence[SupportsIndex] | np.ndarray) -> Float[Array, "..."]:
-    """The picture of ``shape`` (H, W), any size, on the grid that the model was fitted on.
+    """The picture of any ``shape`` (H, W), on the model's pixel grid: ``(H, W)`` or ``(H, W, C)``, not clipped.
 
-    Gives ``(H, W)`` or ``(H, W, C)``, intensities as the formula gives them; a batch of models has its leading axes
-    in front. Raises ArgumentError for another ``shape`` than two whole numbers of at least 1.
+    A batch of models has its leading axes in front. Raises ArgumentError for a wrong ``shape``.
     """
     _require_model(params)
     sides = tuple(shape) if isinstance(shape, Sequence | np.ndarray) else ()
@@ -162,10 +152,9 @@ def pixel_axes(shape: tuple[int, ...], offset: float = 1.0, dtype=None):
 
 
 def on_axes(params: GmFace, rows: Float[AnyArray, " h"], columns: Float[AnyArray, " w"]) -> Float[Array, "h w *c"]:
-    """What a fit sees: ``as_wide_as_pixels`` at all pairs of evenly spaced ``rows`` and ``columns``.
+    """What a fit sees: ``as_wide_as_pixels`` at all pairs of evenly spaced ``rows`` and ``columns``, constants.
 
-    Any part of the pixel grid, a constant to derivatives. Where there is much to sum, each tile of pixels takes only
-    the components that reach it (``sums/tiles.py``); elsewhere the derivative goes by bands (``sums/grid.py``).
+    Large sums go by tiles of pixels (``sums/tiles.py``), small ones by bands (``sums/grid.py``).
     """
     in_tiles = tiles.worthwhile(params.num_components, len(rows), len(columns), min_terms=grid.MIN_TERMS_FOR_TILES)
     sums = tiles if in_tiles else grid
@@ -176,21 +165,22 @@ def on_axes(params: GmFace, rows: Float[AnyArray, " h"], columns: Float[AnyArray
 
 
 def as_wide_as_pixels(params: GmFace, rows: Float[AnyArray, " h"], columns: Float[AnyArray, " w"]) -> GmFace:
-    """``params`` with l11 and l22 of at most 1.25 a pixel (a standard deviation of 0.57 pixels).
-
-    Narrower components slip between the pixels, and no fit can hold them.
-    """
+    """``params`` with l11 and l22 of at most 1.25 a pixel: narrower components slip between the pixels."""
     most = (grid.MAX_L11_TIMES_SPACING / grid.spacing(axis) for axis in (rows, columns))
     first, second = (x / jnp.maximum(x, y) for x, y in zip(most, params.precision_chol.T[::2], strict=True))
-    chol = params.precision_chol * jnp.stack([first, first, second], axis=-1)
-    return dataclasses.replace(params, precision_chol=chol)
+    return _with_scaled_columns(params, first, second)
+
+
+def _with_scaled_columns(params: GmFace, first, second) -> GmFace:
+    """``params`` with the two columns of each L multiplied by ``first`` and ``second``."""
+    factors = jnp.stack([first, first, second], axis=-1)
+    return dataclasses.replace(params, precision_chol=params.precision_chol * factors)
 
 
 def _require_model(params) -> None:
     if not isinstance(params, GmFace):
-        raise ArgumentTypeError(
-            "params", f"must be a GmFace, not {type(params).__name__}; a FitResult has it as .params"
-        )
+        found = type(params).__name__
+        raise ArgumentTypeError("params", f"must be a GmFace, not {found}; a FitResult has it as .params")
 
 
 def _formula(sum_of_gaussians, params, rows, columns):

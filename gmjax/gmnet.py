@@ -1,8 +1,7 @@
 """GmNet (paper, III-B): the formula as a neural network, a layer of Gaussian neurons and a linear output.
 
-Its parameters are those of the formula: ``to_gmface`` turns a trained network into a model, ``to_variables`` does the
-reverse, and neither changes a number. (A factor with a negative diagonal, which training may reach, is the exception:
-the sign of that column of L is changed, which keeps A.)
+Its parameters are those of the formula: ``to_gmface`` and ``to_variables`` keep the numbers, except that a column of L
+with a negative diagonal, which training may reach, changes its sign, which keeps A.
 """
 
 import flax.linen as nn
@@ -17,8 +16,7 @@ from gmjax.sums.points import gaussians
 class GaussianLayer(nn.Module):
     """The ``m`` Gaussians with height 1: positions ``(..., 2)`` give ``(..., m)``.
 
-    Parameters: ``means`` (m, 2), initially uniform over the picture; ``precision_chol`` (m, 3), the factors L that the
-    paper trains, initially round, with the width of an even grid's spacing.
+    Parameters: ``means`` (m, 2), initially uniform; ``precision_chol`` (m, 3), round, as wide as a grid's step.
     """
 
     num_components: int
@@ -46,10 +44,7 @@ class GmNet(nn.Module):
 
 
 def to_gmface(variables, *, offset: float = 1.0) -> GmFace:
-    """The model with the parameters of a ``GmNet``; a network with one channel gives a gray model.
-
-    ``offset``: the pixel grid that the network was trained on, which it does not know.
-    """
+    """The model of a ``GmNet`` that was trained on the pixel grid ``offset``; one channel gives a gray model."""
     layers = variables["params"]
     kernel = layers["output"]["kernel"]
     weights = kernel[:, 0] if kernel.shape[1] == 1 else kernel

@@ -1,7 +1,6 @@
 """The loss (paper, III-B): MSE + lambda PAE, of one picture or of a model that many pictures share.
 
-For a shared model both terms need only four numbers a pixel, the mean, the mean of squares, the minimum and the
-maximum over the pictures (``ImageStatistics``), since with G the model's picture
+For a shared model, whose picture is G, both terms need only the ``ImageStatistics`` of the pictures:
 
     MSE = mean_x [(G - mean)^2 + (mean_square - mean^2)],    PAE = max_x max(G - minimum, maximum - G).
 """
@@ -21,19 +20,13 @@ def mse(a: Float[AnyArray, "..."], b: Float[AnyArray, "..."]) -> Scalar:
 
 
 def pae(a: Float[AnyArray, "..."], b: Float[AnyArray, "..."]) -> Scalar:
-    """Peak absolute error (11), the largest difference, of two pictures of one shape.
-
-    Raises ArgumentError for different shapes.
-    """
+    """Peak absolute error (11), the largest, of two pictures of one shape. Errors as in ``mse``."""
     require_same_shape("pae", a, b)
     return jnp.max(jnp.abs(a - b))
 
 
 def psnr(a: Float[AnyArray, "..."], b: Float[AnyArray, "..."]) -> Scalar:
-    """Peak signal-to-noise ratio in dB of two pictures in [0, 1] of one shape; infinite if they are equal.
-
-    Raises ArgumentError for different shapes.
-    """
+    """Peak signal-to-noise ratio in dB of two pictures in [0, 1]; infinite if equal. Errors as in ``mse``."""
     return psnr_of_mse(mse(a, b))
 
 
@@ -44,13 +37,16 @@ def psnr_of_mse(value: Float[AnyArray, "..."]) -> Float[Array, "..."]:
 def statistics_mse(picture, statistics: ImageStatistics, mask=None) -> Scalar:
     """MSE (13) of ``picture`` to all pictures of ``statistics``; ``mask`` (H, W) weighs the pixels."""
     variance = statistics.mean_square - jnp.square(statistics.mean)
-    return _pixel_mean(jnp.square(picture - statistics.mean) + variance, mask)
+    values = jnp.square(picture - statistics.mean) + variance
+    weights = _like_pixels(jnp.ones(values.shape[:2], values.dtype) if mask is None else mask, values)
+    return jnp.sum(weights * values) / jnp.sum(jnp.broadcast_to(weights, values.shape))
 
 
 def statistics_pae(picture, statistics: ImageStatistics, mask=None) -> Scalar:
     """PAE (13) of ``picture`` to all pictures of ``statistics``, over the pixels where ``mask`` is not 0."""
     middle = 0.5 * (statistics.minimum + statistics.maximum)
-    return _peak(jnp.abs(picture - middle) + (statistics.maximum - middle), mask)
+    errors = jnp.abs(picture - middle) + (statistics.maximum - middle)
+    return jnp.max(errors if mask is None else jnp.where(_like_pixels(mask, errors) > 0, errors, 0.0))
 
 
 def statistics_loss(picture, statistics: ImageStatistics, pae_weight: float, mask=None) -> Scalar:
@@ -59,17 +55,6 @@ def statistics_loss(picture, statistics: ImageStatistics, pae_weight: float, mas
     if pae_weight:
         loss = loss + pae_weight * statistics_pae(picture, statistics, mask)
     return loss
-
-
-def _pixel_mean(values, mask):
-    if mask is None:
-        mask = jnp.ones(values.shape[:2], values.dtype)
-    weights = _like_pixels(mask, values)
-    return jnp.sum(weights * values) / jnp.sum(jnp.broadcast_to(weights, values.shape))
-
-
-def _peak(values, mask):
-    return jnp.max(values if mask is None else jnp.where(_like_pixels(mask, values) > 0, values, 0.0))
 
 
 def _like_pixels(mask, values):

@@ -17,8 +17,6 @@ from gmjax.solvers.fitting import FitResult, PreparedFit, fit_statistics, is_tra
 from gmjax.statistics import one_image
 from gmjax.types import Mask, Picture
 
-Tried = Callable[[int, float], None]
-
 
 def fit(
     image: Picture,
@@ -32,48 +30,37 @@ def fit(
 ) -> FitResult:
     """The formula of least MSE + lambda PAE (14) for ``image`` that the solver finds.
 
-    An optimizer, schedule or loss that is a new object in every call compiles again in every call: make it once.
-
     image: (H, W) gray or (H, W, C), floating point in [0, 1]; fewer than 32 bits become float32.
     init: the model to start from; without it the start is ``config.start``, with ``key`` as its random key.
     mask: (H, W), the pixels that count (True and False), or their weights, of any scale.
-    loss: the caller's own loss of (picture, image), both of the shape of ``image``, a scalar, in place of
-        MSE + lambda PAE; for solver="adam". For example ``lambda a, b: jnp.mean(jnp.abs(a - b))``.
+    loss: a function of (picture, image) in place of MSE + lambda PAE, for solver="adam": for example
+        ``lambda a, b: jnp.mean(jnp.abs(a - b))``. A new object in every call, as a new optimizer, compiles again.
     target_psnr: in dB; choose m itself, at most 10 % above the smallest that reaches it. The search begins at
         ``config.num_components``, and each m that it tries is a fit of its own, from ``config.start``.
 
-    Pure: it works under ``jit`` (with ``config`` static), ``vmap``, ``pmap`` and ``shard_map``, and its result can be
-    differentiated with respect to ``image``; memory then grows by one optimiser state a step, and solver="lm" holds six
-    arrays of m x pixels.
+    Pure: it works under ``jit`` (with ``config`` static), ``vmap``, ``pmap`` and ``shard_map``, and can be
+    differentiated with respect to ``image``; memory then grows by one optimiser state a step. solver="lm" holds six
+    arrays of m x pixels. Under tracing values are not checked, and there is no ``target_psnr``.
 
-    Raises ArgumentError (a ValueError) or ArgumentTypeError (a TypeError) for an argument that cannot be right. Under
-    tracing only shapes and types can be checked, not values, and there is no ``target_psnr``: m would depend on values.
+    Raises ArgumentError (a ValueError) or ArgumentTypeError (a TypeError) for an argument that cannot be right.
     """
     if target_psnr is not None:
         if init is not None or loss is not None:
             raise ArgumentError("target_psnr", "chooses the number of components itself: leave init and loss out")
         return fit_to_psnr(target_psnr, image, config=config, key=key, mask=mask)
-    with explained_shardings("image"):
+    with explained_shardings():
         image, init, mask, config = _checked(image, init, config, key, mask, loss)
         return fit_statistics(one_image(image), init, mask, config, loss)
 
 
-def prepare(
-    image: Picture,
-    init: GmFace | None = None,
-    *,
-    config: FitConfig = FitConfig(),
-    key: Array | None = None,
-    mask: Mask | None = None,
-    loss: Loss | None = None,
-) -> PreparedFit:
+def prepare(image: Picture, init: GmFace | None = None, *, config: FitConfig, key: Array | None = None) -> PreparedFit:
     """The same fit, to be run in chunks that can be reported, saved and resumed: the result has the same bits."""
-    image, init, mask, config = _checked(image, init, config, key, mask, loss)
+    image, init, mask, config = _checked(image, init, config, key)
     statistics = one_image(image)
-    return PreparedFit(init, stages_of(statistics, mask, config, loss), statistics, mask)
+    return PreparedFit(init, stages_of(statistics, mask, config), statistics, mask)
 
 
-def _checked(image, init, config: FitConfig, key, mask, loss):
+def _checked(image, init, config: FitConfig, key, mask=None, loss=None):
     if not isinstance(config, FitConfig):
         raise ArgumentTypeError("config", f"must be a FitConfig; got {type(config).__name__}")
     for name in ("batch_size", "epochs"):
@@ -95,16 +82,14 @@ def _checked(image, init, config: FitConfig, key, mask, loss):
 
 
 def fit_to_psnr(
-    target_psnr: float, image: Picture, *, config: FitConfig, key=None, mask=None, report: Tried | None = None
+    target_psnr: float, image: Picture, *, config: FitConfig, key=None, mask=None, report: Callable | None = None
 ) -> FitResult:
     """``fit`` with ``target_psnr``; ``report(m, psnr)`` is called for every m that is tried."""
     if isinstance(target_psnr, bool) or not isinstance(target_psnr, numbers.Real) or not math.isfinite(target_psnr):
         raise ArgumentError("target_psnr", f"must be a finite number of dB, not traced; got {target_psnr!r}")
     image = checked_image(image, channels=config.channels)
     if is_traced(image):
-        raise ArgumentTypeError(
-            "target_psnr", "chooses m by the picture's values: it cannot be used under jit, vmap or grad"
-        )
+        raise ArgumentTypeError("target_psnr", "depends on values: it cannot be used under jit, vmap or grad")
 
     def fit_with(num_components: int) -> FitResult:
         result = fit(image, config=dataclasses.replace(config, num_components=num_components), key=key, mask=mask)

@@ -9,10 +9,7 @@ from gmjax.gmface import GmFace
 
 
 def published_common_face() -> GmFace:
-    """The model of the paper's Table 3: 80 components, gray, on the pixel grid ``offset=1.0``.
-
-    The table prints precision matrices; they are factored in float64, then rounded to JAX's default type.
-    """
+    """The gray model of the paper's Table 3 (``offset=1.0``), factored in float64, rounded to JAX's default type."""
     with resources.files("gmjax").joinpath("published_common_face.csv").open() as table:
         weights, row, column, a11, a21, a22 = np.loadtxt(table, delimiter=",", skiprows=1).T
     l11 = np.sqrt(a11)

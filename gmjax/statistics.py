@@ -1,36 +1,32 @@
 """What the loss of a shared model needs to know of a collection: four numbers a pixel.
 
-Sums over pictures are sums of whole numbers: each value is rounded to a multiple of 2^-22 (float64: 2^-44), finer than
-the steps of a float32 near 1, and held in two words of half as many bits, whose sums over 2^20 pictures fit into an
-integer of the device. So they are exact, and do not depend on how the pictures are shared out over devices and
-processes. Sums of floating point numbers do, and 2000 steps of Adam turn a last bit into hundredths in the picture.
+Each value is rounded to a multiple of 2^-22 (float64: 2^-44), finer than the steps of a float32 near 1, and held as two
+integers of half as many bits, whose sums over 2^20 pictures do not overflow. So sums are exact on any number of devices
+and processes. In floating point they are not, and 2000 steps of Adam turn a last bit into hundredths in the picture.
 """
 
 import dataclasses
 import functools
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from gmjax.checks import checked_images, require_same_shape
 from gmjax.errors import ArgumentError
 from gmjax.types import AnyArray, Leaf, Picture, Pictures
 
-PICTURES_A_PASS = 256
+_PICTURES_A_PASS = 256
 _IN_CACHE = 8
 
 
 @struct.dataclass
 class ImageStatistics:
-    """All that the loss of a shared model needs to know of ``count`` pictures; ``a + b`` merges two collections.
-
-    ``mean``, ``mean_square``, ``minimum``, ``maximum``: ``(H, W)`` or ``(H, W, C)``; ``count``: ``()``.
-    """
+    """The statistics of ``count`` pictures, each ``(H, W)`` or ``(H, W, C)``; ``a + b`` merges two collections."""
 
     mean: Leaf
     mean_square: Leaf
@@ -46,41 +42,30 @@ class ImageStatistics:
         require_same_shape("ImageStatistics +", self.mean, other.mean)
         count = self.count + other.count
         share = (other.count / count).astype(self.mean.dtype)
-        return ImageStatistics(
-            mean=self.mean + share * (other.mean - self.mean),
-            mean_square=self.mean_square + share * (other.mean_square - self.mean_square),
-            minimum=jnp.minimum(self.minimum, other.minimum),
-            maximum=jnp.maximum(self.maximum, other.maximum),
-            count=count,
-        )
+        mean = self.mean + share * (other.mean - self.mean)
+        mean_square = self.mean_square + share * (other.mean_square - self.mean_square)
+        minimum, maximum = jnp.minimum(self.minimum, other.minimum), jnp.maximum(self.maximum, other.maximum)
+        return ImageStatistics(mean, mean_square, minimum, maximum, count)
 
 
 def image_statistics(images: Pictures) -> ImageStatistics:
-    """The statistics of pictures ``(N, H, W)`` or ``(N, H, W, C)`` in [0, 1].
+    """The statistics of pictures ``(N, H, W)`` or ``(N, H, W, C)`` in [0, 1], from exact sums, rounded once.
 
-    Exact sums, rounded once, in bounded memory (an ``np.memmap`` stays on disk). Under tracing, where sums must have
-    derivatives, ordinary means. Raises ArgumentError for arrays that cannot be pictures.
+    Memory is bounded (an ``np.memmap`` stays on disk). Under tracing, where sums must have derivatives, ordinary means.
+    Raises ArgumentError for arrays that cannot be pictures.
     """
     if isinstance(images, jax.core.Tracer):
-        return _traced_statistics(checked_images(images))
-    parts = (images[start : start + PICTURES_A_PASS] for start in range(0, len(images), PICTURES_A_PASS))
-    return statistics_of(total(host(_sums(checked_images(part))) for part in parts))
+        images = checked_images(images)
+        mean, mean_square = jnp.mean(images, axis=0), jnp.mean(jnp.square(images), axis=0)
+        minimum, maximum = jnp.min(images, axis=0), jnp.max(images, axis=0)
+        return ImageStatistics(mean, mean_square, minimum, maximum, jnp.asarray(len(images)))
+    return summed(images, lambda part: host(_sums(checked_images(part))))
 
 
 @jax.jit
 def one_image(image: Picture) -> ImageStatistics:
     """The statistics of a single picture: with them the shared loss is exactly MSE + lambda PAE of that picture."""
     return ImageStatistics(image, jnp.square(image), image, image, jnp.ones((), int))
-
-
-def _traced_statistics(images: Float[Array, "n h w *c"]) -> ImageStatistics:
-    return ImageStatistics(
-        mean=jnp.mean(images, axis=0),
-        mean_square=jnp.mean(jnp.square(images), axis=0),
-        minimum=jnp.min(images, axis=0),
-        maximum=jnp.max(images, axis=0),
-        count=jnp.asarray(images.shape[0]),
-    )
 
 
 @struct.dataclass
@@ -110,9 +95,8 @@ def device_sums(images: Float[AnyArray, "n h w *c"], valid: Float[AnyArray, " n"
 
     # All in one reduction: as six, which XLA fuses badly on a CPU, they were measured to take four times as long.
     parts = (*jax.vmap(words)(images), *jax.vmap(words)(jnp.square(images)), images + beyond, images - beyond)
-    nothing = tuple(
-        np.array(value, part.dtype) for value, part in zip((0, 0, 0, 0, np.inf, -np.inf), parts, strict=True)
-    )
+    values = 0, 0, 0, 0, np.inf, -np.inf
+    nothing = tuple(np.array(value, part.dtype) for value, part in zip(values, parts, strict=True))
     *sums, minimum, maximum = jax.lax.reduce(parts, nothing, merge, (0,))
     return Sums(jnp.sum(valid > 0, dtype=int), jnp.stack(sums[:2]), jnp.stack(sums[2:]), minimum, maximum)
 
@@ -126,14 +110,8 @@ def over_axis(sums: Sums, axis_name: str) -> Sums:
 
 def device_statistics(sums: Sums) -> ImageStatistics:
     """The statistics of ``sums`` on a device, of few pictures: a minibatch."""
-    dtype = sums.minimum.dtype
-    scale = 2.0 ** _bits(dtype)
-
-    def mean(words):
-        high, low = words.astype(dtype)
-        return (high + low / scale) / scale / sums.count.astype(dtype)
-
-    return ImageStatistics(mean(sums.total), mean(sums.square), sums.minimum, sums.maximum, sums.count)
+    mean, mean_square = _means(sums, sums.minimum.dtype)
+    return ImageStatistics(mean, mean_square, sums.minimum, sums.maximum, sums.count)
 
 
 def sums_on_host(images: Sequence[np.ndarray]) -> Sums:
@@ -160,23 +138,18 @@ def host(sums: Sums) -> Sums:
     return each_whole(lambda whole: whole.astype(np.int64), jax.tree.map(np.asarray, sums))
 
 
-def total(parts: Iterable[Sums]) -> Sums:
-    """The sums over the pictures of all ``parts``, NumPy arrays.."""
-    parts = iter(parts)
-    first = next(parts, None)
-    if first is None:
+def summed(images: Pictures, sums_of: Callable[[Pictures], Sums], devices: int = 1) -> ImageStatistics:
+    """The statistics of ``images``, whose sums ``sums_of`` takes on ``devices``, some pictures at a time."""
+    if len(images) == 0:
         raise ArgumentError("images", "must hold at least one picture")
-    return functools.reduce(added, parts, first)
+    a_pass = _PICTURES_A_PASS * devices
+    parts = (images[start : start + a_pass] for start in range(0, len(images), a_pass))
+    return statistics_of(functools.reduce(added, map(sums_of, parts)))
 
 
 def added(a: Sums, b: Sums) -> Sums:
-    return Sums(
-        a.count + b.count,
-        a.total + b.total,
-        a.square + b.square,
-        np.minimum(a.minimum, b.minimum),
-        np.maximum(a.maximum, b.maximum),
-    )
+    minimum, maximum = np.minimum(a.minimum, b.minimum), np.maximum(a.maximum, b.maximum)
+    return Sums(a.count + b.count, a.total + b.total, a.square + b.square, minimum, maximum)
 
 
 def none_of(shape: tuple[int, ...], dtype=np.float32) -> Sums:
@@ -187,22 +160,22 @@ def none_of(shape: tuple[int, ...], dtype=np.float32) -> Sums:
 
 def statistics_of(sums: Sums) -> ImageStatistics:
     """The statistics of NumPy ``sums``, rounded once, from float64."""
-    dtype = sums.minimum.dtype
-    scale = 2.0 ** _bits(dtype)
-
-    def mean(words):
-        high, low = words.astype(np.float64)
-        return jnp.asarray((high + low / scale) / scale / float(sums.count), dtype)
-
+    mean, mean_square = (jnp.asarray(values, sums.minimum.dtype) for values in _means(sums, np.float64))
     minimum, maximum = jnp.asarray(sums.minimum), jnp.asarray(sums.maximum)
-    return ImageStatistics(mean(sums.total), mean(sums.square), minimum, maximum, jnp.asarray(int(sums.count)))
+    return ImageStatistics(mean, mean_square, minimum, maximum, jnp.asarray(int(sums.count)))
+
+
+def _means(sums: Sums, dtype) -> list:
+    """The mean and the mean square, computed in ``dtype``."""
+    scale = 2.0 ** _bits(sums.minimum.dtype)
+    parts = sums.total.astype(dtype), sums.square.astype(dtype)
+    return [(high + low / scale) / scale / sums.count.astype(dtype) for high, low in parts]
 
 
 def each_whole(function, sums: Sums) -> Sums:
     """``sums`` with ``function`` applied to its whole numbers."""
-    return dataclasses.replace(
-        sums, count=function(sums.count), total=function(sums.total), square=function(sums.square)
-    )
+    count, total, square = map(function, (sums.count, sums.total, sums.square))
+    return dataclasses.replace(sums, count=count, total=total, square=square)
 
 
 @jax.jit

@@ -1,8 +1,6 @@
 """Geometric transformations of a model (paper, III-E): exact, by arithmetic on its parameters; no pixel is resampled.
 
-Each gives the model of GmFace(B x + t) for an invertible matrix B, so the picture itself moves by the inverse map.
 Positions are normalised, (row, column). All functions accept batches of models (leading axes) and are differentiable.
-Under tracing the values of their arguments are unknown, and only shapes are checked.
 """
 
 import dataclasses
@@ -11,15 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gmjax.checks import is_known
 from gmjax.errors import ArgumentError
 from gmjax.gmface import GmFace
 
 
 def affine(params: GmFace, matrix, offset) -> GmFace:
-    """The model of GmFace(B x + t): mu' = B^-1 (mu - t), A' = B^T A B.
+    """The model of GmFace(B x + t): mu' = B^-1 (mu - t), A' = B^T A B. The picture moves by the inverse map.
 
     ``matrix``: B, (2, 2). ``offset``: t, (2,); it is not the offset of the pixel grid.
-
     Raises ArgumentError for wrong shapes, and for a matrix that is singular or not finite.
     """
     dtype = params.means.dtype
@@ -29,7 +27,7 @@ def affine(params: GmFace, matrix, offset) -> GmFace:
     if offset.shape != (2,):
         raise ArgumentError("offset", f"must have the shape (2,); got {offset.shape}")
     determinant = matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0]
-    if _is_known(determinant) and (determinant == 0 or not np.isfinite(determinant)):
+    if is_known(determinant) and (determinant == 0 or not np.isfinite(determinant)):
         raise ArgumentError("matrix", f"must be finite and have an inverse; its determinant is {determinant}")
     return _affine(params, matrix, offset)
 
@@ -59,13 +57,11 @@ def translate(params: GmFace, delta) -> GmFace:
 def scale(params: GmFace, factor, center=(0.0, 0.0)) -> GmFace:
     """The picture shrunk by ``factor`` k about ``center``: GmFace(k (x - center) + center), equation (16).
 
-    With k = 2 the picture is half as large, with k = 0.5 twice. As in the paper, the default centre is the corner
-    (0, 0); the default of ``rotate`` is the middle of the picture.
-
-    Raises ArgumentError if ``factor`` is not above 0.
+    With k = 2 the picture is half as large. As in the paper, the default centre is the corner (0, 0), but that of
+    ``rotate`` the middle of the picture. Raises ArgumentError if ``factor`` is not above 0.
     """
     factor, center = jnp.asarray(factor, params.means.dtype), jnp.asarray(center, params.means.dtype)
-    if _is_known(factor) and not factor > 0:
+    if is_known(factor) and not factor > 0:
         raise ArgumentError("factor", f"must be above 0; got {factor}")
     return affine(params, factor * jnp.eye(2, dtype=factor.dtype), (1.0 - factor) * center)
 
@@ -73,19 +69,12 @@ def scale(params: GmFace, factor, center=(0.0, 0.0)) -> GmFace:
 def rotate(params: GmFace, angle, center=(0.5, 0.5), aspect: float = 1.0) -> GmFace:
     """The picture turned counter-clockwise by ``angle`` (radians): GmFace(F (x - center) + center), equation (17).
 
-    ``aspect``: W / H. Rows and columns are normalised separately, so a picture that is not square needs it: without it
-    the rotation shears. ``center`` is the middle of the picture; on the paper's grid (``offset=1.0``) the middle of the
-    pixels lies at (0.5 + 0.5 / H, 0.5 + 0.5 / W).
-
-    Raises ArgumentError if ``aspect`` is not above 0.
+    ``aspect``: W / H, without which a picture that is not square shears. On the paper's grid (``offset=1.0``) the
+    middle of the pixels lies at (0.5 + 0.5 / H, 0.5 + 0.5 / W). Raises ArgumentError if ``aspect`` is not above 0.
     """
     center = jnp.asarray(center, params.means.dtype)
-    if _is_known(aspect) and not aspect > 0:
+    if is_known(aspect) and not aspect > 0:
         raise ArgumentError("aspect", f"must be above 0; got {aspect}")
     cosine, sine = jnp.cos(angle), jnp.sin(angle)
     turn = jnp.asarray([[cosine, sine * aspect], [-sine / aspect, cosine]], params.means.dtype)
     return affine(params, turn, center - turn @ center)
-
-
-def _is_known(value) -> bool:
-    return not isinstance(value, jax.core.Tracer)

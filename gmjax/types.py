@@ -13,7 +13,7 @@ Pictures = Float[AnyArray, "n h w *c"]
 Mask = Shaped[AnyArray, "h w"]
 Scalar = Float[AnyArray, ""]
 
-# A field of a pytree. Users see an array; JAX also builds the pytree with axes, shapes or tangents in its place.
+# A field of a pytree: an array to users; JAX also puts axes, shapes or tangents in its place.
 if TYPE_CHECKING:
     Leaf = AnyArray
 else:

@@ -1,9 +1,8 @@
 """Model files: a model, or a batch of models, and what is known about it in one safetensors file.
 
-The file holds the three tensors ``weights``, ``means`` and ``precision_chol`` of a ``GmFace`` and a header of text,
-which gives the format, its version and the conventions in words, so that the numbers can be used without this library.
-Nothing in a file is ever executed, and what it may cost is bounded: whatever a file holds, loading it takes at most
-1 GiB of memory (0.8 GiB measured, for ``MAX_BYTES``).
+The file holds the three tensors of a ``GmFace`` and a header of text, which gives the format, its version and the
+conventions in words, so that the numbers can be used without this library. Nothing in a file is executed, and whatever
+it holds, loading it takes at most 1 GiB of memory (0.8 GiB measured, for ``MAX_BYTES``).
 """
 
 import json
@@ -26,10 +25,8 @@ from gmjax.gmface import GmFace, with_positive_diagonal
 FORMAT = "gmjax.GmFace"
 FORMAT_VERSION = 1
 MAX_BYTES = 2**28
-MAX_HEADER_BYTES = 2**20
-"""All text in the header together: reading a larger one would take many times its size."""
-MAX_COMPONENTS = 100_000
-"""Components of one model: so many are drawn in some seconds at 1000 x 1000, in 0.7 GiB of memory."""
+MAX_HEADER_BYTES = 2**20  # reading a larger one would take many times its size
+MAX_COMPONENTS = 100_000  # so many are drawn in some seconds at 1000 x 1000, in 0.7 GiB of memory
 MAX_CHANNELS = 1000
 
 TENSORS = ("weights", "means", "precision_chol")
@@ -42,8 +39,7 @@ CONVENTIONS = {
 }
 HEADER = {"format": FORMAT, "format_version": str(FORMAT_VERSION), **CONVENTIONS}
 
-# A larger offset is not the grid of a picture, and float32 could not tell its pixels apart.
-_MAX_OFFSET = 1_000_000
+_MAX_OFFSET = 1_000_000  # beyond it float32 could not tell pixels apart
 _DTYPES = {"F32": np.float32, "F64": np.float64}
 
 
@@ -52,30 +48,28 @@ class ModelFileError(GmjaxError, ValueError):
 
 
 def save(path: str | os.PathLike, params: GmFace, metadata: Mapping[str, str] | None = None) -> None:
-    """Writes a model, or a batch of models, whole or not at all: an existing file is replaced by a complete one only.
+    """Writes a model, or a batch of models, whole or not at all.
 
-    ``metadata``: the caller's own text, by name. The names of ``HEADER`` belong to the format and may be given only as
-    they stand there; ``"offset"`` is always that of ``params``. So what ``load_metadata`` returned can be passed on.
+    ``metadata``: the caller's own text, by name; what ``load_metadata`` returned can be passed on, but the names of
+    ``HEADER`` keep their text, and ``"offset"`` is that of ``params``.
     A factor with a negative diagonal is written with the sign of that column of L changed, which keeps A.
 
-    Raises:
-        ArgumentError: not valid models (wrong shapes, NaN, l11 or l22 of 0), metadata not text, or more of either than
-            ``load`` would take.
-        ModelFileError: the file cannot be written there.
+    Raises ArgumentError for models that are not valid, metadata that is not text, or more of either than ``load`` would
+    take; ModelFileError if the file cannot be written there.
     """
     path = Path(path)
     chol = np.asarray(params.precision_chol)
     if chol.ndim > 1 and chol.shape[-1] == 3 and (chol[..., ::2] < 0).any():
         params = with_positive_diagonal(params)  # on a device, which may flush subnormal numbers to 0
     tensors = {name: np.ascontiguousarray(getattr(params, name)) for name in TENSORS}
-    wrong = what_is_wrong(**tensors) or _too_many(tensors)
+    _require_text(metadata or {})
+    header = {**(metadata or {}), "offset": str(float(params.offset)), **HEADER}
+    wrong = what_is_wrong(**tensors) or _too_many(tensors) or _wrong_offset(header)
+    if not wrong:
+        content = _in_order(safetensors.numpy.save(tensors, metadata=header))
+        wrong = _too_large(len(content), content)
     if wrong:
         raise ArgumentError("params", f"cannot be saved to {path}: {wrong}")
-    header = _checked_metadata(dict(metadata or {}) | {"offset": str(float(params.offset))})
-    content = _in_order(safetensors.numpy.save(tensors, metadata=header))
-    too_large = _too_large(len(content), int.from_bytes(content[:8], "little"))
-    if too_large:
-        raise ArgumentError("params", f"cannot be saved to {path}: the file {too_large}")
     try:
         write_atomically(path, content)
     except OSError as error:
@@ -83,14 +77,10 @@ def save(path: str | os.PathLike, params: GmFace, metadata: Mapping[str, str] | 
 
 
 def load(path: str | os.PathLike) -> GmFace:
-    """The model in a file, or the batch of models, checked before it is used; on the grid that it was fitted on.
+    """The model in a file, or the batch of models; float64 only if the caller has enabled it in JAX.
 
-    float64 files give float64 models where the caller has enabled them in JAX, else float32.
-
-    Raises:
-        ModelFileError: there is no such file, or it is not a model file, damaged, of a newer format, above
-            ``MAX_BYTES`` (256 MiB) or ``MAX_HEADER_BYTES`` (1 MiB), or holds a model that is not valid or above
-            ``MAX_COMPONENTS`` (100 000) or ``MAX_CHANNELS`` (1000).
+    Raises ModelFileError if there is no such file, or it is not a model file, damaged, of a newer format, above 256 MiB
+    or its header above 1 MiB, or its model is not valid or above 100 000 components or 1000 channels.
     """
     return _read(Path(path))[0]
 
@@ -105,19 +95,16 @@ def _read(path: Path) -> tuple[GmFace, dict[str, str]]:
         _require_readable(path)
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            _require_format(path, metadata)
-            tensors = {name: _tensor(path, file, name) for name in _require_names(path, file.keys())}
+            _require_format(path, metadata, file.keys())
+            tensors = {name: _tensor(path, file, name) for name in TENSORS}
     except (OSError, safetensors.SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else shown(str(error))
-        raise ModelFileError(
-            f"{path} cannot be read as a model file ({reason}): it is damaged or of another kind; copy it again from "
-            "its source, or give a file that gmjax.save wrote"
-        ) from error
+        problem = f"{path} cannot be read as a model file ({reason}): it is damaged or of another kind"
+        raise ModelFileError(f"{problem}; give a file that gmjax.save wrote") from error
     wrong = what_is_wrong(**tensors) or _too_many(tensors) or _wrong_offset(metadata)
     if wrong:
         raise ModelFileError(f"{path} does not hold a valid model: {wrong}; make it again, or copy it from its source")
-    arrays = {name: jnp.asarray(tensor) for name, tensor in tensors.items()}
-    return GmFace(**arrays, offset=float(metadata["offset"])), metadata
+    return GmFace(**jax.tree.map(jnp.asarray, tensors), offset=float(metadata["offset"])), metadata
 
 
 def _require_readable(path: Path) -> None:
@@ -131,44 +118,31 @@ def _require_readable(path: Path) -> None:
     if size == 0:
         raise ModelFileError(f"{path} is empty (0 bytes); copy it again from its source")
     with open(path, "rb") as stream:
-        too_large = _too_large(size, int.from_bytes(stream.read(8), "little"))
+        too_large = _too_large(size, stream.read(8))
     if too_large:
-        raise ModelFileError(f"{path} {too_large}; is it a model?")
+        raise ModelFileError(f"{path}: {too_large}; is it a model?")
 
 
-def _too_large(size: int, header: int) -> str | None:
-    """What a file of ``size`` bytes, whose header claims ``header``, has too much of; safetensors checks the rest."""
+def _too_large(size: int, start: bytes) -> str | None:
+    """What a file of ``size`` bytes, of which ``start`` is the start, has too much of; safetensors checks the rest."""
+    header = int.from_bytes(start[:8], "little")
     if size > MAX_BYTES:
-        return f"has {size} bytes, more than the {MAX_BYTES} (256 MiB) that a model file may have"
-    if MAX_HEADER_BYTES < header <= size - 8:
-        return f"has a header of {header} bytes, more than the {MAX_HEADER_BYTES} (1 MiB) that a model file may have"
-    return None
+        return f"the file has {size} bytes, more than 256 MiB"
+    return f"its header has {header} bytes, more than 1 MiB" if MAX_HEADER_BYTES < header <= size - 8 else None
 
 
-def _require_format(path: Path, metadata: Mapping[str, str]) -> None:
+def _require_format(path: Path, metadata: Mapping[str, str], names) -> None:
     if metadata.get("format") != FORMAT:
-        raise ModelFileError(
-            f"{path} is a safetensors file of another kind: its header does not say format {FORMAT}; give a file that "
-            "gmjax.save wrote"
-        )
+        raise ModelFileError(f"{path} is a safetensors file of another kind; give a file that gmjax.save wrote")
     version = metadata.get("format_version", "")
     if not (version.isascii() and version.isdecimal() and int(version[:9]) > 0):
-        raise ModelFileError(
-            f"{path}: its header gives the format version {shown(version)}, not a number; it is damaged"
-        )
+        raise ModelFileError(f"{path} is damaged: its format version is {shown(version)}, not a number")
     if int(version[:9]) > FORMAT_VERSION:
-        raise ModelFileError(
-            f"{path} has format version {version[:9]}, and this gmjax reads up to {FORMAT_VERSION}; upgrade gmjax"
-        )
-
-
-def _require_names(path: Path, names) -> tuple[str, ...]:
+        known = f"this gmjax reads up to {FORMAT_VERSION}"
+        raise ModelFileError(f"{path} has format version {version[:9]}, and {known}; upgrade gmjax")
     if set(names) != set(TENSORS):
-        raise ModelFileError(
-            f"{path} holds the tensors {', '.join(map(shown, sorted(names)[:9])) or '(none)'}; a model file holds "
-            f"exactly {', '.join(TENSORS)}"
-        )
-    return TENSORS
+        found = ", ".join(map(shown, sorted(names)[:9])) or "(none)"
+        raise ModelFileError(f"{path} holds the tensors {found}; a model file holds exactly {', '.join(TENSORS)}")
 
 
 def _tensor(path: Path, file, name: str) -> np.ndarray:
@@ -184,10 +158,8 @@ def _too_many(tensors: Mapping[str, np.ndarray]) -> str | None:
     *batch, components, _ = tensors["means"].shape
     channels = tensors["weights"].size // (math.prod(batch) * components)
     if components > MAX_COMPONENTS or channels > MAX_CHANNELS:
-        return (
-            f"it has {components} components of {channels} channels, and a model file holds at most {MAX_COMPONENTS} "
-            f"of {MAX_CHANNELS}"
-        )
+        most = f"at most {MAX_COMPONENTS} of {MAX_CHANNELS}"
+        return f"it has {components} components of {channels} channels, and a model file holds {most}"
     return None
 
 
@@ -206,17 +178,12 @@ def shown(text: str) -> str:
     return text if text.isprintable() and 0 < len(text) <= 100 else repr(text[:100])
 
 
-def _checked_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+def _require_text(metadata: Mapping[str, str]) -> None:
     for name, text in metadata.items():
         if not (isinstance(name, str) and isinstance(text, str)):
             raise ArgumentError("metadata", f"must be text by name; got {name!r}: {text!r}")
         if HEADER.get(name, text) != text:
             raise ArgumentError("metadata", f"must not use the name {name!r}, which belongs to the format")
-    checked = {**metadata, **HEADER}
-    wrong = _wrong_offset(checked)
-    if wrong:
-        raise ArgumentError("params", f"cannot be saved: {wrong}")
-    return checked
 
 
 def _in_order(content: bytes) -> bytes:

@@ -1,7 +1,6 @@
-"""One formula for a collection (paper, III-C) on several devices: minibatches are shared out, the rest needs one.
+"""One formula for a collection (paper, III-C) on several devices, which share each minibatch.
 
-From statistics the fit costs what one picture costs: split over several devices, each step would wait longer than it
-computes.
+From statistics the fit costs what one picture costs, so it runs on one device.
 """
 
 import math
@@ -13,8 +12,8 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from gmjax.checks import checked_key, require_collection
-from gmjax.common import SHUFFLING, minibatch_solver, resolved_start
+from gmjax.checks import require_collection
+from gmjax.common import minibatch_solver, resolved_start
 from gmjax.gmface import GmFace
 from gmjax.parallel.devices import AXIS, local, shares_of
 from gmjax.parallel.statistics import image_statistics
@@ -25,10 +24,7 @@ from gmjax.solvers.stages import FitResult, PreparedFit, Solver, Stage, chunk_of
 from gmjax.statistics import ImageStatistics
 from gmjax.types import Pictures
 
-Progress = Callable[[int, int, float], None]
-
-# The pictures that are read, and go to the devices, at once.
-BYTES_A_CHUNK = 2**27
+BYTES_A_CHUNK = 2**27  # of the pictures that are read, and go to the devices, at once
 
 
 def fit_common(
@@ -38,7 +34,7 @@ def fit_common(
     config: FitConfig = FitConfig(),
     key: Array | None = None,
     devices: Sequence | None = None,
-    report: Progress | None = None,
+    report: Callable[[int, int, float], None] | None = None,
 ) -> FitResult:
     """``gmjax.fit_common`` on several devices; ``report(step, steps, loss)`` is called about fifty times.
 
@@ -69,25 +65,26 @@ def prepare_common(
 ) -> PreparedFit:
     """The fit of ``fit_common``, to be run in chunks that can be reported, saved and resumed.
 
-    images: needed for minibatches only: an array, or whatever has a length and gives the pictures ``images[numbers]``
-        of an array of numbers (n,).
+    images: for minibatches only: has a length, and gives the pictures ``images[numbers]`` of an array of numbers (n,).
     devices: those that share each minibatch, of all processes; None takes all. They do not change the result.
     """
-    init, config = resolved_start(statistics, init, config, key, has_images=images is not None)
+    init, config, key = resolved_start(statistics, init, config, key, has_images=images is not None)
     if config.batch_size is None:
         statistics, init = jax.device_put((statistics, init), local(devices)[0])
         return PreparedFit(init, stages_of(statistics, None, config), statistics)
     devices = tuple(jax.devices() if devices is None else devices)
-    steps, count = steps_of(config, len(images)), len(images)
-    bytes_a_step = 4 * math.prod(statistics.shape) * config.batch_size
-    chunk = chunk_of(steps, max(1, BYTES_A_CHUNK // bytes_a_step))
-    batches = partial(batches_by_number, checked_key(key, SHUFFLING), count, config)
+    steps = steps_of(config, len(images))
+    chunk = chunk_of(steps, max(1, BYTES_A_CHUNK // (4 * math.prod(statistics.shape) * config.batch_size)))
 
     def shares(first: int, steps: int) -> Batch:
-        return _shares(batches(first, steps), images, statistics, devices)
+        return _shares(batches_by_number(key, len(images), config, first, steps), images, statistics, devices)
+
+    def advance(solver: Solver, data: MinibatchData, state: Any, xs: Batch):
+        # States pass through the host, which all processes have in common.
+        return jax.device_get(_pmapped(solver, devices)(data, state, xs))
 
     solver = minibatch_solver(config, steps, AXIS)
-    stage = Stage("adam", solver, MinibatchData(statistics, None), steps, chunk, shares, _advance_on(devices))
+    stage = Stage("adam", solver, MinibatchData(statistics, None), steps, chunk, shares, advance)
     return PreparedFit(init, (stage,), statistics)
 
 
@@ -95,8 +92,7 @@ def _shares(batches: Batch, images: Any, statistics: ImageStatistics, devices: S
     """The batches with their pictures, as this process's devices share them: (devices, steps, pictures, H, W[, C])."""
     mine = [place for place, device in enumerate(devices) if device.process_index == jax.process_index()]
 
-    def share(numbers):
-        """(steps, batch_size) to (local devices, steps, batch_size / devices)."""
+    def share(numbers):  # (steps, batch_size) to (local devices, steps, batch_size / devices)
         return np.moveaxis(shares_of(np.asarray(numbers).T, len(devices))[0][mine], 1, 2)
 
     dtype = statistics.mean.dtype
@@ -105,16 +101,6 @@ def _shares(batches: Batch, images: Any, statistics: ImageStatistics, devices: S
     pictures[valid > 0] = images[numbers[valid > 0]]  # padding is not read
     ends_epoch = np.broadcast_to(np.asarray(batches.ends_epoch), (len(mine), len(batches.ends_epoch)))
     return Batch(pictures, valid, ends_epoch)
-
-
-@lru_cache(maxsize=8)
-def _advance_on(devices: tuple):
-    """``stages.advance`` under ``pmap``; states pass through the host, which all processes have in common."""
-
-    def advance(solver: Solver, data: MinibatchData, state: Any, xs: Batch):
-        return jax.device_get(_pmapped(solver, devices)(data, state, xs))
-
-    return advance
 
 
 @lru_cache(maxsize=8)

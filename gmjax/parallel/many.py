@@ -17,8 +17,7 @@ from gmjax.solvers.stages import FitResult
 from gmjax.types import Picture
 
 _BYTES_A_DEVICE = 2**31
-# Arrays of m x pixels: a fit under vmap was measured to hold 0.6 of them, and 1.7 with "lm".
-_ARRAYS_A_FIT = 2
+_ARRAYS_A_FIT = 2  # of m x pixels: a fit under vmap was measured to hold 0.6 of them, and 1.7 with "lm"
 
 
 def fit_many(
@@ -32,10 +31,9 @@ def fit_many(
 ) -> Iterator[tuple[int, FitResult | Exception]]:
     """``gmjax.fit`` of each picture under ``pmap(vmap(...))``, all from ``init``: yields (number, result) of each.
 
-    images: may be a generator. No more pictures of a shape are held than the devices take at once: as many as fit into
-        2 GiB a device, at most 64, and one on a CPU. A picture that cannot be right yields its error as its result.
-    key: picture number i gets ``fold_in(key, i)``.
-    numbers: the numbers of the pictures, in place of 0, 1, 2, ...
+    images: may be a generator: pictures of a shape are held until the devices are full (``pictures_at_once``). One
+        that cannot be right yields its error as its result.
+    key: picture number i, from 0 or as in ``numbers``, gets ``fold_in(key, i)``.
     """
     devices = local(devices)
     waiting: dict[tuple, list] = {}
@@ -79,7 +77,7 @@ def _fit_pmapped(config: FitConfig, devices):
 
 
 def pictures_at_once(shape: tuple[int, ...], init: GmFace | None, config: FitConfig, devices: Sequence) -> int:
-    """How many pictures of ``shape`` the ``devices`` take together."""
+    """How many pictures of ``shape`` the ``devices`` take together: what fits in 2 GiB each, up to 64; 1 on a CPU."""
     if devices[0].platform == "cpu":
         return len(devices)
     num_components = config.num_components if init is None else init.num_components

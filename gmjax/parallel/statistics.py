@@ -10,7 +10,6 @@ from gmjax import data
 from gmjax.checks import checked_images
 from gmjax.parallel.devices import AXIS, local, shares_of
 from gmjax.statistics import (
-    PICTURES_A_PASS,
     ImageStatistics,
     Sums,
     device_sums,
@@ -18,9 +17,8 @@ from gmjax.statistics import (
     host,
     none_of,
     over_axis,
-    statistics_of,
+    summed,
     sums_on_host,
-    total,
 )
 from gmjax.types import Pictures
 
@@ -45,16 +43,13 @@ def block_sums(pictures: data.Pictures, blocks: np.ndarray, place: int) -> tuple
 
 def image_statistics(images: Pictures, *, devices: Sequence | None = None) -> ImageStatistics:
     """``gmjax.image_statistics`` on all ``devices``: the same bits."""
-    a_pass = PICTURES_A_PASS * len(local(devices))
-    parts = (images[start : start + a_pass] for start in range(0, len(images), a_pass))
-    return statistics_of(total(sums_of(part, devices=devices) for part in parts))
+    return summed(images, functools.partial(sums_of, devices=devices), len(local(devices)))
 
 
 def sums_of(images: Pictures, *, devices: Sequence | None = None) -> Sums:
     """The sums of at most 2^20 pictures a device, as NumPy arrays of int64."""
     devices = local(devices)
-    shares, valid = shares_of(np.asarray(checked_images(images)), len(devices))
-    return host(_sum_over_devices(devices)(shares, valid))
+    return host(_sum_over_devices(devices)(*shares_of(np.asarray(checked_images(images)), len(devices))))
 
 
 def merged(sums: Sums) -> Sums:
@@ -65,7 +60,8 @@ def merged(sums: Sums) -> Sums:
     other = each_whole(_split, none_of(sums.minimum.shape, sums.minimum.dtype))
     # One device of each process brings its sums, the others nothing.
     rows = [mine] + [other] * (jax.local_device_count() - 1)
-    whole = _merge()(jax.tree.map(lambda *leaves: np.stack(leaves), *rows))
+    merge = jax.pmap(functools.partial(over_axis, axis_name=AXIS), axis_name=AXIS, out_axes=None)
+    whole = merge(jax.tree.map(lambda *leaves: np.stack(leaves), *rows))
     return each_whole(_join, jax.tree.map(np.asarray, whole))
 
 
@@ -75,11 +71,6 @@ def _sum_over_devices(devices):
         return over_axis(device_sums(images, valid), AXIS)
 
     return jax.pmap(sums, axis_name=AXIS, out_axes=None, devices=devices)
-
-
-@functools.lru_cache(maxsize=1)
-def _merge():
-    return jax.pmap(functools.partial(over_axis, axis_name=AXIS), axis_name=AXIS, out_axes=None)
 
 
 def _split(whole) -> np.ndarray:
