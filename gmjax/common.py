@@ -8,10 +8,10 @@ from jaxtyping import Array
 from gmjax.checks import checked_images, checked_key, require_collection
 from gmjax.errors import ArgumentError
 from gmjax.gmface import GmFace
-from gmjax.solvers.adam import Adam
+from gmjax.solvers.adam import Data
 from gmjax.solvers.config import FitConfig, resolved
 from gmjax.solvers.fitting import fit_statistics, is_traced, starting_model
-from gmjax.solvers.minibatches import MinibatchAdam, MinibatchData, batches_by_number, steps_of
+from gmjax.solvers.minibatches import MinibatchAdam, batches_by_number, steps_of
 from gmjax.solvers.stages import FitResult, PreparedFit, Stage, advance, chunk_of
 from gmjax.statistics import ImageStatistics, image_statistics
 from gmjax.types import Pictures
@@ -50,7 +50,7 @@ def fit_common(
     steps = steps_of(config, len(images))
     key = checked_key(key, SHUFFLING)
     batches = partial(batches_by_number, key, len(images), config)
-    data = MinibatchData(statistics, images)
+    data = Data(statistics, pictures=images)
     stage = Stage("adam", minibatch_solver(config, steps), data, steps, chunk_of(steps), batches, advance)
     prepared = PreparedFit(init, (stage,), statistics)
     return prepared.traced() if is_traced(data, init, key) else prepared.finished()
@@ -66,4 +66,4 @@ def resolved_start(statistics: ImageStatistics, init, config: FitConfig, key, *,
 
 def minibatch_solver(config: FitConfig, steps: int, axis_name: str | None = None) -> MinibatchAdam:
     """The solver for a resolved ``config`` that takes ``steps`` steps in all."""
-    return MinibatchAdam(Adam(dataclasses.replace(config, steps=steps)), axis_name)
+    return MinibatchAdam(dataclasses.replace(config, steps=steps), axis_name=axis_name)

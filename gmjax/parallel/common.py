@@ -18,9 +18,10 @@ from gmjax.common import SHUFFLING, minibatch_solver, resolved_start
 from gmjax.gmface import GmFace
 from gmjax.parallel.devices import AXIS, local, shares_of
 from gmjax.parallel.statistics import image_statistics
+from gmjax.solvers.adam import Data
 from gmjax.solvers.config import FitConfig
 from gmjax.solvers.fitting import stages_of
-from gmjax.solvers.minibatches import Batch, MinibatchData, batches_by_number, steps_of
+from gmjax.solvers.minibatches import Batch, batches_by_number, steps_of
 from gmjax.solvers.stages import FitResult, PreparedFit, Solver, Stage, chunk_of, require_finite, scan
 from gmjax.statistics import ImageStatistics
 from gmjax.types import Pictures
@@ -87,7 +88,7 @@ def prepare_common(
         return _shares(batches(first, steps), images, statistics, devices)
 
     solver = minibatch_solver(config, steps, AXIS)
-    stage = Stage("adam", solver, MinibatchData(statistics, None), steps, chunk, shares, _advance_on(devices))
+    stage = Stage("adam", solver, Data(statistics), steps, chunk, shares, _advance_on(devices))
     return PreparedFit(init, (stage,), statistics)
 
 
@@ -111,7 +112,7 @@ def _shares(batches: Batch, images: Any, statistics: ImageStatistics, devices: S
 def _advance_on(devices: tuple):
     """``stages.advance`` under ``pmap``; states pass through the host, which all processes have in common."""
 
-    def advance(solver: Solver, data: MinibatchData, state: Any, xs: Batch):
+    def advance(solver: Solver, data: Data, state: Any, xs: Batch):
         return jax.device_get(_pmapped(solver, devices)(data, state, xs))
 
     return advance
