@@ -12,7 +12,7 @@ from gmjax.solvers.adam import Data
 from gmjax.solvers.config import FitConfig, resolved
 from gmjax.solvers.fitting import fit_statistics, is_traced, starting_model
 from gmjax.solvers.minibatches import MinibatchAdam, batches_by_number, steps_of
-from gmjax.solvers.stages import FitResult, PreparedFit, Stage, advance, chunk_of
+from gmjax.solvers.stages import FitResult, PreparedFit, Stage, chunk_of
 from gmjax.statistics import ImageStatistics, image_statistics
 from gmjax.types import Pictures
 
@@ -51,7 +51,7 @@ def fit_common(
     key = checked_key(key, SHUFFLING)
     batches = partial(batches_by_number, key, len(images), config)
     data = Data(statistics, pictures=images)
-    stage = Stage("adam", minibatch_solver(config, steps), data, steps, chunk_of(steps), batches, advance)
+    stage = Stage("adam", minibatch_solver(config, steps), data, steps, chunk_of(steps), batches)
     prepared = PreparedFit(init, (stage,), statistics)
     return prepared.traced() if is_traced(data, init, key) else prepared.finished()
 

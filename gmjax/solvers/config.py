@@ -52,7 +52,7 @@ class FitConfig:
     batch_size: common face only: pictures a step, the paper's way; None takes all of them through their statistics.
     epochs: common face with batch_size only: passes over the pictures; takes the place of steps.
 
-    Raises ArgumentError, which names the field, for a value that cannot be right.
+    Raises ArgumentError, which names the field.
     """
 
     num_components: int = 80
@@ -78,29 +78,24 @@ class FitConfig:
         for name, allowed in (("solver", SOLVERS), ("start", STARTS)):
             if getattr(self, name) not in allowed:
                 raise _wrong(name, f"must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
-        for name, least in (
-            ("learning_rate", None),
-            ("rate_multiplier", None),
-            ("pae_weight", 0.0),
-            ("offset", -math.inf),
-        ):
+        for name, least in {
+            "learning_rate": None,
+            "rate_multiplier": None,
+            "pae_weight": 0.0,
+            "offset": -math.inf,
+        }.items():
             value = getattr(self, name)
-            if value is not None and not (callable(value) and name in ("learning_rate", "rate_multiplier")):
+            if value is not None and not (least is None and callable(value)):
                 object.__setattr__(self, name, _number(name, value, least))
-        self._check_optimizer()
         if self.epochs is not None and self.batch_size is None:
             raise _wrong("epochs", "goes with batch_size: without it, say how many steps")
-
-    def _check_optimizer(self):
         if self.optimizer is not None and not (hasattr(self.optimizer, "init") and hasattr(self.optimizer, "update")):
             raise ArgumentTypeError(
                 "FitConfig.optimizer", f"must be an Optax transformation such as optax.adam(1e-2); got {self.optimizer}"
             )
         rates = [n for n in ("learning_rate", "rate_multiplier", "optimizer") if getattr(self, n) is not None]
         if len(rates) > 1:
-            raise _wrong(
-                rates[0], f"and {rates[1]} exclude each other: an optimizer has its own rate; give one of them"
-            )
+            raise _wrong(rates[0], f"and {rates[1]} exclude each other: give one of them")
         if self.solver == "lm":
             for name in (*rates, *(["batch_size"] if self.batch_size is not None else [])):
                 raise _wrong(name, 'is for solver="adam"; solver="lm" does not use it')
@@ -135,14 +130,13 @@ def _number(name: str, value, least: float | None) -> float:
     """``value`` as a finite number, at least ``least`` or, where that is None, above 0."""
     if isinstance(value, jax.core.Tracer):
         raise ArgumentTypeError(f"FitConfig.{name}", "must be a known number, not one that is traced: it is static")
-    wanted = "above 0" if least is None else f"of at least {least:g}" if math.isfinite(least) else ""
-    problem = f"must be a finite number {wanted}".rstrip() + f"; got {value!r}"
     try:
         number = math.nan if isinstance(value, bool | str) else float(value)
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number) or (number <= 0 if least is None else number < least):
-        raise _wrong(name, problem)
+        wanted = " above 0" if least is None else f" of at least {least:g}" if math.isfinite(least) else ""
+        raise _wrong(name, f"must be a finite number{wanted}; got {value!r}")
     return number
 
 

@@ -7,10 +7,9 @@ from jax.custom_batching import sequential_vmap
 
 
 def in_turn_on_cpu(function: Callable) -> Callable:
-    """``function``; on a CPU ``vmap`` calls it for one after the other.
+    """``function``; on a CPU ``vmap`` calls it for one after the other: the arrays of a batch outgrow the caches.
 
-    There a batch gains nothing: its arrays only outgrow the caches. Derivatives are those of ``function``, whose
-    batches they take at once.
+    Derivatives take a batch at once.
     """
     in_turn = sequential_vmap(function)
 
