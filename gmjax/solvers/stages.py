@@ -7,9 +7,9 @@ stopped and resumed; it always runs the same compiled chunks, so resuming gives 
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -52,17 +52,20 @@ class FitResult:
     info: FitInfo
 
 
-class Solver(Hashable, Protocol):
+class Solver:
     """A frozen dataclass without arrays, static under ``jit``. States are pytrees of arrays, and so is ``data``."""
 
     def init(self, data: Any, model: GmFace) -> Any:
         """The state before the first step from ``model``."""
+        raise NotImplementedError
 
     def step(self, data: Any, state: Any, x: Any) -> tuple[Any, Leaf]:
         """The state after the step with input ``x``, and its loss."""
+        raise NotImplementedError
 
     def result(self, data: Any, state: Any) -> GmFace:
         """The best model so far, the current one included."""
+        raise NotImplementedError
 
     def has_diverged(self, state: Any) -> Leaf:
         """Whether the current model is not valid."""
