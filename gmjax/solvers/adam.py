@@ -108,25 +108,20 @@ class Adam(Solver):
 
 
 def one_cycle(done):
-    """From 0.04 up to 1 while ``done``, the share of the steps, is below 0.3, then down to 0; each half a cosine.
-
-    Optax's own ``cosine_onecycle_schedule`` is NaN for a run of three steps or fewer.
-    """
+    """From 0.04 up to 1 while ``done``, the share of the steps, is below 0.3, then down to 0; each half a cosine."""
+    # Optax's own ``cosine_onecycle_schedule`` is NaN for a run of three steps or fewer.
     up = 0.52 - 0.48 * jnp.cos(jnp.pi * done / 0.3)
     down = 0.5 + 0.5 * jnp.cos(jnp.pi * (done - 0.3) / 0.7)
     return jnp.where(done < 0.3, up, down)
 
 
 def adam_by_kind(multiplier: optax.ScalarOrSchedule) -> optax.GradientTransformation:
-    """Adam with a rate for each kind of parameter, times ``multiplier``.
-
-    ``eps_root`` is far below every squared gradient that matters; it keeps the derivative of a whole run finite where
-    a gradient is exactly 0.
-    """
+    """Adam with a rate for each kind of parameter, times ``multiplier``."""
 
     def times_rates(updates: Unconstrained, _):
         return Unconstrained(WEIGHT_RATE * updates.weights, MEAN_RATE * updates.means, SHAPE_RATE * updates.shapes)
 
+    # ``eps_root`` keeps the derivative of a whole run finite where a gradient is exactly 0.
     return optax.chain(optax.adam(multiplier, b2=B2, eps_root=1e-20), optax.stateless(times_rates))
 
 

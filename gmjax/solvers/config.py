@@ -4,7 +4,7 @@ import dataclasses
 import math
 import numbers
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import optax
@@ -26,10 +26,8 @@ _FULL_STEPS_COMPONENTS, _FEWEST_STEPS = 80, 64
 class FitConfig:
     """How to fit. Hashable and static under ``jit``: every new value compiles again.
 
-    An optimizer, schedule or loss counts as new when it is a new object. Make ``optax.adam(1e-2)`` once and use it in
-    all calls: a fresh one in every call compiles every time. (``learning_rate=1e-2`` has no such cost.)
-
-    The defaults were chosen by measuring on real faces (docs/choices.md); ``FitConfig.paper()`` is the paper's recipe.
+    An optimizer, schedule or loss counts as new when it is a new object: make ``optax.adam(1e-2)`` once and use it in
+    all calls. The defaults were measured on real faces (docs/choices.md); ``FitConfig.paper()`` is the paper's recipe.
 
     num_components: m, where the fit makes its own start; a start that is given keeps its own number.
     solver: "adam", first order with Optax; or "lm", the best quality: second order (Levenberg-Marquardt) on the MSE,
@@ -78,13 +76,8 @@ class FitConfig:
         for name, allowed in (("solver", SOLVERS), ("start", STARTS)):
             if getattr(self, name) not in allowed:
                 raise _wrong(name, f"must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
-        for name, least in {
-            "learning_rate": None,
-            "rate_multiplier": None,
-            "pae_weight": 0.0,
-            "offset": -math.inf,
-        }.items():
-            value = getattr(self, name)
+        for name in ("learning_rate", "rate_multiplier", "pae_weight", "offset"):
+            value, least = getattr(self, name), {"pae_weight": 0.0, "offset": -math.inf}.get(name)
             if value is not None and not (least is None and callable(value)):
                 object.__setattr__(self, name, _number(name, value, least))
         if self.epochs is not None and self.batch_size is None:
@@ -102,10 +95,7 @@ class FitConfig:
 
     @classmethod
     def paper(cls, **changes) -> "FitConfig":
-        """The paper's recipe: Adam with its published defaults and MSE + 0.1 PAE.
-
-        lambda is not published; 0.1 is the reading under which the paper's losses are MSE + lambda PAE.
-        """
+        """The paper's recipe: Adam with its published defaults and MSE + 0.1 PAE (lambda is read off its losses)."""
         return cls(**({"learning_rate": 1e-3, "pae_weight": 0.1} | changes))
 
 
@@ -118,12 +108,9 @@ def resolved(config: FitConfig, num_components: int, *, offset: float = 1.0, col
             steps = max(_FEWEST_STEPS, int(steps * (_FULL_STEPS_COMPONENTS / num_components) ** (2 / 3)))
         if not collection:
             pae_weight *= 2.0 * min(1.0, _FEW_COMPONENTS / num_components)
-    return dataclasses.replace(
-        config,
-        steps=steps if config.steps is None else config.steps,
-        pae_weight=pae_weight if config.pae_weight is None else config.pae_weight,
-        offset=offset if config.offset is None else config.offset,
-    )
+    defaults: dict[str, Any] = {"steps": steps, "pae_weight": pae_weight, "offset": offset}
+    missing = {name: value for name, value in defaults.items() if getattr(config, name) is None}
+    return dataclasses.replace(config, **missing)
 
 
 def _number(name: str, value, least: float | None) -> float:

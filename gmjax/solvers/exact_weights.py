@@ -21,7 +21,7 @@ def normal_equations(
     columns: Float[AnyArray, " w"],
     against: tuple[Float[AnyArray, "k 2"], Float[AnyArray, "k 3"]] | None = None,
 ) -> tuple[Float[Array, "m k"], Float[Array, "m *c"]]:
-    """(A, b) such that A w = b gives the weights w that minimise ``sum(pixel_weights (picture - w . gaussians)^2)``.
+    """(A, b) of A w = b for the weights w that minimise ``sum(pixel_weights (picture - w . gaussians)^2)``.
 
     With ``against``, A holds the products of these Gaussians with those others.
     """
@@ -50,9 +50,9 @@ def normal_equations(
 
 
 def growth_without(inverse, weights):
-    """The growth (m,) of the squared error when each component is left out and the other weights are solved for again.
+    """The growth (m,) of the squared error without each component, the other weights (m, C) solved for again.
 
-    ``inverse`` (m, m): A^-1 of the normal equations; ``weights`` (m, C): their solution. NumPy or JAX arrays.
+    ``inverse`` (m, m): A^-1 of the normal equations. NumPy or JAX arrays.
     """
     return (weights * weights).sum(axis=1) / inverse.diagonal()
 

@@ -24,10 +24,7 @@ LAST_STEPS, LAST_PEAK = 400, 0.4
 
 
 def starting_model(init: GmFace | None, picture: Picture, config: FitConfig, key) -> GmFace:
-    """``init`` in the picture's type and channels, or a start made as ``config`` says.
-
-    From a gray ``init`` for a colour picture the Gaussians are taken, and their weights solved for in each channel.
-    """
+    """``init`` in the picture's type and channels (a gray one has its weights solved for in each), or a start."""
     if init is None:
         offset = 1.0 if config.offset is None else config.offset
         if config.start == "grid":
@@ -72,14 +69,14 @@ def fit_statistics(
     statistics: ImageStatistics, init: GmFace, mask: Mask | None, config: FitConfig, loss: Loss | None = None
 ) -> FitResult:
     """The fit to ``statistics`` from ``init``: in chunks where all arrays are known, else traced as a whole."""
-    if not is_traced(statistics, init, mask):
-        return PreparedFit(init, stages_of(statistics, mask, config, loss), statistics, mask).finished()
+    traced = is_traced(statistics, init, mask)
 
-    def traced(statistics, init, mask):
-        return PreparedFit(init, stages_of(statistics, mask, config, loss), statistics, mask).traced()
+    def fit(statistics, init, mask):
+        prepared = PreparedFit(init, stages_of(statistics, mask, config, loss), statistics, mask)
+        return prepared.traced() if traced else prepared.finished()
 
     # A loss may hold arrays that are traced, which a function of arrays alone may not.
-    return (traced if loss is not None else in_turn_on_cpu(traced))(statistics, init, mask)
+    return (in_turn_on_cpu(fit) if traced and loss is None else fit)(statistics, init, mask)
 
 
 def is_traced(*trees) -> bool:

@@ -28,8 +28,7 @@ from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import AnyArray, Leaf, Scalar
 
 STEPS_A_ROUND = 8
-# How the damping starts, follows a step that was better or was not, and where it ends; measured on real faces
-# (docs/choices.md).
+# How the damping starts, follows a step that was better or was not, and where it ends (docs/choices.md).
 DAMPING, BETTER, WORSE, LEAST, MOST = 0.1, 1 / 3, 4.0, 0.01, 1e3
 # Of the equations behind the derivative of a run: enough in float32 where components outnumber the pixels.
 DERIVATIVE_DAMPING = 1e-3
@@ -85,9 +84,21 @@ class LevenbergMarquardt(Solver):
         return init(*split(model))
 
     def step(self, data: Problem, state: State, x) -> tuple[State, Scalar]:
-        """Step number ``x``; the loss is the MSE after it. A rejected step repeats the previous MSE."""
+        """Step number ``x``, or at the end of a round a relocation. The loss is the MSE after it.
+
+        A model that is not better is refused, and the damping raised.
+        """
+        sampled = SAMPLED if self.steps <= LONG else SAMPLED_IN_LONG
         round_ends = (x >= STEPS_A_ROUND) & ((self.steps - x) % STEPS_A_ROUND == 0)
-        state = step(state, data, x, round_ends, SAMPLED if self.steps <= LONG else SAMPLED_IN_LONG)
+        descended, relocated = partial(_descended, data, x, sampled), partial(_relocated, data)
+        state, weights, shapes, factor = jax.lax.cond(round_ends, relocated, descended, state)
+        model, to_weights, to_shapes = _evaluate(data, weights, shapes, factor)
+        better = model.loss < state.model.loss
+        damping = jnp.clip(state.damping * jnp.where(better, BETTER, WORSE), LEAST, MOST)
+        damping = jnp.where(jnp.isinf(state.model.loss), DAMPING, damping)
+        new = dataclasses.replace(state, model=model, to_weights=to_weights, to_shapes=to_shapes)
+        state = jax.tree.map(lambda a, b: jnp.where(better, a, b), new, state)
+        state = dataclasses.replace(state, damping=damping)
         weights, _, loss = state.model
         return state, (loss - RIDGE * jnp.sum(jnp.square(weights))) / weights.shape[1]
 
@@ -105,8 +116,7 @@ class LevenbergMarquardt(Solver):
 def _run(solver: LevenbergMarquardt, problem: Problem, weights, shapes, xs):
     """All steps: the best weights (m, C) and shapes (5, m), and the MSE after each step.
 
-    Its derivative is that of the least squares solution (Gauss-Newton), of weights and shapes with respect to the
-    picture alone: the start has no influence, and the MSEs are constants.
+    Its derivative is that of the least squares solution in the picture alone; the MSEs are constants.
     """
     state, losses = scan(solver, problem, init(weights, shapes), xs)
     weights, shapes, _ = _better(state)
@@ -122,33 +132,15 @@ def init(weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"]) -> Sta
     return vary_like(state, weights, shapes)
 
 
-def step(state: State, problem: Problem, number, round_ends, sampled: int) -> State:
-    """One step; a model that is not better is refused, and the damping raised. One in ``sampled`` takes a sample.
-
-    Where ``round_ends``, components are moved instead, in the better one of the models that it began and ended with.
-    """
-
-    def descended(state):
-        state = _sampled(state, problem, number, sampled)
-        return state, *_damped(state, problem)
-
-    def relocated(state):
-        most = min(max(1, round(MOST_MOVED * state.model.shapes.shape[1])), problem.pixel_weights.size)
-        paid = state.model.loss < state.kept.loss
-        tried = jnp.where(paid, 0.0, state.tried + jnp.round(state.moved))
-        moved = jnp.clip(state.moved * jnp.where(paid, PAID, FAILED), 1.0, most)
-        kept = _better(state)
-        found = relocation.relocate(problem, kept.weights, kept.shapes, jnp.round(moved), tried, most)
-        return dataclasses.replace(init(*found[:2]), kept=kept, moved=moved, tried=tried), *found
-
-    state, weights, shapes, factor = jax.lax.cond(round_ends, relocated, descended, state)
-    model, to_weights, to_shapes = _evaluate(problem, weights, shapes, factor)
-    better = model.loss < state.model.loss
-    damping = jnp.clip(state.damping * jnp.where(better, BETTER, WORSE), LEAST, MOST)
-    damping = jnp.where(jnp.isinf(state.model.loss), DAMPING, damping)
-    new = dataclasses.replace(state, model=model, to_weights=to_weights, to_shapes=to_shapes)
-    state = jax.tree.map(lambda a, b: jnp.where(better, a, b), new, state)
-    return dataclasses.replace(state, damping=damping)
+def _relocated(problem: Problem, state: State):
+    """Components are moved in the better one of the models that the round began and ended with."""
+    most = min(max(1, round(MOST_MOVED * state.model.shapes.shape[1])), problem.pixel_weights.size)
+    paid = state.model.loss < state.kept.loss
+    tried = jnp.where(paid, 0.0, state.tried + jnp.round(state.moved))
+    moved = jnp.clip(state.moved * jnp.where(paid, PAID, FAILED), 1.0, most)
+    kept = _better(state)
+    found = relocation.relocate(problem, kept.weights, kept.shapes, jnp.round(moved), tried, most)
+    return dataclasses.replace(init(*found[:2]), kept=kept, moved=moved, tried=tried), *found
 
 
 def _evaluate(problem: Problem, weights, shapes, factor):
@@ -178,25 +170,25 @@ def _evaluate(problem: Problem, weights, shapes, factor):
     return Model(weights, shapes, loss), to_weights + RIDGE * weights, to_shapes
 
 
-def _sampled(state: State, problem: Problem, number, sampled: int) -> State:
-    """``state`` with the products of another sample of pixels, where it is their turn."""
-    shapes, (height, width) = state.model.shapes, problem.picture.shape[:2]
-    stride = math.isqrt(height * width // max(PIXELS, PIXELS_A_COMPONENT * shapes.shape[1]))
+def _descended(problem: Problem, number, sampled: int, state: State):
+    """After one damped step, with the products of another sample of pixels where it is their turn.
+
+    Returns the state, the new weights and shapes, and the inverse factor of the weights' part of the matrix.
+    """
+    weights, old, _ = state.model
+    height, width = problem.picture.shape[:2]
+    stride = math.isqrt(height * width // max(PIXELS, PIXELS_A_COMPONENT * old.shape[1]))
     stride = max(1, min(stride, height, width))
     decay = 1.0 - 1.0 / (1.5 * stride**2) if stride > 1 else 0.0
 
     def add(products, seen):
-        return decay * products + sampled_products(problem, shapes, stride, number), decay * seen + 1.0
+        return decay * products + sampled_products(problem, old, stride, number), decay * seen + 1.0
 
     turn = (state.seen == 0) | (number % sampled == 0)
     products, seen = jax.lax.cond(turn, add, lambda *same: same, state.products, state.seen)
-    return dataclasses.replace(state, products=products, seen=seen)
+    state = dataclasses.replace(state, products=products, seen=seen)
 
-
-def _damped(state: State, problem: Problem):
-    """Weights and shapes after one damped step, and the inverse factor of the weights' part of the matrix."""
-    weights, old, _ = state.model
-    factor, coupling, matrix, diagonal, scale = _equations(state.products, state.seen, weights, state.damping)
+    factor, coupling, matrix, diagonal, scale = _equations(products, seen, weights, state.damping)
     alone = cholesky.solve(factor, state.to_weights)
     right = scale * (jnp.einsum("cmk,mc->k", coupling, alone) - state.to_shapes.reshape(-1))
     change, _ = cg(lambda x: cholesky.product(matrix, x) + diagonal * x, right, tol=0.0, maxiter=MOST_PRODUCTS)
@@ -204,7 +196,7 @@ def _damped(state: State, problem: Problem):
     change = jnp.where(jnp.isfinite(change), change, 0.0).reshape(old.shape)
     shapes = _within(problem, old, old + _capped(old, change))
     following = jnp.einsum("cmk,k->mc", coupling, (shapes - old).reshape(-1))
-    return weights - alone - cholesky.solve(factor, following), shapes, factor
+    return state, weights - alone - cholesky.solve(factor, following), shapes, factor
 
 
 def _equations(products, seen, weights: Float[AnyArray, "m C"], damping):

@@ -48,10 +48,7 @@ class MinibatchAdam(Adam):
 
 
 def batches_by_number(key: Array, count: int, config: FitConfig, first: int, steps: int) -> Batch:
-    """The minibatches of the steps ``first`` up to ``first + steps``, with (steps, batch_size) numbers of pictures.
-
-    Each epoch is another permutation of all pictures.
-    """
+    """``steps`` minibatches from number ``first`` on: (steps, batch_size) numbers; an epoch is a permutation of all."""
     size, batches = config.batch_size or count, batches_of(config, count)
     padding = batches * size - count
     first_epoch, last_epoch = first // batches, (first + steps - 1) // batches
@@ -63,12 +60,10 @@ def batches_by_number(key: Array, count: int, config: FitConfig, first: int, ste
     epochs = jax.vmap(epoch)(jnp.arange(first_epoch, last_epoch + 1)).reshape(-1, size)
     valid = jnp.pad(jnp.ones(count), (0, padding)).reshape(batches, size)
     places = jnp.arange(first, first + steps)
-    ends_epoch = (places + 1) % batches == 0
-    return Batch(epochs[places - first_epoch * batches], valid[places % batches], ends_epoch)
+    return Batch(epochs[places - first_epoch * batches], valid[places % batches], (places + 1) % batches == 0)
 
 
 def batches_of(config: FitConfig, count: int) -> int:
-    """How many minibatches an epoch of ``count`` pictures has."""
     return math.ceil(count / (config.batch_size or count))
 
 

@@ -24,7 +24,7 @@ class Problem(NamedTuple):
 
 
 def split(params: GmFace) -> tuple[Float[Array, "m C"], Float[Array, "5 m"]]:
-    """A model as this solver moves it: weights, and shapes (mean row, mean column, log l11, log l22, l21 / l11)."""
+    """Weights, and shapes (mean row, mean column, log l11, log l22, l21 / l11)."""
     l11, l21, l22 = params.precision_chol.T
     shapes = jnp.stack([*params.means.T, jnp.log(l11), jnp.log(l22), l21 / l11])
     return jnp.reshape(params.weights, (params.num_components, -1)), shapes

@@ -41,10 +41,7 @@ def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, t
 
 
 def least_useful(matrix: Float[AnyArray, "m m"], weights: Float[AnyArray, "m C"], count, most: int):
-    """The indices (most,) of the components to remove, in order, and the weights (m, C) of those that stay.
-
-    ``matrix``: of the normal equations; ``weights``: their solution. Only the first ``count`` indices are meaningful.
-    """
+    """The indices of the components to remove, of which ``count`` mean something, and the weights of the others."""
     factor = inverse_factor(matrix)
     inverse = cholesky.product(factor.T, factor)
 

@@ -1,6 +1,7 @@
 """What ``vmap`` means on a CPU."""
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 from jax.custom_batching import sequential_vmap
@@ -17,8 +18,5 @@ def in_turn_on_cpu(function: Callable) -> Callable:
     def called(*arguments):
         return (in_turn if jax.default_backend() == "cpu" else function)(*arguments)
 
-    @called.defjvp
-    def _called_jvp(primals, tangents):
-        return jax.jvp(function, primals, tangents)
-
+    called.defjvp(partial(jax.jvp, function))
     return called

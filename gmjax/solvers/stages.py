@@ -28,12 +28,9 @@ _CHUNKS = 50
 
 @struct.dataclass
 class FitInfo:
-    """How good a fit is, and how it went.
-
-    ``mse``, ``pae`` (largest absolute error), ``psnr`` (dB): of the fitted model against all pictures.
-    ``loss``: the history of each stage by name, in order (a plain dict would be sorted under ``jit``). "adam" (steps,):
-    MSE + lambda PAE (or the caller's loss) before each step. "least_squares" (steps,), the first stage of solver="lm":
-    the MSE after each step.
+    """``mse``, ``pae`` (largest absolute error), ``psnr`` (dB): of the fitted model against all pictures.
+    ``loss``: of each stage by name, in order. "adam" (steps,): MSE + lambda PAE (or the caller's loss) before each
+    step. "least_squares" (steps,), the first stage of solver="lm": the MSE after each step.
     ``diverged``: whether a loss or the last iterate was not finite; the model is then the best one before.
     """
 
@@ -83,7 +80,7 @@ def scan(solver: Solver, data: Any, state: Any, xs: Any) -> tuple[Any, Leaf]:
     return jax.lax.scan(step, vary_like(state, data, xs), xs)
 
 
-advance = partial(jax.jit, static_argnums=0)(scan)
+advance = jax.jit(scan, static_argnums=0)
 
 
 def numbers_of_steps(first: int, count: int) -> np.ndarray:
@@ -139,11 +136,10 @@ class PreparedFit(NamedTuple):
 
     def run(self, after: Position | None = None) -> Iterator[Position]:
         """Yields where the fit stands after each chunk, from the start or from ``after`` on."""
+        first = 0 if after is None else after.stage
         model, parts = self.model, () if after is None else after.parts[:-1]
-        for number, stage in enumerate(self.stages):
-            if after is not None and number < after.stage:
-                continue
-            if after is not None and number == after.stage:
+        for number, stage in enumerate(self.stages[first:], first):
+            if after is not None and number == first:
                 state, done, losses = after.state, after.step, after.parts[-1]
             else:
                 state, done, losses = _init(stage.solver, stage.data, model), 0, ()
@@ -168,14 +164,13 @@ class PreparedFit(NamedTuple):
         return _conclusion(stage.solver, stage.data, last.state, self.statistics, self.mask, parts)
 
     def finished(self) -> FitResult:
-        """The result of all stages, run here and now."""
         *_, last = self.run()
         return self.result(last)
 
     def traced(self) -> FitResult:
-        """The same by one ``scan`` a stage: pure, and differentiable in the pictures."""
+        """The result by one ``scan`` a stage: pure, and differentiable in the pictures."""
         model, diverged = self.model, jnp.zeros((), bool)
-        loss: OrderedDict[str, Leaf] = OrderedDict()
+        loss: OrderedDict[str, Leaf] = OrderedDict()  # ``jit`` would sort a plain dict
         for stage in self.stages:
             model, loss[stage.name], one = stage.solver.run(stage.data, model, stage.xs(0, stage.steps))
             diverged = diverged | one

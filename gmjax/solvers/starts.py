@@ -22,10 +22,7 @@ _MOST_SOLVED, _CG_STEPS = 2000, 20
 
 @jax.jit
 def usable(params: GmFace) -> GmFace:
-    """``params`` as a fit can begin with them: no number beyond 1e9, and l11 and l22 positive, of at least 1e-9.
-
-    A component beyond is constant over the picture, narrower than any pixel, or far away, and stays so.
-    """
+    """``params`` as a fit can begin with them: no number beyond 1e9, and l11 and l22 positive, of at least 1e-9."""
     params = jax.tree.map(lambda leaf: jnp.clip(leaf, -_LARGEST, _LARGEST), with_positive_diagonal(params))
     chol = jnp.asarray(params.precision_chol)
     smallest = jnp.where(chol[..., ::2] == 0, 0.0, 1 / _LARGEST).astype(chol.dtype)  # 0 is refused, not mended

@@ -20,10 +20,10 @@ from gmjax.sums import linear, points
 from gmjax.sums.shard_map_types import vary_like
 
 _ROWS = 8
+# Upper bound of l11 times the distance between two rows. Above 1.4, Gaussians that only touch a band would be lost.
 MAX_L11_TIMES_SPACING = 1.25
-"""Upper bound of l11 times the distance between two rows. Above 1.4, Gaussians that only touch a band would be lost."""
+# Number of Gaussians times pixels from which ``sums/tiles.py`` is faster on a CPU (docs/performance.md).
 MIN_TERMS_FOR_TILES = 2**24
-"""Number of Gaussians times pixels from which ``sums/tiles.py`` is faster on a CPU (docs/performance.md)."""
 # Bound of |log k|. Where it is exceeded the Gaussian is almost 0 at the middle of the band, and k^7 would overflow.
 _MAX_LOG = 11.5
 # Numbers of components, and of bands, that one pass may sum. LLVM unrolls, and then vectorises, only short loops.

@@ -10,10 +10,8 @@ from jaxtyping import Array, Float
 
 from gmjax.types import AnyArray
 
-# Number of Gaussians times positions that are stored at once.
-_TERMS = 2**18
-MIN_TERMS_FOR_TILES = 2**22
-"""Number of Gaussians times pixels from which ``sums/tiles.py`` is faster on a CPU (docs/performance.md)."""
+# Numbers of Gaussians times positions: stored at once, and from which tiles are faster on a CPU (docs/performance.md).
+_TERMS, MIN_TERMS_FOR_TILES = 2**18, 2**22
 
 
 @jax.custom_jvp
@@ -95,5 +93,5 @@ def _whitened(means, chol, rows, columns):
 
 
 def _per_component(values, like):
-    """``values`` (m,) with trailing axes of length 1 added, so that it broadcasts against ``like`` (m, ...)."""
+    """``values`` (m,), to broadcast against ``like`` (m, ...)."""
     return values.reshape(values.shape + (1,) * (like.ndim - 1))

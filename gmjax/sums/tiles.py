@@ -22,10 +22,8 @@ from gmjax.sums.shard_map_types import vary_like
 _SIDE, _GROUPS, _MAX_TILES_PER_GROUP, _COMPONENTS_PER_STEP = 32, 16, 64, 32
 # Entries of the tiles' lists of components that are stored at once, 9 bytes each.
 _ENTRIES = 2**26
-# With fewer components, most of them reach most tiles.
-_MIN_COMPONENTS = 128
-# On accelerators short loops cost more than long sums, so tiles are used only to save memory.
-_MIN_TERMS_ON_ACCELERATORS = 2**28
+# With fewer components most reach most tiles; with fewer terms accelerators are faster without short loops.
+_MIN_COMPONENTS, _MIN_TERMS_ON_ACCELERATORS = 128, 2**28
 
 
 class Tiles(NamedTuple):
@@ -58,7 +56,7 @@ def sum_of_gaussians(weights, means, chol, rows, columns) -> Float[Array, "h w C
 
 
 def _in_chunks(function, points: Float[Array, "tiles 2 pixels"], most: int) -> Float[Array, "tiles C pixels"]:
-    """``function`` applied to at most ``most`` tiles at once; the last chunk is padded with copies of the last tile."""
+    """``function`` applied to at most ``most`` tiles at once."""
     count = -(-len(points) // max(1, most))
     if count == 1:
         return function(points)
@@ -74,7 +72,6 @@ def _sums_of_tiles(components, points: Float[Array, "tiles 2 pixels"]) -> Float[
 
 
 def _tile_points(rows, columns) -> Float[Array, "tiles 2 pixels"]:
-    """The last tile of an axis is padded with its last position."""
     rows, columns = (jnp.pad(axis, (0, -len(axis) % _SIDE), mode="edge").reshape(-1, _SIDE) for axis in (rows, columns))
     row, column = jnp.broadcast_arrays(rows[:, None, :, None], columns[None, :, None, :])
     return jnp.stack([row, column], axis=2).reshape(-1, 2, _SIDE * _SIDE)
@@ -140,8 +137,7 @@ def _weighted_sum(weights_of, channels: int, components, tiles: Tiles) -> Float[
 
 @jax.custom_jvp
 def _sum(components, points, members, steps) -> Float[Array, "G B C pixels"]:
-    channels = components.shape[1] - 5
-    group = partial(_weighted_sum, lambda _, near: near[..., 5:], channels, components)
+    group = partial(_weighted_sum, lambda _, near: near[..., 5:], components.shape[1] - 5, components)
     return jax.lax.map(group, Tiles(points, members, steps))
 
 
