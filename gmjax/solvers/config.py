@@ -88,7 +88,7 @@ class FitConfig:
             )
         rates = [n for n in ("learning_rate", "rate_multiplier", "optimizer") if getattr(self, n) is not None]
         if len(rates) > 1:
-            raise _wrong(rates[0], f"and {rates[1]} exclude each other: give one of them")
+            raise _wrong(rates[0], f"and {rates[1]} exclude each other: an optimizer has its own rate; give one")
         if self.solver == "lm":
             for name in (*rates, *(["batch_size"] if self.batch_size is not None else [])):
                 raise _wrong(name, 'is for solver="adam"; solver="lm" does not use it')
