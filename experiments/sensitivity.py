@@ -107,8 +107,8 @@ def fits_with(images, setting: Setting, solver: str, common: gmjax.GmFace, steps
     if setting.pae_weight is not None:
         changes["pae_weight"] = setting.pae_weight
     if setting.rate is not None:
-        cycle, rate = adam.one_cycle(steps or 2000), setting.rate
-        changes["rate_multiplier"] = lambda count: rate * cycle(count)
+        rate = setting.rate
+        changes["rate_multiplier"] = lambda count: rate * adam.one_cycle(count / (steps or 2000))
     if setting.start in ("grid", "random"):
         changes["start"] = setting.start
     start = {"published": gmjax.published_common_face(), "common": common}.get(setting.start)

@@ -8,11 +8,11 @@ from jaxtyping import Array
 from gmjax.checks import checked_images, checked_key, require_collection
 from gmjax.errors import ArgumentError
 from gmjax.gmface import GmFace
-from gmjax.solvers.adam import Adam
+from gmjax.solvers.adam import Data
 from gmjax.solvers.config import FitConfig, resolved
 from gmjax.solvers.fitting import fit_statistics, is_traced, starting_model
-from gmjax.solvers.minibatches import MinibatchAdam, MinibatchData, batches_by_number, steps_of
-from gmjax.solvers.stages import FitResult, PreparedFit, Stage, advance, chunk_of
+from gmjax.solvers.minibatches import MinibatchAdam, batches_by_number, steps_of
+from gmjax.solvers.stages import FitResult, PreparedFit, Stage, chunk_of
 from gmjax.statistics import ImageStatistics, image_statistics
 from gmjax.types import Pictures
 
@@ -43,8 +43,8 @@ def fit_common(
         return fit_statistics(statistics, init, None, config)
     steps = steps_of(config, len(images))
     batches = partial(batches_by_number, key, len(images), config)
-    data = MinibatchData(statistics, images)
-    stage = Stage("adam", minibatch_solver(config, steps), data, steps, chunk_of(steps), batches, advance)
+    data = Data(statistics, pictures=images)
+    stage = Stage("adam", minibatch_solver(config, steps), data, steps, chunk_of(steps), batches)
     prepared = PreparedFit(init, (stage,), statistics)
     return prepared.traced() if is_traced(data, init, key) else prepared.finished()
 
@@ -61,4 +61,4 @@ def resolved_start(statistics: ImageStatistics, init, config: FitConfig, key, *,
 
 def minibatch_solver(config: FitConfig, steps: int, axis_name: str | None = None) -> MinibatchAdam:
     """The solver for a resolved ``config`` that takes ``steps`` steps in all."""
-    return MinibatchAdam(Adam(dataclasses.replace(config, steps=steps)), axis_name)
+    return MinibatchAdam(dataclasses.replace(config, steps=steps), axis_name=axis_name)

@@ -17,9 +17,10 @@ from gmjax.common import minibatch_solver, resolved_start
 from gmjax.gmface import GmFace
 from gmjax.parallel.devices import AXIS, local, shares_of
 from gmjax.parallel.statistics import image_statistics
+from gmjax.solvers.adam import Data
 from gmjax.solvers.config import FitConfig
 from gmjax.solvers.fitting import stages_of
-from gmjax.solvers.minibatches import Batch, MinibatchData, batches_by_number, steps_of
+from gmjax.solvers.minibatches import Batch, batches_by_number, steps_of
 from gmjax.solvers.stages import FitResult, PreparedFit, Solver, Stage, chunk_of, require_finite, scan
 from gmjax.statistics import ImageStatistics
 from gmjax.types import Pictures
@@ -79,12 +80,12 @@ def prepare_common(
     def shares(first: int, steps: int) -> Batch:
         return _shares(batches_by_number(key, len(images), config, first, steps), images, statistics, devices)
 
-    def advance(solver: Solver, data: MinibatchData, state: Any, xs: Batch):
+    def advance(solver: Solver, data: Data, state: Any, xs: Batch):
         # States pass through the host, which all processes have in common.
         return jax.device_get(_pmapped(solver, devices)(data, state, xs))
 
     solver = minibatch_solver(config, steps, AXIS)
-    stage = Stage("adam", solver, MinibatchData(statistics, None), steps, chunk, shares, advance)
+    stage = Stage("adam", solver, Data(statistics), steps, chunk, shares, advance)
     return PreparedFit(init, (stage,), statistics)
 
 

@@ -1,10 +1,8 @@
-"""First-order fitting with Optax: Adam, unless the caller brings another optimiser (paper, III-B).
-
-The optimiser moves the unconstrained form of a model. Data is the statistics of the pictures, and the mask.
-"""
+"""First-order fitting with Optax: Adam, unless the caller brings another optimiser (paper, III-B)."""
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -20,24 +18,22 @@ from gmjax.solvers.unconstrained import Unconstrained, from_unconstrained, is_va
 from gmjax.statistics import ImageStatistics
 from gmjax.types import Leaf, Mask, Scalar
 
-# The rates of each kind of parameter where the multiplier is 1, and Adam's second decay: measured on real faces
-# (docs/choices.md).
+# The rate of each kind of parameter, and Adam's second decay: measured on real faces (docs/choices.md).
 WEIGHT_RATE, MEAN_RATE, SHAPE_RATE, B2 = 0.02, 0.01, 0.2, 0.97
 
 Loss = Callable[[Any, Any], Any]
 
 
 class Data(NamedTuple):
-    """The pictures, and (H, W) weights of their pixels or None."""
+    """``mask`` (H, W): weights of the pixels; ``pictures`` (N, H, W[, C]): where minibatches take theirs from."""
 
     statistics: ImageStatistics
-    mask: Mask | None
+    mask: Mask | None = None
+    pictures: Leaf | None = None
 
 
 @struct.dataclass
 class State:
-    """Where a run stands; all that it needs to go on."""
-
     free: Unconstrained
     optimizer: optax.OptState
     best: Unconstrained
@@ -59,14 +55,9 @@ class Adam(Solver):
         free = to_unconstrained(model)
         return State(free, self._optimizer().init(free), free, jnp.full((), jnp.inf, free.weights.dtype))
 
-    def step(self, data: Data, state: State, x: Any = None) -> tuple[State, Scalar]:
+    def step(self, data: Data, state: State, x: Any = None, *, keeps_best: bool = True) -> tuple[State, Scalar]:
         """One step; the loss is the one before it."""
-        return self.descended(data, state, keeps_best=True)
-
-    def descended(self, data: Data, state: State, *, keeps_best: bool) -> tuple[State, Scalar]:
-        def objective(free: Unconstrained) -> Scalar:
-            return self.objective(data, free)
-
+        objective = partial(self.objective, data)
         loss, gradient = jax.value_and_grad(objective)(state.free)
         if keeps_best:
             state = _with_best(state, loss)
@@ -92,7 +83,7 @@ class Adam(Solver):
         return _with_best(state, self.objective(data, state.free))
 
     def objective(self, data: Data, free: Unconstrained) -> Scalar:
-        """MSE + lambda PAE (12), (13), (14), or the caller's loss, of the model ``free``."""
+        """MSE + lambda PAE (12), (13), (14), or the caller's loss."""
         picture = on_axes(from_unconstrained(free), *self._axes(data))
         if self.loss is not None:
             return self.loss(picture, data.statistics.mean)
@@ -113,40 +104,25 @@ class Adam(Solver):
             return optax.adam(config.learning_rate)
         if config.rate_multiplier is not None:
             return adam_by_kind(config.rate_multiplier)
-        cycle = one_cycle(config.steps or 1)
-        return adam_by_kind(lambda count: self.peak * cycle(count))
+        return adam_by_kind(lambda count: self.peak * one_cycle(count / (config.steps or 1)))
 
 
-def one_cycle(steps: int) -> optax.Schedule:
-    """From 0.04 up to 1 over the first 30 % of the steps and down to 0 over the rest, both as half a cosine.
-
-    Optax's own ``cosine_onecycle_schedule`` is NaN for a run of three steps or fewer.
-    """
-
-    def schedule(count):
-        done = count / steps
-        up = 0.52 - 0.48 * jnp.cos(jnp.pi * done / 0.3)
-        down = 0.5 + 0.5 * jnp.cos(jnp.pi * (done - 0.3) / 0.7)
-        return jnp.where(done < 0.3, up, down)
-
-    return schedule
+def one_cycle(done):
+    """From 0.04 up to 1 while ``done``, the share of the steps, is below 0.3, then down to 0; each half a cosine."""
+    # Optax's own ``cosine_onecycle_schedule`` is NaN for a run of three steps or fewer.
+    up = 0.52 - 0.48 * jnp.cos(jnp.pi * done / 0.3)
+    down = 0.5 + 0.5 * jnp.cos(jnp.pi * (done - 0.3) / 0.7)
+    return jnp.where(done < 0.3, up, down)
 
 
 def adam_by_kind(multiplier: optax.ScalarOrSchedule) -> optax.GradientTransformation:
-    """Adam with a rate for each kind of parameter, times ``multiplier``.
+    """Adam with a rate for each kind of parameter, times ``multiplier``."""
 
-    ``eps_root`` is far below every squared gradient that matters; it keeps the derivative of a whole run finite where
-    a gradient is exactly 0.
-    """
+    def times_rates(updates: Unconstrained, _):
+        return Unconstrained(WEIGHT_RATE * updates.weights, MEAN_RATE * updates.means, SHAPE_RATE * updates.shapes)
 
-    def times_rates(updates: Unconstrained, state, params=None):
-        weights, means, shapes = updates.weights, updates.means, updates.shapes
-        return Unconstrained(WEIGHT_RATE * weights, MEAN_RATE * means, SHAPE_RATE * shapes), state
-
-    return optax.chain(
-        optax.adam(multiplier, b2=B2, eps_root=1e-20),
-        optax.GradientTransformation(lambda params: optax.EmptyState(), times_rates),
-    )
+    # ``eps_root`` keeps the derivative of a whole run finite where a gradient is exactly 0.
+    return optax.chain(optax.adam(multiplier, b2=B2, eps_root=1e-20), optax.stateless(times_rates))
 
 
 def _with_best(state: State, loss: Scalar) -> State:

@@ -1,7 +1,7 @@
 """Cholesky factors and solves by matrix products.
 
-On machines with few cores LAPACK's threads and XLA's wait for each other, and its routines for many unknowns or right
-sides can become hundreds of times slower. Matrix products do not suffer from that, and are fast on accelerators.
+On machines with few cores LAPACK's threads and XLA's wait for each other, which can make its routines for many unknowns
+hundreds of times slower.
 """
 
 import jax
@@ -15,7 +15,7 @@ _SMALL = 32
 
 
 def inverse_factor(matrix: Float[AnyArray, "n n"]) -> Float[Array, "n n"]:
-    """L^-1, where L is the Cholesky factor of the positive definite ``matrix``, by recursion on halves."""
+    """L^-1 of the Cholesky factor L of the positive definite ``matrix``, by recursion on halves."""
     n = len(matrix)
     if n <= _SMALL:
         identity = jnp.eye(n, dtype=matrix.dtype)

@@ -13,10 +13,8 @@ _DECIBELS = 4.0
 def fewest_components(fit: Callable[[int], FitResult], target_psnr: float, first: int, most: int) -> FitResult:
     """The result of ``fit(m)`` with an m that reaches ``target_psnr`` (dB), at most 10 % above the smallest such m.
 
-    The bound assumes that more components never fit worse. In practice, of two nearly equal numbers the larger may by
-    chance give the larger error. The search starts at ``first``.
-
-    Raises ArgumentError if ``most`` components do not reach the target.
+    The bound assumes that more components never fit worse, which may fail for nearly equal numbers. The search starts
+    at ``first``. Raises ArgumentError if ``most`` components do not reach the target.
     """
     failed, failed_psnr = 0, -math.inf
     m = min(first, most)

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import numbers
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import optax
@@ -26,10 +26,8 @@ _FULL_STEPS_COMPONENTS, _FEWEST_STEPS = 80, 64
 class FitConfig:
     """How to fit. Hashable and static under ``jit``: every new value compiles again.
 
-    An optimizer, schedule or loss counts as new when it is a new object. Make ``optax.adam(1e-2)`` once and use it in
-    all calls: a fresh one in every call compiles every time. (``learning_rate=1e-2`` has no such cost.)
-
-    The defaults were chosen by measuring on real faces (docs/choices.md); ``FitConfig.paper()`` is the paper's recipe.
+    An optimizer, schedule or loss counts as new when it is a new object: make ``optax.adam(1e-2)`` once and use it in
+    all calls. The defaults were measured on real faces (docs/choices.md); ``FitConfig.paper()`` is the paper's recipe.
 
     num_components: m, where the fit makes its own start; a start that is given keeps its own number.
     solver: "adam", first order with Optax; or "lm", the best quality: second order (Levenberg-Marquardt) on the MSE,
@@ -52,7 +50,7 @@ class FitConfig:
     batch_size: common face only: pictures a step, the paper's way; None takes all of them through their statistics.
     epochs: common face with batch_size only: passes over the pictures; takes the place of steps.
 
-    Raises ArgumentError, which names the field, for a value that cannot be right.
+    Raises ArgumentError, which names the field.
     """
 
     num_components: int = 80
@@ -78,39 +76,26 @@ class FitConfig:
         for name, allowed in (("solver", SOLVERS), ("start", STARTS)):
             if getattr(self, name) not in allowed:
                 raise _wrong(name, f"must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
-        for name, least in (
-            ("learning_rate", None),
-            ("rate_multiplier", None),
-            ("pae_weight", 0.0),
-            ("offset", -math.inf),
-        ):
-            value = getattr(self, name)
-            if value is not None and not (callable(value) and name in ("learning_rate", "rate_multiplier")):
+        for name in ("learning_rate", "rate_multiplier", "pae_weight", "offset"):
+            value, least = getattr(self, name), {"pae_weight": 0.0, "offset": -math.inf}.get(name)
+            if value is not None and not (least is None and callable(value)):
                 object.__setattr__(self, name, _number(name, value, least))
-        self._check_optimizer()
         if self.epochs is not None and self.batch_size is None:
             raise _wrong("epochs", "goes with batch_size: without it, say how many steps")
-
-    def _check_optimizer(self):
         if self.optimizer is not None and not (hasattr(self.optimizer, "init") and hasattr(self.optimizer, "update")):
             raise ArgumentTypeError(
                 "FitConfig.optimizer", f"must be an Optax transformation such as optax.adam(1e-2); got {self.optimizer}"
             )
         rates = [n for n in ("learning_rate", "rate_multiplier", "optimizer") if getattr(self, n) is not None]
         if len(rates) > 1:
-            raise _wrong(
-                rates[0], f"and {rates[1]} exclude each other: an optimizer has its own rate; give one of them"
-            )
+            raise _wrong(rates[0], f"and {rates[1]} exclude each other: an optimizer has its own rate; give one")
         if self.solver == "lm":
             for name in (*rates, *(["batch_size"] if self.batch_size is not None else [])):
                 raise _wrong(name, 'is for solver="adam"; solver="lm" does not use it')
 
     @classmethod
     def paper(cls, **changes) -> "FitConfig":
-        """The paper's recipe: Adam with its published defaults and MSE + 0.1 PAE.
-
-        lambda is not published; 0.1 is the reading under which the paper's losses are MSE + lambda PAE.
-        """
+        """The paper's recipe: Adam with its published defaults and MSE + 0.1 PAE (lambda is read off its losses)."""
         return cls(**({"learning_rate": 1e-3, "pae_weight": 0.1} | changes))
 
 
@@ -123,26 +108,22 @@ def resolved(config: FitConfig, num_components: int, *, offset: float = 1.0, col
             steps = max(_FEWEST_STEPS, int(steps * (_FULL_STEPS_COMPONENTS / num_components) ** (2 / 3)))
         if not collection:
             pae_weight *= 2.0 * min(1.0, _FEW_COMPONENTS / num_components)
-    return dataclasses.replace(
-        config,
-        steps=steps if config.steps is None else config.steps,
-        pae_weight=pae_weight if config.pae_weight is None else config.pae_weight,
-        offset=offset if config.offset is None else config.offset,
-    )
+    defaults: dict[str, Any] = {"steps": steps, "pae_weight": pae_weight, "offset": offset}
+    missing = {name: value for name, value in defaults.items() if getattr(config, name) is None}
+    return dataclasses.replace(config, **missing)
 
 
 def _number(name: str, value, least: float | None) -> float:
     """``value`` as a finite number, at least ``least`` or, where that is None, above 0."""
     if isinstance(value, jax.core.Tracer):
         raise ArgumentTypeError(f"FitConfig.{name}", "must be a known number, not one that is traced: it is static")
-    wanted = "above 0" if least is None else f"of at least {least:g}" if math.isfinite(least) else ""
-    problem = f"must be a finite number {wanted}".rstrip() + f"; got {value!r}"
     try:
         number = math.nan if isinstance(value, bool | str) else float(value)
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number) or (number <= 0 if least is None else number < least):
-        raise _wrong(name, problem)
+        wanted = " above 0" if least is None else f" of at least {least:g}" if math.isfinite(least) else ""
+        raise _wrong(name, f"must be a finite number{wanted}; got {value!r}")
     return number
 
 

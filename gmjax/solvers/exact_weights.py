@@ -21,10 +21,9 @@ def normal_equations(
     columns: Float[AnyArray, " w"],
     against: tuple[Float[AnyArray, "k 2"], Float[AnyArray, "k 3"]] | None = None,
 ) -> tuple[Float[Array, "m k"], Float[Array, "m *c"]]:
-    """(A, b) such that A w = b gives the weights w that minimise ``sum(pixel_weights (picture - w . gaussians)^2)``.
+    """(A, b) of A w = b for the weights w that minimise ``sum(pixel_weights (picture - w . gaussians)^2)``.
 
-    With ``against``, the means (k, 2) and factors (k, 3) of k other Gaussians, A (m, k) holds the products of these
-    Gaussians with those: m rows of the matrix for a model that consists of the others.
+    With ``against``, A holds the products of these Gaussians with those others.
     """
     m, (height, width) = len(means), picture.shape[:2]
     k = m if against is None else len(against[0])
@@ -51,10 +50,9 @@ def normal_equations(
 
 
 def growth_without(inverse, weights):
-    """The growth (m,) of the squared error when each component is left out and the other weights are solved for again.
+    """The growth (m,) of the squared error without each component, the other weights (m, C) solved for again.
 
-    w_i^2 / (A^-1)_ii, summed over channels. ``inverse`` (m, m): A^-1 of the normal equations; ``weights`` (m, C): their
-    solution. NumPy or JAX arrays.
+    ``inverse`` (m, m): A^-1 of the normal equations. NumPy or JAX arrays.
     """
     return (weights * weights).sum(axis=1) / inverse.diagonal()
 

@@ -15,7 +15,7 @@ from gmjax.solvers.config import FitConfig
 from gmjax.solvers.levenberg_marquardt import LevenbergMarquardt
 from gmjax.solvers.problem import Problem
 from gmjax.solvers.sequential_vmap import in_turn_on_cpu
-from gmjax.solvers.stages import FitResult, PreparedFit, Stage, advance, chunk_of, numbers_of_steps
+from gmjax.solvers.stages import FitResult, PreparedFit, Stage, chunk_of
 from gmjax.statistics import ImageStatistics
 from gmjax.types import Mask, Picture
 
@@ -24,10 +24,7 @@ LAST_STEPS, LAST_PEAK = 400, 0.4
 
 
 def starting_model(init: GmFace | None, picture: Picture, config: FitConfig, key) -> GmFace:
-    """``init`` in the picture's type and channels, or a start made as ``config`` says.
-
-    From a gray ``init`` for a colour picture the Gaussians are taken, and their weights solved for in each channel.
-    """
+    """``init`` in the picture's type and channels (a gray one has its weights solved for in each), or a start."""
     if init is None:
         offset = 1.0 if config.offset is None else config.offset
         if config.start == "grid":
@@ -46,25 +43,18 @@ def starting_model(init: GmFace | None, picture: Picture, config: FitConfig, key
 def stages_of(
     statistics: ImageStatistics, mask: Mask | None, config: FitConfig, loss: Loss | None = None
 ) -> tuple[Stage, ...]:
-    """The stages of a fit to all pictures of ``statistics``, whose cost does not grow with their number.
-
-    ``config`` is resolved. solver="lm" is two stages: least squares, then Adam on MSE + lambda PAE.
-    """
+    """The stages of a fit to all pictures of ``statistics``. ``config`` is resolved."""
+    data, steps = Data(statistics, mask), config.steps or 1
     if config.solver == "adam":
-        return (adam_stage(Adam(config, loss=loss), Data(statistics, mask)),)
-    steps, offset = config.steps or 1, 1.0 if config.offset is None else config.offset
+        return (Stage("adam", Adam(config, loss=loss), data, steps, chunk_of(steps)),)
+    offset = 1.0 if config.offset is None else config.offset
     problem = least_squares_problem(statistics.mean, mask, offset=offset)
     least_squares = LevenbergMarquardt(steps, gray=len(statistics.shape) == 2, offset=offset)
     last = Adam(dataclasses.replace(config, solver="adam", steps=LAST_STEPS), peak=LAST_PEAK)
     return (
-        Stage("least_squares", least_squares, problem, steps, chunk_of(steps), numbers_of_steps, advance),
-        adam_stage(last, Data(statistics, mask)),
+        Stage("least_squares", least_squares, problem, steps, chunk_of(steps)),
+        Stage("adam", last, data, LAST_STEPS, chunk_of(LAST_STEPS)),
     )
-
-
-def adam_stage(solver: Adam, data: Data) -> Stage:
-    steps = solver.config.steps or 1
-    return Stage("adam", solver, data, steps, chunk_of(steps), numbers_of_steps, advance)
 
 
 @partial(jax.jit, static_argnames="offset")
@@ -79,14 +69,14 @@ def fit_statistics(
     statistics: ImageStatistics, init: GmFace, mask: Mask | None, config: FitConfig, loss: Loss | None = None
 ) -> FitResult:
     """The fit to ``statistics`` from ``init``: in chunks where all arrays are known, else traced as a whole."""
-    if not is_traced(statistics, init, mask):
-        return PreparedFit(init, stages_of(statistics, mask, config, loss), statistics, mask).finished()
+    traced = is_traced(statistics, init, mask)
 
-    def traced(statistics, init, mask):
-        return PreparedFit(init, stages_of(statistics, mask, config, loss), statistics, mask).traced()
+    def fit(statistics, init, mask):
+        prepared = PreparedFit(init, stages_of(statistics, mask, config, loss), statistics, mask)
+        return prepared.traced() if traced else prepared.finished()
 
     # A loss may hold arrays that are traced, which a function of arrays alone may not.
-    return (traced if loss is not None else in_turn_on_cpu(traced))(statistics, init, mask)
+    return (in_turn_on_cpu(fit) if traced and loss is None else fit)(statistics, init, mask)
 
 
 def is_traced(*trees) -> bool:

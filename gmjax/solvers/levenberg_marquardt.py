@@ -6,8 +6,7 @@ turn another one, so that a few of them together have seen all. The weights ente
 at the new shapes brought nearer to their best by one step of preconditioned descent. Gradient and acceptance are exact.
 
 Every few steps the components that do least are moved to where the error is (``relocation.py``). A round that did not
-pay is undone, and the next one moves half as many, to other places. All loops and shapes are fixed, so it runs under
-``jit`` and ``vmap``.
+pay is undone, and the next one moves half as many, to other places.
 """
 
 import dataclasses
@@ -29,19 +28,15 @@ from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import AnyArray, Leaf, Scalar
 
 STEPS_A_ROUND = 8
-# How the damping starts, follows a step that was better or was not, and where it ends; measured on real faces
-# (docs/choices.md).
+# How the damping starts, follows a step that was better or was not, and where it ends (docs/choices.md).
 DAMPING, BETTER, WORSE, LEAST, MOST = 0.1, 1 / 3, 4.0, 0.01, 1e3
 # Of the equations behind the derivative of a run: enough in float32 where components outnumber the pixels.
 DERIVATIVE_DAMPING = 1e-3
-# Added to the curvature of each parameter, of the mean curvature of its kind.
-FLOOR = 1e-3
-# Added to the scaled matrix: what rounding and sampling leave uncertain.
-JITTER = 1e-4
-# Of the matrix with a vector, in solving for a step by conjugate gradients.
+# Added to each curvature, of the mean of its kind; and to the scaled matrix, for what rounding and sampling leave open.
+FLOOR, JITTER = 1e-3, 1e-4
+# Steps of conjugate gradients in solving for a step.
 MOST_PRODUCTS = 20
-# One step in so many samples the products, and the first one after components were moved. In a run of more than LONG
-# steps, which is after the last few per cent, more of them do.
+# One step in so many samples the products, and the first one after components were moved; more above LONG steps.
 SAMPLED, SAMPLED_IN_LONG, LONG = 3, 2, 400
 # The furthest a component moves in one step, in units of its own width.
 REACH = 0.3
@@ -51,8 +46,8 @@ FIRST_MOVED, MOST_MOVED, PAID, FAILED = 0.1, 0.2, 1.5, 0.5
 PIXELS, PIXELS_A_COMPONENT = 1600, 10
 
 
-class Kept(NamedTuple):
-    """The best model that a round ended with."""
+class Model(NamedTuple):
+    """``weights`` (m, C) and ``shapes`` (5, m) as in ``split``, and what is minimised."""
 
     weights: Leaf
     shapes: Leaf
@@ -61,16 +56,12 @@ class Kept(NamedTuple):
 
 @struct.dataclass
 class State:
-    """``weights`` (m, C) and ``shapes`` (5, m), as in ``Unconstrained``; the rest is what a run needs to go on.
-
-    ``to_weights``, ``to_shapes``: half the gradient. ``products``, ``seen``: decaying sums of sampled products, and of
-    how many. ``moved``: how many components were moved last, before rounding; ``tried``: to how many places since a
-    round last paid.
+    """``to_weights``, ``to_shapes``: half the gradient. ``products``, ``seen``: decaying sums of sampled products, and
+    of how many. ``moved``: how many components were moved last, before rounding; ``tried``: to how many places since
+    a round last paid. ``kept``: the best model that a round ended with.
     """
 
-    weights: Leaf
-    shapes: Leaf
-    loss: Leaf
+    model: Model
     to_weights: Leaf
     to_shapes: Leaf
     damping: Leaf
@@ -78,7 +69,7 @@ class State:
     seen: Leaf
     moved: Leaf
     tried: Leaf
-    kept: Kept
+    kept: Model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,98 +80,71 @@ class LevenbergMarquardt(Solver):
     gray: bool
     offset: float
 
-    def init(self, data: Problem, model: GmFace) -> "State":
+    def init(self, data: Problem, model: GmFace) -> State:
         return init(*split(model))
 
-    def step(self, data: Problem, state: "State", x) -> tuple["State", Scalar]:
-        """Step number ``x``; the loss is the MSE after it. A rejected step repeats the previous MSE."""
-        round_ends = (x >= STEPS_A_ROUND) & ((self.steps - x) % STEPS_A_ROUND == 0)
-        state = step(state, data, x, round_ends, SAMPLED if self.steps <= LONG else SAMPLED_IN_LONG)
-        mse = (state.loss - RIDGE * jnp.sum(jnp.square(state.weights))) / state.weights.shape[1]
-        return state, mse
+    def step(self, data: Problem, state: State, x) -> tuple[State, Scalar]:
+        """Step number ``x``, or at the end of a round a relocation. The loss is the MSE after it.
 
-    def result(self, data: Problem, state: "State") -> GmFace:
-        best = _better(state)
-        return self._model(best.weights, best.shapes)
+        A model that is not better is refused, and the damping raised.
+        """
+        sampled = SAMPLED if self.steps <= LONG else SAMPLED_IN_LONG
+        round_ends = (x >= STEPS_A_ROUND) & ((self.steps - x) % STEPS_A_ROUND == 0)
+        descended, relocated = partial(_descended, data, x, sampled), partial(_relocated, data)
+        state, weights, shapes, factor = jax.lax.cond(round_ends, relocated, descended, state)
+        model, to_weights, to_shapes = _evaluate(data, weights, shapes, factor)
+        better = model.loss < state.model.loss
+        damping = jnp.clip(state.damping * jnp.where(better, BETTER, WORSE), LEAST, MOST)
+        damping = jnp.where(jnp.isinf(state.model.loss), DAMPING, damping)
+        new = dataclasses.replace(state, model=model, to_weights=to_weights, to_shapes=to_shapes)
+        state = jax.tree.map(lambda a, b: jnp.where(better, a, b), new, state)
+        state = dataclasses.replace(state, damping=damping)
+        weights, _, loss = state.model
+        return state, (loss - RIDGE * jnp.sum(jnp.square(weights))) / weights.shape[1]
+
+    def result(self, data: Problem, state: State) -> GmFace:
+        weights, shapes, _ = _better(state)
+        return join(weights[:, 0] if self.gray else weights, shapes, self.offset)
 
     def run(self, data: Problem, model: GmFace, xs) -> tuple[GmFace, Leaf, Leaf]:
         weights, shapes, losses = _run(self, data, *split(model), xs)
-        return self._model(weights, shapes), losses, jnp.zeros((), bool)
-
-    def _model(self, weights, shapes) -> GmFace:
-        return join(weights[:, 0] if self.gray else weights, shapes, self.offset)
+        model = join(weights[:, 0] if self.gray else weights, shapes, self.offset)
+        return model, losses, jnp.zeros((), bool)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _run(solver: LevenbergMarquardt, problem: Problem, weights, shapes, xs):
     """All steps: the best weights (m, C) and shapes (5, m), and the MSE after each step.
 
-    Its derivative is that of the least squares solution (Gauss-Newton), of weights and shapes with respect to the
-    picture alone: the start has no influence, and the MSEs are constants.
+    Its derivative is that of the least squares solution in the picture alone; the MSEs are constants.
     """
     state, losses = scan(solver, problem, init(weights, shapes), xs)
-    best = _better(state)
-    return best.weights, best.shapes, losses
+    weights, shapes, _ = _better(state)
+    return weights, shapes, losses
 
 
 def init(weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"]) -> State:
     """Before anything is known of the model; the first step only finds its loss and gradient, and better weights."""
-    (_, m), dtype = shapes.shape, shapes.dtype
-    zero, far = jnp.zeros((), dtype), jnp.full((), jnp.inf, dtype)
-    state = State(
-        weights=weights,
-        shapes=shapes,
-        loss=far,
-        to_weights=jnp.zeros_like(weights),
-        to_shapes=jnp.zeros_like(shapes),
-        damping=zero + DAMPING,
-        products=jnp.zeros((6 * m, 6 * m), dtype),
-        seen=zero,
-        moved=zero + FIRST_MOVED / PAID * m,
-        tried=zero,
-        kept=Kept(weights, shapes, far),
-    )
+    m, zero = shapes.shape[1], jnp.zeros((), shapes.dtype)
+    model = Model(weights, shapes, zero + jnp.inf)
+    gradient, products = (jnp.zeros_like(weights), jnp.zeros_like(shapes)), jnp.zeros((6 * m, 6 * m), shapes.dtype)
+    state = State(model, *gradient, zero + DAMPING, products, zero, zero + FIRST_MOVED / PAID * m, zero, model)
     return vary_like(state, weights, shapes)
 
 
-def step(state: State, problem: Problem, number, round_ends, sampled: int) -> State:
-    """One step; a model that is not better is refused, and the damping raised. One in ``sampled`` takes a sample.
-
-    Where ``round_ends``, components are moved instead, in the better one of the models that it began and ended with.
-    """
-
-    def descended(state):
-        state = _sampled(state, problem, number, sampled)
-        return state, *_damped(state, problem)
-
-    def relocated(state):
-        most = min(max(1, round(MOST_MOVED * state.shapes.shape[1])), problem.pixel_weights.size)
-        paid = state.loss < state.kept.loss
-        tried = jnp.where(paid, 0.0, state.tried + jnp.round(state.moved))
-        moved = jnp.clip(state.moved * jnp.where(paid, PAID, FAILED), 1.0, most)
-        kept = _better(state)
-        count = jnp.round(moved)
-        weights, shapes, factor = relocation.relocate(problem, kept.weights, kept.shapes, count, tried, most)
-        state = dataclasses.replace(init(weights, shapes), kept=kept, moved=moved, tried=tried)
-        return state, weights, shapes, factor
-
-    state, weights, shapes, factor = jax.lax.cond(round_ends, relocated, descended, state)
-    weights, loss, to_weights, to_shapes = _evaluate(problem, weights, shapes, factor)
-    better = loss < state.loss
-    damping = jnp.clip(state.damping * jnp.where(better, BETTER, WORSE), LEAST, MOST)
-    damping = jnp.where(jnp.isinf(state.loss), DAMPING, damping)
-    new = dataclasses.replace(
-        state, weights=weights, shapes=shapes, loss=loss, to_weights=to_weights, to_shapes=to_shapes
-    )
-    state = jax.tree.map(lambda a, b: jnp.where(better, a, b), new, state)
-    return dataclasses.replace(state, damping=damping)
+def _relocated(problem: Problem, state: State):
+    """Components are moved in the better one of the models that the round began and ended with."""
+    most = min(max(1, round(MOST_MOVED * state.model.shapes.shape[1])), problem.pixel_weights.size)
+    paid = state.model.loss < state.kept.loss
+    tried = jnp.where(paid, 0.0, state.tried + jnp.round(state.moved))
+    moved = jnp.clip(state.moved * jnp.where(paid, PAID, FAILED), 1.0, most)
+    kept = _better(state)
+    found = relocation.relocate(problem, kept.weights, kept.shapes, jnp.round(moved), tried, most)
+    return dataclasses.replace(init(*found[:2]), kept=kept, moved=moved, tried=tried), *found
 
 
 def _evaluate(problem: Problem, weights, shapes, factor):
-    """Better weights for ``shapes``, what is minimised there, and half its gradient in weights and shapes.
-
-    ``factor``: the inverse factor of about the matrix of the weights' equations.
-    """
+    """The model of ``shapes`` with better weights, and half the gradient; ``factor``: as of ``inverse_factor``."""
     target, pixel_weights = jnp.moveaxis(problem.picture, -1, 0), problem.pixel_weights[None]
 
     def picture(weights, shapes):
@@ -203,33 +167,36 @@ def _evaluate(problem: Problem, weights, shapes, factor):
     error = drawn - target
     to_weights, to_shapes = pull_back(pixel_weights * error)
     loss = jnp.sum(product(error, error)) + RIDGE * jnp.sum(jnp.square(weights))
-    return weights, loss, to_weights + RIDGE * weights, to_shapes
+    return Model(weights, shapes, loss), to_weights + RIDGE * weights, to_shapes
 
 
-def _sampled(state: State, problem: Problem, number, sampled: int) -> State:
-    """``state`` with the products of another sample of pixels, where it is their turn."""
-    stride = _stride(problem, state.shapes.shape[1])
+def _descended(problem: Problem, number, sampled: int, state: State):
+    """After one damped step, with the products of another sample of pixels where it is their turn.
+
+    Returns the state, the new weights and shapes, and the inverse factor of the weights' part of the matrix.
+    """
+    weights, old, _ = state.model
+    height, width = problem.picture.shape[:2]
+    stride = math.isqrt(height * width // max(PIXELS, PIXELS_A_COMPONENT * old.shape[1]))
+    stride = max(1, min(stride, height, width))
     decay = 1.0 - 1.0 / (1.5 * stride**2) if stride > 1 else 0.0
 
     def add(products, seen):
-        return decay * products + sampled_products(problem, state.shapes, stride, number), decay * seen + 1.0
+        return decay * products + sampled_products(problem, old, stride, number), decay * seen + 1.0
 
     turn = (state.seen == 0) | (number % sampled == 0)
     products, seen = jax.lax.cond(turn, add, lambda *same: same, state.products, state.seen)
-    return dataclasses.replace(state, products=products, seen=seen)
+    state = dataclasses.replace(state, products=products, seen=seen)
 
-
-def _damped(state: State, problem: Problem):
-    """Weights and shapes after one damped step, and the inverse factor of the weights' part of the matrix."""
-    factor, coupling, matrix, diagonal, scale = _equations(state.products, state.seen, state.weights, state.damping)
+    factor, coupling, matrix, diagonal, scale = _equations(products, seen, weights, state.damping)
     alone = cholesky.solve(factor, state.to_weights)
     right = scale * (jnp.einsum("cmk,mc->k", coupling, alone) - state.to_shapes.reshape(-1))
     change, _ = cg(lambda x: cholesky.product(matrix, x) + diagonal * x, right, tol=0.0, maxiter=MOST_PRODUCTS)
     change = scale * change
-    change = jnp.where(jnp.isfinite(change), change, 0.0).reshape(state.shapes.shape)
-    shapes = _within(problem, state.shapes, state.shapes + _capped(state.shapes, change))
-    following = jnp.einsum("cmk,k->mc", coupling, (shapes - state.shapes).reshape(-1))
-    return state.weights - alone - cholesky.solve(factor, following), shapes, factor
+    change = jnp.where(jnp.isfinite(change), change, 0.0).reshape(old.shape)
+    shapes = _within(problem, old, old + _capped(old, change))
+    following = jnp.einsum("cmk,k->mc", coupling, (shapes - old).reshape(-1))
+    return state, weights - alone - cholesky.solve(factor, following), shapes, factor
 
 
 def _equations(products, seen, weights: Float[AnyArray, "m C"], damping):
@@ -259,12 +226,8 @@ def _equations(products, seen, weights: Float[AnyArray, "m C"], damping):
 
 
 def sampled_products(problem: Problem, shapes, stride: int, number) -> Float[Array, "n n"]:
-    """The products (6 m, 6 m) of g and its derivatives in the shapes, from one pixel in stride x stride.
-
-    With ``number`` the sample moves on; stride^2 numbers in a row take every pixel.
-    """
-    first_row = number % stride
-    first_column = (number + number // stride) % stride
+    """The products (6 m, 6 m) of g and its derivatives in the shapes; stride^2 numbers in a row take every pixel."""
+    first_row, first_column = number % stride, (number + number // stride) % stride
 
     def sampled(array, axis, first):
         padding = [(0, 0)] * array.ndim
@@ -287,12 +250,6 @@ def sampled_products(problem: Problem, shapes, stride: int, number) -> Float[Arr
     return jnp.block([[lower[j][i] if i <= j else lower[i][j].T for i in range(6)] for j in range(6)])
 
 
-def _stride(problem: Problem, m: int) -> int:
-    height, width = problem.picture.shape[:2]
-    stride = math.isqrt(height * width // max(PIXELS, PIXELS_A_COMPONENT * m))
-    return max(1, min(stride, height, width))
-
-
 def _capped(shapes, change):
     """``change``, each component's shortened to ``REACH`` of its own width (and of its logarithms)."""
     row, column, log_l11, log_l22, shear = change
@@ -304,28 +261,20 @@ def _capped(shapes, change):
 
 
 def _within(problem: Problem, old, new):
-    """``new`` inside the box, or where ``old`` was outside, no further out.
-
-    Centres stay near the picture; widths between 33 pictures and half a pixel.
-    """
+    """``new`` with centres near the picture and widths of 33 pictures to half a pixel, or where ``old`` was."""
     low, high = math.log(0.03), math.log(1.25 * max(problem.picture.shape[:2]))
     bounds = jnp.asarray([(-0.3, 1.3), (-0.3, 1.3), (low, high), (low, high), (-30.0, 30.0)], new.dtype)
     return jnp.clip(new, jnp.minimum(bounds[:, :1], old), jnp.maximum(bounds[:, 1:], old))
 
 
-def _better(state: State) -> Kept:
-    now, kept = Kept(state.weights, state.shapes, state.loss), state.kept
-    return jax.tree.map(lambda a, b: jnp.where(now.loss < kept.loss, a, b), now, kept)
+def _better(state: State) -> Model:
+    return jax.tree.map(lambda a, b: jnp.where(state.model.loss < state.kept.loss, a, b), state.model, state.kept)
 
 
 @_run.defjvp
 def _run_jvp(solver, primals, tangents):
-    """The Gauss-Newton equations at the solution: (J^T J) d(weights, shapes) = J^T d(picture), a little damped.
-
-    Where there are more numbers than the pixels can tell apart, the damping chooses a small change.
-    """
-    problem = primals[0]
-    d_picture = tangents[0].picture
+    """The Gauss-Newton equations at the solution: (J^T J) d(weights, shapes) = J^T d(picture), a little damped."""
+    problem, d_picture = primals[0], tangents[0].picture
     weights, shapes, losses = _run(solver, *primals)
     weights, shapes = jax.lax.stop_gradient((weights, shapes))
 
@@ -339,5 +288,4 @@ def _run_jvp(solver, primals, tangents):
     right = scale * (to_shapes.reshape(-1) - jnp.einsum("cmk,mc->k", coupling, alone))
     d_shapes = scale * cholesky.solve(cholesky.inverse_factor(matrix + jnp.diag(diagonal)), right)
     d_weights = alone - cholesky.solve(factor, jnp.einsum("cmk,k->mc", coupling, d_shapes))
-    d_losses = jnp.zeros_like(losses)
-    return (weights, shapes, losses), (d_weights, d_shapes.reshape(shapes.shape), d_losses)
+    return (weights, shapes, losses), (d_weights, d_shapes.reshape(shapes.shape), jnp.zeros_like(losses))

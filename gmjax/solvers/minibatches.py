@@ -6,33 +6,20 @@ devices, each of which sums its part of the batch.
 
 import dataclasses
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from gmjax.gmface import GmFace
 from gmjax.solvers.adam import Adam, Data, State
 from gmjax.solvers.config import FitConfig
-from gmjax.solvers.stages import Solver
-from gmjax.statistics import ImageStatistics, device_statistics, device_sums, over_axis
+from gmjax.statistics import device_statistics, device_sums, over_axis
 from gmjax.types import Leaf, Scalar
 
 
-class MinibatchData(NamedTuple):
-    """``statistics`` of all pictures; ``pictures`` (N, H, W[, C]), or None where each step is given its own."""
-
-    statistics: ImageStatistics
-    pictures: Leaf | None
-
-
 class Batch(NamedTuple):
-    """The input of a step.
-
-    ``images`` (n, H, W[, C]), or their numbers (n,) where the data has the pictures; ``valid`` (n,), 0 for padding;
-    ``ends_epoch`` (), whether it is the last batch of its epoch.
-    """
+    """``images`` (n, H, W[, C]), or their numbers (n,) in the data's pictures; ``valid`` (n,), 0 for padding."""
 
     images: Leaf
     valid: Leaf
@@ -40,19 +27,15 @@ class Batch(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class MinibatchAdam(Solver):
-    """``adam`` with the gradients of minibatches. ``axis_name``: the devices that share each batch.
+class MinibatchAdam(Adam):
+    """Adam with the gradients of minibatches. ``axis_name``: the devices that share each batch.
 
     The model is kept at the end of an epoch if it is the best so far for all pictures: a batch alone cannot tell.
     """
 
-    adam: Adam
     axis_name: str | None = None
 
-    def init(self, data: MinibatchData, model: GmFace) -> State:
-        return self.adam.init(_all(data), model)
-
-    def step(self, data: MinibatchData, state: State, x: Batch) -> tuple[State, Scalar]:
+    def step(self, data: Data, state: State, x: Any = None, *, keeps_best: bool = False) -> tuple[State, Scalar]:
         images = x.images if data.pictures is None else data.pictures[x.images]
         sums = device_sums(images, x.valid)
         if self.axis_name is not None:
@@ -60,29 +43,12 @@ class MinibatchAdam(Solver):
         # The barriers keep what follows from being compiled together with the sums, which have other shapes on
         # another number of devices: their last bits would differ.
         statistics = jax.lax.optimization_barrier(device_statistics(jax.lax.optimization_barrier(sums)))
-        state, loss = self.adam.descended(Data(statistics, None), state, keeps_best=False)
-
-        def kept(state):
-            return self.adam.with_best(_all(data), state)
-
-        return jax.lax.cond(x.ends_epoch, kept, lambda state: state, state), loss
-
-    def result(self, data: MinibatchData, state: State) -> GmFace:
-        return self.adam.result(_all(data), state)
-
-    def has_diverged(self, state: State) -> Leaf:
-        return self.adam.has_diverged(state)
-
-
-def _all(data: MinibatchData) -> Data:
-    return Data(data.statistics, None)
+        state, loss = super().step(Data(statistics), state, keeps_best=keeps_best)
+        return jax.lax.cond(x.ends_epoch, lambda state: self.with_best(data, state), lambda state: state, state), loss
 
 
 def batches_by_number(key: Array, count: int, config: FitConfig, first: int, steps: int) -> Batch:
-    """The minibatches of the steps ``first`` up to ``first + steps``, with (steps, batch_size) numbers of pictures.
-
-    Each epoch is another permutation of all pictures.
-    """
+    """``steps`` minibatches from number ``first`` on: (steps, batch_size) numbers; an epoch is a permutation of all."""
     size, batches = config.batch_size or count, batches_of(config, count)
     padding = batches * size - count
     first_epoch, last_epoch = first // batches, (first + steps - 1) // batches
@@ -94,12 +60,10 @@ def batches_by_number(key: Array, count: int, config: FitConfig, first: int, ste
     epochs = jax.vmap(epoch)(jnp.arange(first_epoch, last_epoch + 1)).reshape(-1, size)
     valid = jnp.pad(jnp.ones(count), (0, padding)).reshape(batches, size)
     places = jnp.arange(first, first + steps)
-    ends_epoch = (places + 1) % batches == 0
-    return Batch(epochs[places - first_epoch * batches], valid[places % batches], ends_epoch)
+    return Batch(epochs[places - first_epoch * batches], valid[places % batches], (places + 1) % batches == 0)
 
 
 def batches_of(config: FitConfig, count: int) -> int:
-    """How many minibatches an epoch of ``count`` pictures has."""
     return math.ceil(count / (config.batch_size or count))
 
 

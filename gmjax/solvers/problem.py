@@ -10,10 +10,8 @@ from gmjax.solvers import cholesky
 from gmjax.solvers.exact_weights import normal_equations
 from gmjax.types import AnyArray, Leaf
 
-# Weight of the squared weights, beside the mean square error.
-RIDGE = 1e-6
-# In its place where equations of weights are solved: in float32 components that coincide need as much.
-SAFE_RIDGE = 1e-5
+# Weight of the squared weights; and where equations are solved: in float32 components that coincide need as much.
+RIDGE, SAFE_RIDGE = 1e-6, 1e-5
 
 
 class Problem(NamedTuple):
@@ -26,7 +24,7 @@ class Problem(NamedTuple):
 
 
 def split(params: GmFace) -> tuple[Float[Array, "m C"], Float[Array, "5 m"]]:
-    """A model as this solver moves it: weights, and shapes (mean row, mean column, log l11, log l22, l21 / l11)."""
+    """Weights, and shapes (mean row, mean column, log l11, log l22, l21 / l11)."""
     l11, l21, l22 = params.precision_chol.T
     shapes = jnp.stack([*params.means.T, jnp.log(l11), jnp.log(l22), l21 / l11])
     return jnp.reshape(params.weights, (params.num_components, -1)), shapes
@@ -39,10 +37,7 @@ def join(weights, shapes: Float[AnyArray, "5 m"], offset: float = 1.0) -> GmFace
 
 
 def weight_equations(problem: Problem, shapes: Float[AnyArray, "5 m"], against: Float[AnyArray, "5 k"] | None = None):
-    """(A, b) of A w = b for the best weights (m, C) of ``shapes``.
-
-    With ``against``, all the shapes of a model that has these among them: their rows of its A and b.
-    """
+    """(A, b) of A w = b for the best weights (m, C) of ``shapes``; or those rows of it for the model ``against``."""
 
     def gaussians(shapes):
         params = join(shapes.T[:, :1], shapes)
@@ -53,5 +48,5 @@ def weight_equations(problem: Problem, shapes: Float[AnyArray, "5 m"], against: 
 
 
 def inverse_factor(matrix: Float[AnyArray, "m m"]) -> Float[Array, "m m"]:
-    """L^-1 of the Cholesky factor L of A, the ``matrix`` of weights' equations, made safe to solve."""
+    """``cholesky.inverse_factor`` of the ``matrix`` of weights' equations, made safe to solve."""
     return cholesky.inverse_factor(matrix + SAFE_RIDGE * jnp.eye(len(matrix), dtype=matrix.dtype))

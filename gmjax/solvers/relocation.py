@@ -41,12 +41,7 @@ def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, t
 
 
 def least_useful(matrix: Float[AnyArray, "m m"], weights: Float[AnyArray, "m C"], count, most: int):
-    """The indices (most,) of the components to remove, in order, and the weights (m, C) of those that stay.
-
-    Starting from the best weights, removing component i and solving for the others again costs w_i^2 / (A^-1)_ii, with
-    A the ``matrix`` of the normal equations. Rank-one updates then give the new weights and A^-1. Only the first
-    ``count`` indices are meaningful.
-    """
+    """The indices of the components to remove, of which ``count`` mean something, and the weights of the others."""
     factor = inverse_factor(matrix)
     inverse = cholesky.product(factor.T, factor)
 
@@ -79,7 +74,7 @@ def most_useful(problem: Problem, error: Float[AnyArray, "h w C"], most: int) ->
     to_columns, logs_columns = _axis_gaussians(columns, problem.columns)
 
     def overlaps(to_rows, to_columns, picture):
-        """The sums (row widths, height, column widths, width) over pixels of ``picture`` times each candidate."""
+        """The sums (row widths, height, column widths, width) of ``picture`` times each candidate."""
         along_rows = cholesky.product(jax.lax.collapse(to_rows, 0, 2), picture)
         both = cholesky.product(along_rows, jax.lax.collapse(to_columns, 0, 2).T)
         return both.reshape(_WIDTHS, height, _WIDTHS, width)
@@ -91,7 +86,11 @@ def most_useful(problem: Problem, error: Float[AnyArray, "h w C"], most: int) ->
     by_width = gain.transpose(0, 2, 1, 3).reshape(-1, height, width)
     best, which = jnp.max(by_width, axis=0), jnp.argmax(by_width, axis=0)
 
-    down, across, size = _cells(height, width, most)
+    # Square cells, at least ``most`` in all, with sides of about a tenth of the picture.
+    size = max(1, min(round(math.sqrt(height * width) / 10), math.isqrt(height * width // most)))
+    while size > 1 and -(-height // size) * -(-width // size) < most:
+        size -= 1
+    down, across = -(-height // size), -(-width // size)
     padded = jnp.pad(best, ((0, down * size - height), (0, across * size - width)), constant_values=-1.0)
     cells = padded.reshape(down, size, across, size).transpose(0, 2, 1, 3).reshape(down * across, -1)
     _, chosen = jax.lax.top_k(jnp.max(cells, axis=1), most)
@@ -106,11 +105,3 @@ def _axis_gaussians(centres, axis):
     """One-dimensional Gaussians (widths, centres, axis), and log l: from a third of the axis wide to 2.5 pixels."""
     logs = jnp.linspace(math.log(3.0), math.log(max(3.0, 0.4 * len(axis))), _WIDTHS, dtype=axis.dtype)
     return jnp.exp(-jnp.square(jnp.exp(logs)[:, None, None] * (centres[:, None] - axis[None])[None])), logs
-
-
-def _cells(height: int, width: int, most: int) -> tuple[int, int, int]:
-    """Rows and columns of square cells, at least ``most`` in all, and their side: about a tenth of the picture."""
-    size = max(1, min(round(math.sqrt(height * width) / 10), math.isqrt(height * width // most)))
-    while size > 1 and -(-height // size) * -(-width // size) < most:
-        size -= 1
-    return -(-height // size), -(-width // size), size

@@ -1,16 +1,16 @@
 """What ``vmap`` means on a CPU."""
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 from jax.custom_batching import sequential_vmap
 
 
 def in_turn_on_cpu(function: Callable) -> Callable:
-    """``function``; on a CPU ``vmap`` calls it for one after the other.
+    """``function``; on a CPU ``vmap`` calls it for one after the other: the arrays of a batch outgrow the caches.
 
-    There a batch gains nothing: its arrays only outgrow the caches. Derivatives are those of ``function``, whose
-    batches they take at once.
+    Derivatives take a batch at once.
     """
     in_turn = sequential_vmap(function)
 
@@ -18,8 +18,5 @@ def in_turn_on_cpu(function: Callable) -> Callable:
     def called(*arguments):
         return (in_turn if jax.default_backend() == "cpu" else function)(*arguments)
 
-    @called.defjvp
-    def _called_jvp(primals, tangents):
-        return jax.jvp(function, primals, tangents)
-
+    called.defjvp(partial(jax.jvp, function))
     return called

@@ -1,9 +1,8 @@
 """How a fit runs: a short list of stages, each one solver's steps from the model that the stage before ended with.
 
-A solver is ``init``, ``step`` and ``result`` over a state, a pytree of arrays. It is frozen and hashable, a static
-argument of compiled functions. Where all arrays are known a stage runs in chunks of compiled steps. Between two chunks
-a fit can be reported, saved, stopped and resumed; it always runs the same compiled chunks, so resuming gives the same
-bits. Under the caller's ``jit``, ``vmap`` or ``grad`` all steps are one ``lax.scan``.
+Where all arrays are known a stage runs in chunks of compiled steps. Between two chunks a fit can be reported, saved,
+stopped and resumed; it always runs the same compiled chunks, so resuming gives the same bits. Under the caller's
+``jit``, ``vmap`` or ``grad`` all steps are one ``lax.scan``.
 """
 
 import math
@@ -29,12 +28,9 @@ _CHUNKS = 50
 
 @struct.dataclass
 class FitInfo:
-    """How good a fit is, and how it went.
-
-    ``mse``, ``pae`` (largest absolute error), ``psnr`` (dB): of the fitted model against all pictures.
-    ``loss``: the history of each stage by name, in order (a plain dict would be sorted under ``jit``). "adam" (steps,):
-    MSE + lambda PAE (or the caller's loss) before each step. "least_squares" (steps,), the first stage of solver="lm":
-    the MSE after each step.
+    """``mse``, ``pae`` (largest absolute error), ``psnr`` (dB): of the fitted model against all pictures.
+    ``loss``: of each stage by name, in order. "adam" (steps,): MSE + lambda PAE (or the caller's loss) before each
+    step. "least_squares" (steps,), the first stage of solver="lm": the MSE after each step.
     ``diverged``: whether a loss or the last iterate was not finite; the model is then the best one before.
     """
 
@@ -54,7 +50,7 @@ class FitResult:
 
 
 class Solver:
-    """Base class of solvers: frozen dataclasses without arrays; ``data`` is all that a solver knows of the pictures."""
+    """A frozen dataclass without arrays, static under ``jit``. States are pytrees of arrays, and so is ``data``."""
 
     def init(self, data: Any, model: GmFace) -> Any:
         """The state before the first step from ``model``."""
@@ -79,20 +75,22 @@ class Solver:
 
 
 def scan(solver: Solver, data: Any, state: Any, xs: Any) -> tuple[Any, Leaf]:
-    """The state after a step for each of ``xs``, stacked along the leading axis, and the losses.
-
-    Reverse mode keeps only the state of each step, and computes the pictures again.
-    """
+    """The state after a step for each of ``xs``, and the losses. Reverse mode keeps only the state of each step."""
     step = jax.checkpoint(partial(solver.step, data), prevent_cse=False)
     return jax.lax.scan(step, vary_like(state, data, xs), xs)
 
 
-class Stage(NamedTuple):
-    """``steps`` steps of ``solver`` on ``data``, ``chunk`` at a time.
+advance = jax.jit(scan, static_argnums=0)
 
-    name: of its losses in ``FitInfo.loss``.
-    xs: (first, count) -> the inputs of the steps ``first`` up to ``first + count``, stacked.
-    advance: (solver, data, state, inputs) -> (state, losses), compiled.
+
+def numbers_of_steps(first: int, count: int) -> np.ndarray:
+    return np.arange(first, first + count, dtype=np.int32)
+
+
+class Stage(NamedTuple):
+    """``steps`` steps of ``solver`` on ``data``, ``chunk`` at a time. ``name``: of its losses in ``FitInfo.loss``.
+
+    ``xs``: the stacked inputs of ``count`` steps from number ``first`` on. ``advance``: ``scan``, compiled.
     """
 
     name: str
@@ -100,35 +98,19 @@ class Stage(NamedTuple):
     data: Any
     steps: int
     chunk: int
-    xs: Callable[[int, int], Any]
-    advance: Callable[[Solver, Any, Any, Any], tuple[Any, Any]]
-
-
-def numbers_of_steps(first: int, count: int) -> np.ndarray:
-    """The inputs of solvers that only ask for the number of the step."""
-    return np.arange(first, first + count, dtype=np.int32)
-
-
-@partial(jax.jit, static_argnums=0)
-def advance(solver: Solver, data: Any, state: Any, xs: Any) -> tuple[Any, Leaf]:
-    return scan(solver, data, state, xs)
+    xs: Callable[[int, int], Any] = numbers_of_steps
+    advance: Callable[[Solver, Any, Any, Any], tuple[Any, Any]] = advance
 
 
 def chunk_of(steps: int, most: int | None = None) -> int:
-    """How many of ``steps`` steps a chunk has, at most ``most``: about a fiftieth, without a remainder if possible.
-
-    A remainder would be compiled separately.
-    """
+    """About a fiftieth of ``steps``, at most ``most``; a divisor if possible: a remainder is compiled separately."""
     wanted = min(math.ceil(steps / _CHUNKS), most or steps)
     near = [n for n in range(max(1, wanted // 2), min(4 * wanted, most or steps) + 1) if steps % n == 0]
     return min(near, key=lambda n: abs(n - wanted), default=wanted)
 
 
 class Position(NamedTuple):
-    """Where a fit stands between two chunks: in which stage, how many of its steps are done, and its solver's state.
-
-    parts: for each stage so far, the losses of its chunks.
-    """
+    """Where a fit stands: stage, steps of it that are done, state, and for each stage the losses of its chunks."""
 
     stage: int
     step: int
@@ -137,7 +119,6 @@ class Position(NamedTuple):
 
     @property
     def losses(self) -> tuple[np.ndarray, ...]:
-        """The losses of the steps done so far, by stage."""
         return tuple(np.concatenate([np.asarray(part) for part in parts]) for parts in self.parts)
 
 
@@ -155,11 +136,10 @@ class PreparedFit(NamedTuple):
 
     def run(self, after: Position | None = None) -> Iterator[Position]:
         """Yields where the fit stands after each chunk, from the start or from ``after`` on."""
+        first = 0 if after is None else after.stage
         model, parts = self.model, () if after is None else after.parts[:-1]
-        for number, stage in enumerate(self.stages):
-            if after is not None and number < after.stage:
-                continue
-            if after is not None and number == after.stage:
+        for number, stage in enumerate(self.stages[first:], first):
+            if after is not None and number == first:
                 state, done, losses = after.state, after.step, after.parts[-1]
             else:
                 state, done, losses = _init(stage.solver, stage.data, model), 0, ()
@@ -173,39 +153,32 @@ class PreparedFit(NamedTuple):
                 model = _result(stage.solver, stage.data, state)
 
     def restore(self, stage: int, step: int, leaves: Sequence[Any], losses: Sequence[Any]) -> Position:
-        """The position with the state's ``leaves`` and the ``losses`` by stage, as a checkpoint has kept them.
-
-        Raises ValueError if these are not the leaves of that stage's state.
-        """
+        """The position with the state's ``leaves``, and the ``losses`` by stage. Raises ValueError if wrong."""
         solver, data = self.stages[stage].solver, self.stages[stage].data
         structure = jax.tree.structure(jax.eval_shape(partial(solver.init, data), self.model))
         return Position(stage, step, jax.tree.unflatten(structure, leaves), tuple((part,) for part in losses))
 
     def result(self, last: Position) -> FitResult:
-        """The result at the end of the last stage."""
         stage = self.stages[-1]
         parts = OrderedDict(zip((stage.name for stage in self.stages), last.parts, strict=True))
         return _conclusion(stage.solver, stage.data, last.state, self.statistics, self.mask, parts)
 
     def finished(self) -> FitResult:
-        """The result of all stages, run here and now."""
         *_, last = self.run()
         return self.result(last)
 
     def traced(self) -> FitResult:
-        """The same by one ``scan`` a stage: pure, and differentiable in the pictures."""
-        model, diverged = self.model, []
-        loss: OrderedDict[str, Leaf] = OrderedDict()
+        """The result by one ``scan`` a stage: pure, and differentiable in the pictures."""
+        model, diverged = self.model, jnp.zeros((), bool)
+        loss: OrderedDict[str, Leaf] = OrderedDict()  # ``jit`` would sort a plain dict
         for stage in self.stages:
-            model, losses, stage_diverged = stage.solver.run(stage.data, model, stage.xs(0, stage.steps))
-            loss[stage.name] = losses
-            diverged.append(stage_diverged)
-        info = measured(model, self.statistics, self.mask, loss, jnp.any(jnp.stack(diverged)))
-        return FitResult(model, info)
+            model, loss[stage.name], one = stage.solver.run(stage.data, model, stage.xs(0, stage.steps))
+            diverged = diverged | one
+        return FitResult(model, measured(model, self.statistics, self.mask, loss, diverged))
 
 
 def measured(params: GmFace, statistics: ImageStatistics, mask, loss: dict[str, Any], diverged: Leaf) -> FitInfo:
-    """The figures of a fitted model; ``diverged`` is whether its last iterate was not valid."""
+    """``diverged``: whether the last iterate was not valid."""
     picture = on_axes(params, *pixel_axes(statistics.shape[:2], params.offset, statistics.mean.dtype))
     # The variance of one picture is 0 but for rounding.
     mse = jnp.maximum(statistics_mse(picture, statistics, mask), 0.0)

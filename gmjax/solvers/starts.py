@@ -22,10 +22,7 @@ _MOST_SOLVED, _CG_STEPS = 2000, 20
 
 @jax.jit
 def usable(params: GmFace) -> GmFace:
-    """``params`` as a fit can begin with them: no number beyond 1e9, and l11 and l22 positive, of at least 1e-9.
-
-    A component beyond is constant over the picture, narrower than any pixel, or far away, and stays so.
-    """
+    """``params`` as a fit can begin with them: no number beyond 1e9, and l11 and l22 positive, of at least 1e-9."""
     params = jax.tree.map(lambda leaf: jnp.clip(leaf, -_LARGEST, _LARGEST), with_positive_diagonal(params))
     chol = jnp.asarray(params.precision_chol)
     smallest = jnp.where(chol[..., ::2] == 0, 0.0, 1 / _LARGEST).astype(chol.dtype)  # 0 is refused, not mended
@@ -34,10 +31,7 @@ def usable(params: GmFace) -> GmFace:
 
 @partial(jax.jit, static_argnames=("num_components", "offset"))
 def grid(picture: Picture, num_components: int, *, offset: float = 1.0) -> GmFace:
-    """Round Gaussians on an even grid over the picture, their weights solved for.
-
-    Their standard deviation is the distance to the next, which started fits of real faces nearest (docs/choices.md).
-    """
+    """Round Gaussians on an even grid, their weights solved for and as wide as their distance (docs/choices.md)."""
     height, width = picture.shape[:2]
     rows = max(1, min(num_components, round(math.sqrt(num_components * height / width))))
     # Rows of nearly equal length that together hold exactly num_components centres.
@@ -60,15 +54,11 @@ def at_random(key: Array, picture: Picture, num_components: int, *, offset: floa
 
 @partial(jax.jit, static_argnames="offset")
 def solve_weights(
-    means: Float[AnyArray, "m 2"],
-    precision_chol: Float[AnyArray, "m 3"],
-    picture: Picture,
-    *,
-    offset: float = 1.0,
+    means: Float[AnyArray, "m 2"], precision_chol: Float[AnyArray, "m 3"], picture: Picture, *, offset: float = 1.0
 ) -> GmFace:
-    """The weights that bring these Gaussians nearest to ``picture`` in MSE: they enter linearly, so m equations do it.
+    """These Gaussians with the weights that bring them nearest to ``picture`` in MSE.
 
-    For more than 2,000 Gaussians, whose equations would take minutes, some steps of conjugate gradients come close.
+    For more than 2,000, whose equations would take minutes, some steps of conjugate gradients come close.
     """
     axes = pixel_axes(picture.shape[:2], offset, picture.dtype)
     solve = _solve if len(means) <= _MOST_SOLVED else _conjugate_gradients

@@ -20,11 +20,8 @@ _LARGEST = 1e18
 class Unconstrained:
     """What an Optax optimiser given as ``FitConfig.optimizer`` sees as its parameters.
 
-    ``weights``: ``(m,)`` or ``(m, C)``, and ``means``: ``(m, 2)``, as in ``GmFace``.
-    ``shapes``: ``(m, 3)``, (log l11, l21 / l11, log l22) in place of ``precision_chol``.
-
-    Labels for ``optax.multi_transform`` and masks for ``optax.masked`` may be an ``Unconstrained`` of labels, for
-    example ``Unconstrained("train", "freeze", "train")``.
+    ``weights`` and ``means`` as in ``GmFace``; ``shapes`` ``(m, 3)``: log l11, l21 / l11, log l22. Labels for
+    ``optax.multi_transform`` may be an ``Unconstrained`` too, such as ``Unconstrained("train", "freeze", "train")``.
     """
 
     weights: Leaf
@@ -33,14 +30,14 @@ class Unconstrained:
 
 
 def to_unconstrained(params: GmFace) -> Unconstrained:
-    """The unconstrained form of a valid model; ``from_unconstrained`` is the inverse. Takes batches too."""
+    """The unconstrained form of a valid model. Takes batches too."""
     l11, l21, l22 = jnp.moveaxis(jnp.asarray(params.precision_chol), -1, 0)
     shapes = jnp.stack([jnp.log(l11), l21 / l11, jnp.log(l22)], axis=-1)
     return Unconstrained(params.weights, params.means, shapes)
 
 
 def from_unconstrained(free: Unconstrained, offset: float = 1.0) -> GmFace:
-    """The model that ``free`` stands for, on the grid ``offset``. Takes batches too."""
+    """The model that ``free`` stands for. Takes batches too."""
     log_l11, shear, log_l22 = jnp.moveaxis(free.shapes, -1, 0)
     l11, l22 = jnp.exp(log_l11), jnp.exp(log_l22)
     return GmFace(free.weights, free.means, jnp.stack([l11, shear * l11, l22], axis=-1), offset)

@@ -4,9 +4,8 @@ The rows are processed in bands of eight. With (u, v) = L^T d at the middle of a
 
     g_j = exp(-u^2 - v^2) k^(2 j) exp(-(s l11 j)^2),    k = exp(-s l11 u),    s = distance between two rows.
 
-No array of m x pixels is stored. What makes this fast on a CPU is reductions with several results: XLA computes all
-results of one reduction, and everything that leads up to them, in a single pass. With one reduction per result it would
-compute the Gaussians again for each.
+No array of m x pixels is stored. What makes this fast on a CPU is reductions with several results: XLA computes all of
+them in a single pass, and would compute the Gaussians again for each separate reduction.
 """
 
 from functools import partial
@@ -21,10 +20,10 @@ from gmjax.sums import linear, points
 from gmjax.sums.shard_map_types import vary_like
 
 _ROWS = 8
+# Upper bound of l11 times the distance between two rows. Above 1.4, Gaussians that only touch a band would be lost.
 MAX_L11_TIMES_SPACING = 1.25
-"""Upper bound of l11 times the distance between two rows. Above 1.4, Gaussians that only touch a band would be lost."""
+# Number of Gaussians times pixels from which ``sums/tiles.py`` is faster on a CPU (docs/performance.md).
 MIN_TERMS_FOR_TILES = 2**24
-"""Number of Gaussians times pixels from which ``sums/tiles.py`` is faster on a CPU (docs/performance.md)."""
 # Bound of |log k|. Where it is exceeded the Gaussian is almost 0 at the middle of the band, and k^7 would overflow.
 _MAX_LOG = 11.5
 # Numbers of components, and of bands, that one pass may sum. LLVM unrolls, and then vectorises, only short loops.
@@ -32,9 +31,7 @@ _COMPONENT_GROUPS, _BAND_GROUPS = (5, 4, 3, 2), (3, 2)
 
 
 class _Bands(NamedTuple):
-    """The Gaussians of m components, factored by bands of rows.
-
-    ``row`` (m, bands) and ``column`` (m, w): positions of the band middles, and of the columns, relative to the mean.
+    """``row`` (m, bands) and ``column`` (m, w): band middles and columns relative to the mean.
     ``middle`` (m, bands, w): the Gaussians at the band middles; ``k`` (m, bands, w).
     ``steps``: the offsets j of a band's rows from its middle; ``fall``: exp(-(s l11 j)^2), an (m,) array for each j.
     """
@@ -50,8 +47,8 @@ class _Bands(NamedTuple):
 def sum_of_gaussians(weights, means, chol, rows, columns):
     """The sum of m Gaussians at all pairs of ``rows`` and ``columns``: (h, w, C).
 
-    ``weights`` (m, C), ``means`` (m, 2), ``chol`` (m, 3); ``rows`` (h,) must be evenly spaced, ``columns`` (w,) need
-    not be. Differentiable in the parameters to any order, in forward and reverse mode; the axes are constants.
+    ``weights`` (m, C), ``means`` (m, 2), ``chol`` (m, 3); only ``rows`` (h,) must be evenly spaced. Differentiable in
+    the parameters to any order, in forward and reverse mode; the axes are constants.
     """
     parts = weights, means, chol, rows, columns
     return _sum(*vary_like(parts, parts))
@@ -89,7 +86,6 @@ def spacing(axis):
 
 
 def _bands(means, chol, rows, columns) -> _Bands:
-    """The bands of all components, padded to whole groups of components and of bands."""
     padding = (0, -len(means) % _group_size(_COMPONENT_GROUPS, len(means))), (0, 0)
     means, chol = jnp.pad(means, padding, mode="edge"), jnp.pad(chol, padding, mode="edge")
     height = min(_ROWS, len(rows))
@@ -129,10 +125,7 @@ def _picture(weights, bands: _Bands, height: int) -> Float[Array, "{height} w C"
 
 
 def _moments(bands: _Bands, cotangent: Float[Array, "h w"], s) -> Float[Array, "m 6"]:
-    """The sums over all pixels of g ``cotangent`` times 1, r, c, r^2, r c, c^2, (r, c) relative to the mean.
-
-    Summed first over the rows of a group of bands, then over the columns, then over the groups.
-    """
+    """The sums over all pixels of g ``cotangent`` times 1, r, c, r^2, r c, c^2, (r, c) relative to the mean."""
     count, size = bands.row.shape[1], _group_size(_BAND_GROUPS, bands.row.shape[1])
     padding = count * len(bands.steps) - len(cotangent)
     cotangent = _stored(jnp.pad(cotangent, ((0, padding), (0, 0))))[0]
@@ -147,8 +140,7 @@ def _moments(bands: _Bands, cotangent: Float[Array, "h w"], s) -> Float[Array, "
     row = grouped(bands.row)[..., None]
     m0, m1, m2 = _sums((m0, m1 + row * m0, m2 + row * (2.0 * m1 + row * m0)), 1)
 
-    def along_columns(sums, power):
-        """A sum over columns (m,), written so that it stays a matrix-vector product under ``vmap``."""
+    def along_columns(sums, power):  # stays a matrix-vector product under ``vmap``
         return jnp.sum(jnp.einsum("mbw,mw->mb", sums, power, precision="highest"), axis=1)
 
     ones, column = jnp.ones_like(bands.column), bands.column
@@ -181,10 +173,9 @@ def _sums(arrays, axis: int) -> list[Array]:
 
 
 def _stored(*arrays) -> list[Array]:
-    """``arrays`` unchanged, but as results of a reduction, so that XLA stores them.
+    """``arrays`` unchanged, but as results of a reduction with several, which XLA stores.
 
-    XLA fuses cheap elementwise operations into each of their users and would compute these arrays again for every
-    component. It never does so with the results of a reduction that has more than one.
+    It would compute cheap elementwise operations again in each of their users.
     """
     several = arrays if len(arrays) > 1 else (*arrays, -arrays[0])
     return _sums([jnp.stack([array, jnp.zeros_like(array)]) for array in several], 0)

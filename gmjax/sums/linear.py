@@ -11,10 +11,9 @@ from jaxtyping import Array, Float
 def with_transpose(tangent, shape: tuple[int, ...], *, push: Callable, pull: Callable, plain: Callable):
     """``push(tangent)``, an array of ``shape``: a linear map D with ``pull`` as its transpose.
 
-    JAX has no linear function with a custom transpose that can be batched and differentiated again. It does have linear
-    systems with custom solvers, and (d, p) = (tangent, D tangent) solves the system d = tangent, p - D d = 0. JAX
-    differentiates D through the system, not through the solvers, so the system is written with ``plain``: the same map
-    in operations that JAX can differentiate.
+    JAX has no linear function with a custom transpose that can be batched and differentiated again, but linear systems
+    with custom solvers: (d, p) = (tangent, D tangent) solves d = tangent, p - D d = 0. JAX differentiates the system,
+    not the solvers, so there D is ``plain``: the same map in operations that JAX can differentiate.
     """
 
     def split(joined):
@@ -43,8 +42,7 @@ def with_transpose(tangent, shape: tuple[int, ...], *, push: Callable, pull: Cal
 def from_moments(components, centre, moments: Float[Array, "... C 6"]) -> Float[Array, "... n"]:
     """The derivatives (7) to (9) with respect to ``components`` (..., 5 + C): means, factors and weights side by side.
 
-    ``moments``: for each channel the sums over pixels of cotangent times Gaussian times 1, r, c, r^2, r c, c^2, where
-    (r, c) is the position relative to ``centre`` (..., 2).
+    ``moments``: the sums over pixels of cotangent times Gaussian times 1, r, c, r^2, r c, c^2, relative to ``centre``.
     """
     l11, l21, l22 = jnp.moveaxis(components[..., 2:5], -1, 0)
     to_row, to_column = jnp.moveaxis(components[..., :2] - centre, -1, 0)

@@ -10,10 +10,8 @@ from jaxtyping import Array, Float
 
 from gmjax.types import AnyArray
 
-# Number of Gaussians times positions that are stored at once.
-_TERMS = 2**18
-MIN_TERMS_FOR_TILES = 2**22
-"""Number of Gaussians times pixels from which ``sums/tiles.py`` is faster on a CPU (docs/performance.md)."""
+# Numbers of Gaussians times positions: stored at once, and from which tiles are faster on a CPU (docs/performance.md).
+_TERMS, MIN_TERMS_FOR_TILES = 2**18, 2**22
 
 
 @jax.custom_jvp
@@ -27,11 +25,12 @@ def sum_of_gaussians(weights, means, chol, rows, columns):
     if not shape:
         return sum_of_gaussians(weights, means, chol, rows[None], columns[None])[0]
     length = shape[0]
-    size = _chunk_size(length, _TERMS // max(1, len(means) * math.prod(shape[1:])))
+    most = max(1, min(length, _TERMS // max(1, len(means) * math.prod(shape[1:]))))
+    divisor = max(size for size in range(1, most + 1) if length % size == 0)
+    size = divisor if 2 * divisor >= most else most
     padding = -length % size
 
     def chunk(positions, number):
-        """The chunk of ``positions``; an axis of length 1 is the same in every chunk."""
         return jax.lax.dynamic_slice_in_dim(positions, number * size, size) if len(positions) > 1 else positions
 
     def summed(number):
@@ -41,13 +40,6 @@ def sum_of_gaussians(weights, means, chol, rows, columns):
     rows, columns = (jnp.pad(x, ((0, padding * (len(x) > 1)),) + ((0, 0),) * (x.ndim - 1)) for x in (rows, columns))
     sums = jax.lax.map(summed, jnp.arange((length + padding) // size))
     return sums.reshape(length + padding, *shape[1:], weights.shape[1])[:length]
-
-
-def _chunk_size(length: int, most: int) -> int:
-    """A chunk size of at most ``most``: a divisor of ``length`` if one is at least half of that."""
-    most = max(1, min(length, most))
-    divisor = max(size for size in range(1, most + 1) if length % size == 0)
-    return divisor if 2 * divisor >= most else most
 
 
 @partial(sum_of_gaussians.defjvp, symbolic_zeros=True)
@@ -87,13 +79,13 @@ def sum_of_gaussians_jvp(primals, tangents):
 
 
 def gaussians(means: Float[AnyArray, "m 2"], chol: Float[AnyArray, "m 3"], rows, columns) -> Float[Array, "m ..."]:
-    """The m Gaussians with height 1: ``rows`` and ``columns`` have equal rank and broadcast to (...)."""
+    """The m Gaussians with height 1; ``rows`` and ``columns`` as above."""
     (u, v), _ = _whitened(means, chol, rows, columns)
     return jnp.exp(-(u * u + v * v))
 
 
 def _whitened(means, chol, rows, columns):
-    """(u, v) = L^T d and d = x - mu for every component, each (m, ...)."""
+    """(u, v) = L^T d and d = x - mu, each (m, ...)."""
     l11, l21, l22 = (_per_component(entry, rows[None]) for entry in chol.T)
     row = rows[None] - _per_component(means[:, 0], rows[None])
     column = columns[None] - _per_component(means[:, 1], columns[None])
@@ -101,5 +93,5 @@ def _whitened(means, chol, rows, columns):
 
 
 def _per_component(values, like):
-    """``values`` (m,) with trailing axes of length 1 added, so that it broadcasts against ``like`` (m, ...)."""
+    """``values`` (m,), to broadcast against ``like`` (m, ...)."""
     return values.reshape(values.shape + (1,) * (like.ndim - 1))

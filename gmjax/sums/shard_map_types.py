@@ -7,9 +7,8 @@ import jax.numpy as jnp
 def vary_like(tree, *others):
     """``tree`` with the same values, which for ``shard_map`` vary over all mesh axes that ``others`` vary over.
 
-    Inside ``shard_map`` the type of an array tells over which mesh axes it varies. A loop state that is the same on
-    all devices and then meets data that are not would change its type inside the loop. Adding a 0 that is made of the
-    data gives the state its final type at the start; the compiler removes the addition.
+    A loop state that is the same on all devices and then meets data that are not would change its type inside the
+    loop. Adding a 0 made of the data gives it the final type at the start; the compiler removes the addition.
     """
     zero = jnp.zeros((), jnp.int32)
     for leaf in map(jnp.asarray, jax.tree.leaves(others)):

@@ -2,9 +2,8 @@
 
 A component reaches a tile if somewhere in the tile's rectangle it exceeds ``eps`` times its weight, ``eps`` being the
 rounding unit of the type. The picture then differs from the full sum by less than ``eps sum_i |w_i|``. The cost grows
-with the area that the components cover; there is no limit on that area, since the loops run until a group of tiles has
-no components left. No array of m x pixels is stored. The largest arrays are the tiles' lists of components, a
-thousandth of that size; where they would exceed 2^26 entries, the tiles are processed in chunks.
+with the area that the components cover. No array of m x pixels is stored. The largest arrays are the tiles' lists of
+components; where they would exceed 2^26 entries, the tiles are processed in chunks.
 
 In the shapes, ``components`` (m, 5 + C) holds means, factors and weights side by side. The tiles are sorted by how many
 components reach them, and split into ``G`` groups of ``B`` consecutive tiles; a group is computed at once.
@@ -19,26 +18,17 @@ from jaxtyping import Array, Bool, Float, Int
 
 from gmjax.sums import linear
 from gmjax.sums.shard_map_types import vary_like
-from gmjax.types import AnyArray
 
-_SIDE = 32
-_GROUPS = 16
-_MAX_TILES_PER_GROUP = 64
-_COMPONENTS_PER_STEP = 32
+_SIDE, _GROUPS, _MAX_TILES_PER_GROUP, _COMPONENTS_PER_STEP = 32, 16, 64, 32
 # Entries of the tiles' lists of components that are stored at once, 9 bytes each.
 _ENTRIES = 2**26
-# With fewer components, most of them reach most tiles.
-_MIN_COMPONENTS = 128
-# On accelerators short loops cost more than long sums, so tiles are used only to save memory.
-_MIN_TERMS_ON_ACCELERATORS = 2**28
+# With fewer components most reach most tiles; with fewer terms accelerators are faster without short loops.
+_MIN_COMPONENTS, _MIN_TERMS_ON_ACCELERATORS = 128, 2**28
 
 
 class Tiles(NamedTuple):
-    """Tiles in groups.
-
-    ``points`` (G, B, 2, pixels): positions of the pixels.
-    ``members`` (G, B, slots): indices of the components that reach each tile, padded with m.
-    ``steps`` (G,): how many chunks of ``members`` a group has to go through.
+    """``points`` (G, B, 2, pixels): positions of the pixels. ``members`` (G, B, slots): indices of the components that
+    reach each tile, padded with m. ``steps`` (G,): how many chunks of ``members`` a group has to go through.
     """
 
     points: Array
@@ -47,25 +37,16 @@ class Tiles(NamedTuple):
 
 
 def worthwhile(num_components: int, height: int, width: int, *, min_terms: int) -> bool:
-    """Whether tiles are faster than the full sum, judged by its numbers of components and of terms.
-
-    ``min_terms``: the number of terms from which the alternative to tiles is slower on a CPU.
-    """
+    """Whether tiles are faster than the alternative, which on a CPU they are from ``min_terms`` terms on."""
     fewest = min_terms if jax.default_backend() == "cpu" else _MIN_TERMS_ON_ACCELERATORS
     return num_components >= _MIN_COMPONENTS and num_components * height * width >= fewest
 
 
-def sum_of_gaussians(
-    weights: Float[AnyArray, "m C"],
-    means: Float[AnyArray, "m 2"],
-    chol: Float[AnyArray, "m 3"],
-    rows: Float[AnyArray, " h"],
-    columns: Float[AnyArray, " w"],
-) -> Float[Array, "h w C"]:
-    """The sum of m Gaussians at all pairs of ``rows`` and ``columns``, to within ``eps sum_i |w_i|``.
+def sum_of_gaussians(weights, means, chol, rows, columns) -> Float[Array, "h w C"]:
+    """The sum of m Gaussians at all pairs of ``rows`` (h,) and ``columns`` (w,), to within ``eps sum_i |w_i|``.
 
-    Differentiable in the parameters to any order, in forward and reverse mode; the axes are constants. Second
-    and higher derivatives sum all components in every tile, one tile at a time.
+    ``weights`` (m, C), ``means`` (m, 2), ``chol`` (m, 3). Differentiable as in ``grid``; second and higher derivatives
+    sum all components in every tile, one tile at a time.
     """
     components = vary_like(jnp.concatenate([means, chol, weights], axis=1), rows, columns)
     chunks = _in_chunks(partial(_sums_of_tiles, components), _tile_points(rows, columns), _ENTRIES // len(components))
@@ -75,7 +56,7 @@ def sum_of_gaussians(
 
 
 def _in_chunks(function, points: Float[Array, "tiles 2 pixels"], most: int) -> Float[Array, "tiles C pixels"]:
-    """``function`` applied to at most ``most`` tiles at once; the last chunk is padded with copies of the last tile."""
+    """``function`` applied to at most ``most`` tiles at once."""
     count = -(-len(points) // max(1, most))
     if count == 1:
         return function(points)
@@ -91,7 +72,6 @@ def _sums_of_tiles(components, points: Float[Array, "tiles 2 pixels"]) -> Float[
 
 
 def _tile_points(rows, columns) -> Float[Array, "tiles 2 pixels"]:
-    """The positions of the pixels, tile by tile; the last tile of an axis is padded with its last position."""
     rows, columns = (jnp.pad(axis, (0, -len(axis) % _SIDE), mode="edge").reshape(-1, _SIDE) for axis in (rows, columns))
     row, column = jnp.broadcast_arrays(rows[:, None, :, None], columns[None, :, None, :])
     return jnp.stack([row, column], axis=2).reshape(-1, 2, _SIDE * _SIDE)
@@ -112,10 +92,7 @@ def _sorted_tiles(components, points) -> tuple[Tiles, Int[Array, " sorted"]]:
 
 
 def _reached(components, points) -> Bool[Array, "tiles m"]:
-    """Whether each component reaches each tile, judged by the least |L^T (x - mu)|^2 in the tile's rectangle.
-
-    It is 0 if the mean lies inside. Otherwise the minimum lies on one of the sides that face the mean.
-    """
+    """Judged by the least |L^T (x - mu)|^2 in the tile: 0 if the mean is inside, else on a side that faces the mean."""
     mean_row, mean_column, l11, l21, l22 = components[:, :5].T[:, None]
     (top, left), (bottom, right) = (edge.T[..., None] for edge in (points.min(axis=2), points.max(axis=2)))
     top, bottom, left, right = top - mean_row, bottom - mean_row, left - mean_column, right - mean_column
@@ -137,10 +114,7 @@ def _gaussians(components: Float[Array, "*B K n"], points: Float[Array, "*B 2 pi
 
 
 def _over_members(components, tiles: Tiles, start, add):
-    """Loop over the components of a group of tiles, K at a time, from the result ``start``.
-
-    Each step is ``result = add(result, members (B, K), their components, their Gaussians)``.
-    """
+    """``result = add(result, members (B, K), their components, their Gaussians)`` from ``start`` on, K at a time."""
     padded = jnp.pad(components, ((0, 1), (0, 0)))
 
     def step(number, result):
@@ -152,7 +126,7 @@ def _over_members(components, tiles: Tiles, start, add):
 
 
 def _weighted_sum(weights_of, channels: int, components, tiles: Tiles) -> Float[Array, "B {channels} pixels"]:
-    """The sum for each tile of a group, with the weights ``weights_of(members, their components)`` (B, K, channels)."""
+    """The sums of a group of tiles, with the weights ``weights_of(members, their components)`` (B, K, channels)."""
 
     def add(result, members, near, gaussians):
         return result + jnp.einsum("bkc,bkp->bcp", weights_of(members, near), gaussians, precision="highest")
@@ -163,8 +137,7 @@ def _weighted_sum(weights_of, channels: int, components, tiles: Tiles) -> Float[
 
 @jax.custom_jvp
 def _sum(components, points, members, steps) -> Float[Array, "G B C pixels"]:
-    channels = components.shape[1] - 5
-    group = partial(_weighted_sum, lambda _, near: near[..., 5:], channels, components)
+    group = partial(_weighted_sum, lambda _, near: near[..., 5:], components.shape[1] - 5, components)
     return jax.lax.map(group, Tiles(points, members, steps))
 
 
@@ -180,19 +153,14 @@ def _full_sum(components, points) -> Float[Array, "G B C pixels"]:
 
 @partial(_sum.defjvp, symbolic_zeros=True)
 def _sum_jvp(primals, tangents):
-    components, *tiles = primals
-    return _sum(*primals), _derivative(components, tangents[0], Tiles(*tiles))
-
-
-def _derivative(components, d_components, tiles: Tiles) -> Float[Array, "G B C pixels"]:
-    """The first derivative as a linear map of ``d_components``; the map and its transpose are two separate loops."""
-    shape = (*tiles.points.shape[:2], components.shape[1] - 5, tiles.points.shape[-1])
+    """The map and its transpose are two separate loops."""
+    components, tiles, sums = primals[0], Tiles(*primals[1:]), _sum(*primals)
 
     def plain(d):
         return jax.jvp(lambda components: _full_sum(components, tiles.points), (components,), (d,))[1]
 
     push, pull = partial(_push, components, tiles), partial(_pull, components, tiles)
-    return linear.with_transpose(d_components, shape, push=push, pull=pull, plain=plain)
+    return sums, linear.with_transpose(tangents[0], sums.shape, push=push, pull=pull, plain=plain)
 
 
 def _push(components, tiles: Tiles, d_components) -> Float[Array, "G B C pixels"]:
