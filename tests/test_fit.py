@@ -427,6 +427,8 @@ def test_bad_starts_and_masks(picture, model, color_model):
         gmjax.fit(picture, color_model, config=QUICK)
     with pytest.raises(ValueError, match="NaN"):
         gmjax.fit(picture, model.replace(weights=model.weights * np.nan), config=QUICK)
+    with pytest.raises(ValueError, match="infinite"):
+        gmjax.fit(picture, model.replace(weights=model.weights + np.float32(np.inf)), config=QUICK)
     with pytest.raises(ValueError, match="l11 > 0"):
         gmjax.fit(picture, model.replace(precision_chol=0 * model.precision_chol), config=QUICK)
     with pytest.raises(ValueError, match=r"\(5,\), \(3, 2\)"):

@@ -34,7 +34,7 @@ def starting_model(init: GmFace | None, picture: Picture, config: FitConfig, key
     if not isinstance(init, GmFace):
         raise ArgumentTypeError("init", f"must be a GmFace, not {type(init).__name__}; a FitConfig goes in as config=")
     offset = init.offset if config.offset is None else config.offset
-    init = dataclasses.replace(checked_start(starts.usable(init), picture), offset=offset)
+    init = dataclasses.replace(starts.usable(checked_start(init, picture)), offset=offset)
     if init.weights.ndim < picture.ndim - 1:
         return starts.solve_weights(init.means, init.precision_chol, picture, offset=offset)
     return init

@@ -24,9 +24,8 @@ _MOST_SOLVED, _CG_STEPS = 2000, 20
 def usable(params: GmFace) -> GmFace:
     """``params`` as a fit can begin with them: no number beyond 1e9, and l11 and l22 positive, of at least 1e-9."""
     params = jax.tree.map(lambda leaf: jnp.clip(leaf, -_LARGEST, _LARGEST), with_positive_diagonal(params))
-    chol = jnp.asarray(params.precision_chol)
-    smallest = jnp.where(chol[..., ::2] == 0, 0.0, 1 / _LARGEST).astype(chol.dtype)  # 0 is refused, not mended
-    return dataclasses.replace(params, precision_chol=chol.at[..., ::2].max(smallest))
+    chol = jnp.asarray(params.precision_chol).at[..., ::2].max(1 / _LARGEST)
+    return dataclasses.replace(params, precision_chol=chol)
 
 
 @partial(jax.jit, static_argnames=("num_components", "offset"))
