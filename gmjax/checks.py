@@ -95,7 +95,7 @@ def checked_start(init, picture: Picture):
     leaves = [jnp.asarray(leaf) for leaf in (init.weights, init.means, init.precision_chol)]
     # A factor with a negative diagonal is a start too, with the sign of that column of L changed.
     chol = np.abs(np.asarray(leaves[2])) if is_known(*leaves) else leaves[2]
-    wrong = what_is_wrong(*leaves[:2], chol)
+    wrong = what_is_wrong(leaves[0], leaves[1], chol)
     if wrong or leaves[1].ndim != 2:
         raise ArgumentError("init", f"must be one valid model: {wrong or f'it is a batch, means {leaves[1].shape}'}")
     channels, expected = init.weights.shape[1:], picture.shape[2:]
