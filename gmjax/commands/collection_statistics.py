@@ -1,7 +1,4 @@
-"""The statistics of all pictures of a run, which its processes read once, together; interrupted, they resume.
-
-The pictures are summed in blocks where they are read: processes exchange sums, not pictures.
-"""
+"""The statistics of all pictures of a run: its processes read them once, sum them in blocks, and exchange the sums."""
 
 import dataclasses
 import json
@@ -44,8 +41,7 @@ def collection_statistics(
 ) -> tuple[ImageStatistics, dict[int, str]]:
     """The statistics of all pictures that can be used, and why the others cannot, by number; on every process.
 
-    Raises PictureError if none can be used or, with ``--on-error stop``, if one cannot; Stopped, with the progress
-    saved; and OSError if a checkpoint cannot be written or read.
+    Raises PictureError if none can be used or, with ``--on-error stop``, if one cannot; Stopped, with the progress saved.
     """
     collected = Collected(np.zeros(math.ceil(len(pictures) / PICTURES_PER_BLOCK), bool))
     if processes.is_first():
@@ -54,8 +50,7 @@ def collection_statistics(
             collected.add(**vars(_load(path)))
     missing = np.array(processes.broadcast(np.flatnonzero(~collected.done).tolist()), int)
     if len(missing) < len(collected.done):
-        done = max(0, len(pictures) - PICTURES_PER_BLOCK * len(missing))
-        notice(f"{folder} is resumed: {done} of {len(pictures)} pictures are read")
+        notice(f"{folder} is resumed: {len(missing)} of {len(collected.done)} blocks of pictures are still to be read")
     if len(missing):
         collected.add(**vars(_collect(missing, pictures, folder, options)))
     # Some processes may have read nothing.

@@ -101,13 +101,12 @@ def _write(folder: Path, path: Path, picture: Picture, result: FitResult, second
     """Writes the files of the finished run; returns what there is to say about it."""
     from gmjax import plotting
 
-    height, width = picture.shape[:2]
     figures = write_result(folder, result, picture, path.name, seconds)
     write_picture(folder / "picture.png", picture)
-    write_picture(folder / "render.png", np.asarray(render(result.params, (height, width))))
+    write_picture(folder / "render.png", np.asarray(render(result.params, picture.shape[:2])))
     write_figure(folder / "fit.png", plotting.fit_figure(picture, result.params))
     return (
-        f"{as_text(path)} ({height} x {width}): PSNR {figures['psnr']:.1f} dB, MSE {figures['mse']:.3g}, largest error "
-        f"{figures['pae']:.3g}; {figures['components']} components, {figures['parameters']} parameters.\n"
+        f"{as_text(path)} ({figures['height']} x {figures['width']}): PSNR {figures['psnr']:.1f} dB, MSE {figures['mse']:.3g}, "
+        f"largest error {figures['pae']:.3g}; {figures['components']} components, {figures['parameters']} parameters.\n"
         f"The model is {folder / MODEL}; see also render.png, fit.png, loss.png and metrics.csv."
     )
