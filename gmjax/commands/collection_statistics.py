@@ -41,7 +41,7 @@ def collection_statistics(
 ) -> tuple[ImageStatistics, dict[int, str]]:
     """The statistics of all pictures that can be used, and why the others cannot, by number; on every process.
 
-    Raises PictureError if none can be used or, with ``--on-error stop``, if one cannot; Stopped, with the progress saved.
+    Raises PictureError if none can be used or, with ``--on-error stop``, if one cannot; and Stopped.
     """
     collected = Collected(np.zeros(math.ceil(len(pictures) / PICTURES_PER_BLOCK), bool))
     if processes.is_first():
@@ -50,7 +50,8 @@ def collection_statistics(
             collected.add(**vars(_load(path)))
     missing = np.array(processes.broadcast(np.flatnonzero(~collected.done).tolist()), int)
     if len(missing) < len(collected.done):
-        notice(f"{folder} is resumed: {len(missing)} of {len(collected.done)} blocks of pictures are still to be read")
+        done = max(0, len(pictures) - PICTURES_PER_BLOCK * len(missing))
+        notice(f"{folder} is resumed: {done} of {len(pictures)} pictures are read")
     if len(missing):
         collected.add(**vars(_collect(missing, pictures, folder, options)))
     # Some processes may have read nothing.

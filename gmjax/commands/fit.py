@@ -106,7 +106,8 @@ def _write(folder: Path, path: Path, picture: Picture, result: FitResult, second
     write_picture(folder / "render.png", np.asarray(render(result.params, picture.shape[:2])))
     write_figure(folder / "fit.png", plotting.fit_figure(picture, result.params))
     return (
-        f"{as_text(path)} ({figures['height']} x {figures['width']}): PSNR {figures['psnr']:.1f} dB, MSE {figures['mse']:.3g}, "
-        f"largest error {figures['pae']:.3g}; {figures['components']} components, {figures['parameters']} parameters.\n"
+        f"{as_text(path)} ({figures['height']} x {figures['width']}): PSNR {figures['psnr']:.1f} dB, "
+        f"MSE {figures['mse']:.3g}, largest error {figures['pae']:.3g}; {figures['components']} components, "
+        f"{figures['parameters']} parameters.\n"
         f"The model is {folder / MODEL}; see also render.png, fit.png, loss.png and metrics.csv."
     )

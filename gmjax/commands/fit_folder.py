@@ -41,8 +41,8 @@ def fit_folder(folder: Path, pictures: Pictures, plan: Plan, options: FitOptions
         _fit_chunks(folder, pictures, ~done, size, plan, options)
     except (OSError, ModelFileError) as error:
         done = _done(folder, pictures)
-        state = f"{done.sum()} of {len(pictures)} pictures are done and kept"
-        raise GmjaxError(f"{in_one_line(error)}. {state}: make room, and the same command fits the others") from error
+        state = f"{done.sum()} of {len(pictures)} pictures are done and kept, {(~done).sum()} are missing"
+        raise GmjaxError(f"{in_one_line(error)}. {state}: make room, and the same command fits these") from error
     except BaseException:
         if processes.is_first():
             _write_tables(folder, pictures)
@@ -65,7 +65,7 @@ def result_paths(folder: Path, name: str) -> tuple[Path, Path]:
 def _fit_chunks(
     folder: Path, pictures: Pictures, pending: np.ndarray, size: int, plan: Plan, options: FitOptions
 ) -> None:
-    """Fits chunks of ``size`` pictures, whole ones even if only some are ``pending``: so resumed runs have equal bits."""
+    """Fits chunks of ``size`` pictures, whole ones even if few are ``pending``: so resumed runs have equal bits."""
     chunks = [range(first, min(first + size, len(pending))) for first in range(0, len(pending), size)]
     chunks = [chunk for chunk in chunks if pending[chunk.start : chunk.stop].any()]
     mine = chunks[processes.index() :: processes.count()]

@@ -73,7 +73,7 @@ class FitOptions:
     """Where the fit starts: published (the paper's common face), grid, random, or a model file."""
 
     aligned: Flag = False
-    """Do not align the pictures by their eyes. For fit: shrink them until the longer side is at most --size."""
+    """Do not align the pictures by their eyes: they are cropped already or, for fit, any pictures, shrunk to --size."""
 
     size: Annotated[int, arg(metavar="PIXELS")] = 120
     """Side of the aligned faces in pixels."""

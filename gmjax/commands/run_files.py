@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MODEL, METRICS, SKIPPED, LOSS = "model.safetensors", "metrics.csv", "skipped.csv", "loss.csv"
-FIGURES = ("height", "width", "components", "parameters", "mse", "pae", "psnr")
-"""The figures of a fit, in the header of its model file and in metrics.csv."""
+FIGURES = ("height", "width", "components", "parameters", "mse", "pae", "psnr")  # in model files and metrics.csv
 FINGERPRINT = "picture_sha256"
 
 
@@ -65,8 +64,9 @@ def write_result(
     figures = figures_of(result, picture)
     metrics = {**more, **figures, "seconds": round(seconds, 2)}
     write_table(folder / METRICS, tuple(metrics), [tuple(metrics.values())])
-    loss = {stage: np.asarray(losses).tolist() for stage, losses in result.info.loss.items()}
-    rows = [(stage, *row) for stage, losses in loss.items() for row in enumerate(losses)]
+    rows = [
+        (stage, *row) for stage, losses in result.info.loss.items() for row in enumerate(np.asarray(losses).tolist())
+    ]
     write_table(folder / LOSS, ("stage", "step", "loss"), rows)
     write_figure(folder / "loss.png", plotting.loss_figure(result.info.loss))
     return figures

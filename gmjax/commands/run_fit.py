@@ -19,8 +19,7 @@ DIVERGED = "the fit diverged (NaN or infinity): try another --start, or the defa
 def run_fit(prepared: PreparedFit, folder: Path, *, save_every: float) -> tuple[FitResult, float]:
     """The result, and the seconds that it took, interruptions not counted. All processes of a run do this together.
 
-    Raises Stopped if the run was asked to stop, with its progress saved; DivergedError if the fit diverged; and OSError
-    if a checkpoint cannot be written or read.
+    Raises Stopped if the run was asked to stop, with its progress saved, and DivergedError if the fit diverged.
     """
     path = folder / CHECKPOINTS / "fit.npz"
     start, seconds = _restored(prepared, path)

@@ -55,14 +55,11 @@ def configuration_of(command: str, options: FitOptions, plan: Plan) -> dict[str,
 def opened(
     folder: Path, configuration: Mapping[str, Any], inputs: Sequence[Entry], *, overwrite: bool
 ) -> Iterator[tuple[str, int] | None]:
-    """The folder for all processes of a run, which must have the same ``configuration`` and the same ``inputs``.
+    """The folder for all processes of a run: new or, with equal ``configuration`` and ``inputs`` (files), resumed.
 
-    ``inputs``: the files that the run reads. It is a new run, or one with the same configuration and inputs that is
-    resumed or finished; gives the output and exit status of a finished one. ``overwrite`` discards an earlier run of
-    any kind. A new run that ends before it has results leaves no folder.
-
-    Raises GmjaxError if the processes do not agree, and OSError if the folder cannot be written, is in use, contains
-    something else than a run, or holds a run with another configuration or other inputs.
+    Gives the output and exit status of a finished run. ``overwrite`` discards an earlier run. A new run that ends
+    before it has results leaves no folder. Raises GmjaxError if the processes do not agree, and OSError if the folder
+    cannot be used or holds something else.
     """
     listed = table(("picture", "size", "modified"), (entry[:3] for entry in inputs)) if inputs else b""
     _require_agreement(configuration, listed)
@@ -98,8 +95,7 @@ def _opened(folder: Path, configuration: Mapping[str, Any], listed: bytes, overw
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        problem = f"{folder} cannot be used as a run folder ({error.strerror}); give another one with --out"
-        raise OSError(problem) from error
+        raise OSError(f"{folder} cannot be used ({error.strerror}); give another one with --out") from error
     descriptor = _lock(folder)
     try:
         names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
@@ -180,13 +176,12 @@ def _require_same(folder: Path, configuration: Mapping[str, Any], listed: bytes,
     if not different and pictures != listed:
         different = _changes(pictures, listed)
     if different:
-        remedy = "choose another folder with --out, or discard that run with --overwrite"
-        raise FileExistsError(f"{folder} holds a run of other options or files ({different}): {remedy}")
+        problem = f"holds a run of other options or files ({different}): give another --out, or --overwrite"
+        raise FileExistsError(f"{folder} {problem}")
 
 
 def _differences(a: Mapping[str, Any], b: Mapping[str, Any], text: str, *, versions: bool = False) -> str:
-    """What differs in two configurations: options by their names on the command line or, where these are the same,
-    what they stand for; then the versions."""
+    """The first difference of two configurations: in the options, in what they stand for, or in the versions."""
     if a["command"] != b["command"]:
         return text.format("the command", a["command"], b["command"])
     for group in ("options", "fit", "versions")[: 3 if versions else 2]:

@@ -24,10 +24,9 @@ _LISTED_SUFFIXES = PICTURE_SUFFIXES | _UNREAD_SUFFIXES
 class Entry(NamedTuple):
     """A picture of a collection.
 
-    ``name``: relative to ``root_of`` the collection, with ``/`` between folders; ``shard/member`` for a member of a
-    shard. ``size``: in bytes. ``modified``: when the file, or the shard that holds it, last changed, in nanoseconds
-    since 1970; both are 0 for a missing file. ``shard``, ``offset``: the shard that holds it, and where in that file it
-    begins. ``wrong``: why it cannot be used, where listing it already tells.
+    ``name``: relative to ``root_of`` the collection; ``shard/member`` in a shard. ``size``: in bytes. ``modified``: of
+    the file or shard, in nanoseconds since 1970; both are 0 for a missing file. ``shard``, ``offset``: the shard that
+    holds it, and where it begins. ``wrong``: why it cannot be used, where listing it already tells.
     """
 
     name: str
@@ -84,8 +83,6 @@ def natural_key(name: str) -> tuple[str, str]:
 
 
 def _files_in(root: Path) -> Iterator[str]:
-    """The names of the pictures and shards below ``root``, in no order."""
-
     def stop(error: OSError) -> None:
         raise PictureError(f"{error.filename} cannot be searched: {error.strerror}") from error
 
@@ -108,8 +105,7 @@ def _members_of(root: Path, shard: str) -> Iterator[Entry]:
                     name, wrong = _checked(f"{shard}/{member.name}")
                     yield Entry(name, member.size, modified, shard, member.offset_data, wrong)
     except (tarfile.TarError, OSError) as error:
-        problem = f"it cannot be read as an uncompressed tar file beyond its first {count} files ({error})"
-        yield Entry(shard, wrong=problem)
+        yield Entry(shard, wrong=f"it is no uncompressed tar file beyond its first {count} files ({error})")
 
 
 def _entry_of_file(root: Path, name: str) -> Entry:
