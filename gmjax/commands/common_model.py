@@ -90,7 +90,6 @@ class CommonModel(FitOptions):
 
 
 def _write(folder: Path, statistics: ImageStatistics, result: FitResult, seconds: float) -> str:
-    """Writes the files of the finished run; returns what there is to say about it."""
     from gmjax import plotting
 
     average, count = np.asarray(statistics.mean), int(statistics.count)

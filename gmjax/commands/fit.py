@@ -98,7 +98,6 @@ def _fit_to_psnr(target_psnr: float, picture: Picture, plan: Plan) -> tuple[FitR
 
 
 def _write(folder: Path, path: Path, picture: Picture, result: FitResult, seconds: float) -> str:
-    """Writes the files of the finished run; returns what there is to say about it."""
     from gmjax import plotting
 
     figures = write_result(folder, result, picture, path.name, seconds)

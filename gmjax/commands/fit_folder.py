@@ -126,7 +126,7 @@ def _write(folder: Path, name: str, picture: Picture, result: FitResult) -> None
 
 
 def _recorded(folder: Path) -> dict[int, str]:
-    """The reasons why pictures were skipped, by number: each is a file of its own until the run is finished."""
+    """The reasons why pictures were skipped, by number."""
     files = sorted((folder / REASONS).glob("*.txt"), key=lambda path: int(path.stem))
     return {int(path.stem): path.read_text(encoding="utf-8") for path in files}
 

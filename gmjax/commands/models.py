@@ -208,5 +208,4 @@ def _write_render(path: Path, params: GmFace, shape: tuple[int, int]) -> None:
 
 
 def _printable(text: str) -> str:
-    """Text from a file, which must not control the terminal."""
-    return text if text.isprintable() else repr(text)
+    return text if text.isprintable() else repr(text)  # which cannot control the terminal

@@ -21,7 +21,6 @@ Flag = Annotated[bool, arg(help_behavior_hint="")]
 
 
 def option(metavar: str, default: str = "") -> Any:
-    """Marks an option without a value of its own: the help says that its ``default`` is."""
     return arg(metavar=metavar, help_behavior_hint=f"(default: {default})" if default else "")
 
 

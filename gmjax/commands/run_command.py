@@ -49,7 +49,6 @@ def is_collection(source: Path) -> bool:
 
 
 def listed_pictures(entries: Sequence[Entry], source: Path, options: FitOptions, *, square: bool) -> ListedPictures:
-    """Raises PictureError for a table of eyes that is wrong."""
     root = root_of(source)
     eyes = None if options.aligned else eyes_table(root, options.eyes, (entry.name for entry in entries))
     return ListedPictures(entries, root, Crop(options.size, options.color, options.aligned, square), eyes)
@@ -64,5 +63,4 @@ def _other_inputs(source: Path | None, options: FitOptions, plan: Plan) -> list[
 
 
 def _entry_of(path: Path) -> Entry:
-    found = path.stat()
-    return Entry(str(path), found.st_size, found.st_mtime_ns)
+    return Entry(str(path), path.stat().st_size, path.stat().st_mtime_ns)

@@ -30,10 +30,9 @@ CONFIG, PICTURES, FINISHED = "config.json", "pictures.csv", "finished.json"
 _RESULTS = {MODEL, METRICS, SKIPPED, LOSS, "loss.png", "picture.png", "render.png", "fit.png"} | {
     "common_face.png", "average_face.png", "comparison.png"
 }  # fmt: skip
-# Folders of what is saved until a run is finished, and of the results for many pictures.
 _FOLDERS = CHECKPOINTS, REASONS, MODELS, RENDERS = "checkpoints", "skipped", "models", "renders"
 _PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy")
-# Options and versions that do not change the results: they may differ when a run is resumed.
+# What may differ when a run is resumed.
 _FREE = frozenset({"overwrite", "on_error", "workers", "save_every", "distribution", "platform", "devices"})
 
 

@@ -57,7 +57,7 @@ def resize(image: Picture, shape: tuple[int, int]) -> Picture:
 
     def scale(plane: np.ndarray) -> np.ndarray:
         picture = Image.fromarray(np.ascontiguousarray(plane))
-        # Lets Pillow first reduce huge pictures by whole factors; according to its manual 3 costs no quality.
+        # The gap lets Pillow first reduce huge pictures by whole factors.
         return np.asarray(picture.resize(shape[::-1], Image.Resampling.BICUBIC, reducing_gap=3.0))
 
     return _each_plane(image, scale)
@@ -80,8 +80,7 @@ def _check_eyes(eyes: Eyes, shape: tuple[int, ...]) -> None:
     height, width = shape[:2]
     for x, y in (eyes[:2], eyes[2:]):
         if max(-x, -y, x - (width - 1), y - (height - 1)) > distance:
-            problem = f"The eye at x = {x}, y = {y} is far outside the picture of {width} x {height} pixels"
-            raise PictureError(f"{problem}; are the positions those of this picture at this size?")
+            raise PictureError(f"The eye at x = {x}, y = {y} is far outside the picture of {width} x {height} pixels.")
 
 
 def _each_plane(image: Picture, resample: Callable[[np.ndarray], np.ndarray]) -> Picture:

@@ -14,7 +14,6 @@ from gmjax.data.pictures import Picture, PictureError, read_file
 from gmjax.data.sources import Crop, ListedPictures
 
 Report = Callable[[int, int], object]
-
 EYES_FILE = "eyes.csv"
 
 
@@ -101,7 +100,6 @@ def eyes_table(folder: Path, eyes: str | Path | None, names: Iterable[str]) -> d
         return None
     table = read_eyes_csv(path)
     if absent := table.keys() - set(names):
-        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
         first = min(absent, key=natural_key)
-        raise PictureError(f"{path} has a row for {first}{more}: no such picture in {folder}.")
+        raise PictureError(f"{path}: {len(absent)} of its pictures are not in {folder}; the first is {first}.")
     return table
