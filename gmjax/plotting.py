@@ -29,10 +29,8 @@ _STAGES = {"least_squares": ("MSE", POSITIVE), "adam": ("MSE + λ PAE", NEGATIVE
 
 
 def fit_figure(image: Picture, params: GmFace) -> Figure:
-    """A fit at a glance: the picture, the model's render, their signed difference and the model's components.
-
-    image: (H, W) or (H, W, 3) in [0, 1]. Raises ArgumentError where only one of the two is gray.
-    """
+    """The picture (H, W[, 3]) in [0, 1], the model's render, their difference, and the components; ArgumentError where
+    only one of the two is gray."""
     drawn = render(params, image.shape[:2])
     errors = f"PSNR {psnr(drawn, image):.1f} dB    MSE {mse(drawn, image):.3g}    largest error {pae(drawn, image):.3g}"
     figure, axes = _panels(4, image.shape)

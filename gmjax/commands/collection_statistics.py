@@ -39,10 +39,7 @@ class Collected:
 def collection_statistics(
     pictures: Pictures, folder: Path, options: FitOptions
 ) -> tuple[ImageStatistics, dict[int, str]]:
-    """The statistics of all pictures that can be used, and why the others cannot, by number; on every process.
-
-    Raises PictureError if none can be used or, with ``--on-error stop``, if one cannot; and Stopped.
-    """
+    """The statistics of all pictures that can be used, and why the others cannot, by number; on every process."""
     collected = Collected(np.zeros(math.ceil(len(pictures) / PICTURES_PER_BLOCK), bool))
     if processes.is_first():
         # Each process of each start has read other blocks.

@@ -41,8 +41,7 @@ class Fit(FitOptions):
 
     def run(self) -> int:
         name = self.path.resolve().name if self.path.is_dir() else self.path.stem
-        # The stem of "...png" is "..", which would not be a folder in runs.
-        out = self.out or Path("runs", name if name.strip(".") else "picture")
+        out = self.out or Path("runs", name if name.strip(".") else "picture")  # the stem of "...png" is ".."
         return run_command("fit", self, self.path, out, self._plan, self._fit)
 
     def _plan(self) -> Plan:

@@ -19,8 +19,7 @@ from gmjax.parallel import processes
 from gmjax.parallel.processes import Stopped
 
 _PACKAGES = ("tyro", "tqdm", "matplotlib", "grain")
-# Arguments of the library that have another name on the command line.
-_OPTIONS = {"num_components": "components", "init": "start"}
+_OPTIONS = {"num_components": "components", "init": "start"}  # by the library's name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,7 +94,6 @@ def explained(error: Exception, command: Any) -> tuple[str, int]:
 
 
 def _option(argument: str, command: Any) -> str:
-    """The option for an argument of the library, or the argument itself."""
     name = argument.removeprefix("FitConfig.")
     name = _OPTIONS.get(name, name)
     parts = [part for part in (command, getattr(command, "distribution", None)) if part is not None]

@@ -192,7 +192,6 @@ def _fitted_shape(metadata: dict[str, str]) -> tuple[int, int]:
 
 
 def _load(path: Path, *, drawable: bool = True) -> tuple[GmFace, dict[str, str]]:
-    """A model, and the text in its file. Raises ArgumentError if it has to be ``drawable`` and is not one picture."""
     params, metadata = models.load(path), models.load_metadata(path)
     if drawable and params.means.ndim > 2:
         raise ArgumentError(str(path), f"holds a batch {params.means.shape[:-2]} of models: save one of gmjax.unstack")

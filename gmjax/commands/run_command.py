@@ -20,10 +20,8 @@ def run_command(
     plan: Callable[[], Plan],
     work: Callable[[Path, Plan, Sequence[Entry]], int],
 ) -> int:
-    """The exit status of ``work`` (folder, plan, pictures) in the run folder ``out``, or that of the finished run.
-
-    ``plan`` is called once the processes are connected. Raises what ``opened`` raises, and ArgumentError.
-    """
+    """The exit status of ``work`` (folder, plan, pictures) in the run folder ``out``, or that of the finished run;
+    ``plan`` is called once the processes are connected."""
     if source is not None and not source.exists():
         raise ArgumentError(str(source), "does not exist: give a picture or a folder of pictures")
     if source is not None and source.is_dir() and out.resolve().is_relative_to(source.resolve()):

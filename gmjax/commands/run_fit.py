@@ -63,11 +63,8 @@ def _save(path: Path, position: Position, seconds: float) -> None:
 
 
 def _restored(prepared: PreparedFit, path: Path) -> tuple[Position | None, float]:
-    """Where the fit stood in the last checkpoint, and after how many seconds."""
     arrays = load_checkpoint(path)
     if not arrays:
         return None, 0.0
-    # In the order in which they were saved.
     leaves, losses = ([arrays[name] for name in arrays if name.startswith(kind)] for kind in ("state/", "losses/"))
-    position = prepared.restore(int(arrays["stage"]), int(arrays["step"]), leaves, losses)
-    return position, float(arrays["seconds"])
+    return prepared.restore(int(arrays["stage"]), int(arrays["step"]), leaves, losses), float(arrays["seconds"])

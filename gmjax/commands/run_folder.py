@@ -167,7 +167,6 @@ def _require_agreement(configuration: Mapping[str, Any], listed: bytes) -> None:
 def _require_same(folder: Path, configuration: Mapping[str, Any], listed: bytes, *, is_finished: bool) -> None:
     try:
         before = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        # Resumed with other versions, a run would end with other numbers.
         different = _differences(before, configuration, "{} was {}, is {}", versions=not is_finished)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise OSError(f"{folder} holds a run whose {CONFIG} cannot be read ({error}); give --overwrite") from error
@@ -193,7 +192,6 @@ def _differences(a: Mapping[str, Any], b: Mapping[str, Any], text: str, *, versi
 
 
 def _changes(before: bytes, listed: bytes) -> str:
-    """What differs in two lists of files."""
     texts = (io.StringIO(content.decode(), newline="") for content in (before, listed))
     then, now = ({name: rest for name, *rest in csv.reader(text)} for text in texts)
     changes = [f"{name} is new" for name in now if name not in then]

@@ -30,9 +30,7 @@ def warn_before_fit(config: FitConfig, shape: tuple[int, ...], steps: int | None
     m, (height, width, *channels) = config.num_components, shape
     parameters, numbers = m * (5 + math.prod(channels)), math.prod(shape)
     if parameters > numbers:
-        notice(
-            f"{m} components have {parameters} parameters, more than the {numbers} numbers of the picture: use fewer"
-        )
+        notice(f"{m} components have {parameters} parameters, more than the {numbers} numbers of a picture: use fewer")
     seconds = m * height * width * (steps or 0) / _TERMS_PER_SECOND[config.solver]
     if seconds > _LONG_SECONDS:
         remedy = "fewer --components, fewer --steps or a smaller --size take less"

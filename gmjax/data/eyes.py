@@ -87,7 +87,6 @@ def read_eyes_csv(path: str | Path) -> dict[str, Eyes]:
 
 
 def finite_number(text: str | None, where: str) -> float:
-    """The number in a field of a table. Raises PictureError if it is not finite."""
     with contextlib.suppress(ValueError):
         if math.isfinite(value := float(text or "")):
             return value

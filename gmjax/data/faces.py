@@ -101,5 +101,5 @@ def eyes_table(folder: Path, eyes: str | Path | None, names: Iterable[str]) -> d
     table = read_eyes_csv(path)
     if absent := table.keys() - set(names):
         first = min(absent, key=natural_key)
-        raise PictureError(f"{path}: {len(absent)} of its pictures are not in {folder}; the first is {first}.")
+        raise PictureError(f"{path} has a row for {first}: no such picture in {folder} (rows like it: {len(absent)}).")
     return table

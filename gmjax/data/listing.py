@@ -103,7 +103,8 @@ def _members_of(root: Path, shard: str) -> Iterator[Entry]:
                     name, wrong = _checked(f"{shard}/{member.name}")
                     yield Entry(name, member.size, modified, shard, member.offset_data, wrong)
     except (tarfile.TarError, OSError) as error:
-        yield Entry(shard, wrong=f"it is no uncompressed tar file beyond its first {count} files ({error})")
+        problem = f"it cannot be read as an uncompressed tar file beyond its first {count} files ({error})"
+        yield Entry(shard, wrong=problem)
 
 
 def _entry_of_file(root: Path, name: str) -> Entry:

@@ -119,9 +119,8 @@ def _decode(path: str | Path, content: bytes) -> np.ndarray:
             if isinstance(cause, Image.DecompressionBombError):  # Pillow's own limit
                 raise PictureError(f"{path}: {cause} Make it smaller.") from error
             reason = "of no known kind" if "<_io" in str(cause) else cause  # Pillow names only the stream
-            raise PictureError(
-                f"{path} cannot be read as a picture ({reason}): save it again, or leave it out."
-            ) from error
+            problem = f"cannot be read as a picture ({reason}); it is damaged, or not of the format it claims."
+            raise PictureError(f"{path} {problem} Open and save it again, or leave it out.") from error
     return _upright(pixels, orientation)
 
 

@@ -86,7 +86,6 @@ def count() -> int:
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes what all have in common."""
     return index() == 0
 
 
@@ -105,7 +104,7 @@ def stop_noticed() -> bool:
 
 
 def stop_requested() -> bool:
-    """Whether the run was asked to stop, the same on all processes: they wait for each other, and call it equally often."""
+    """Whether any process was asked to stop, the same on all: they wait here, and must call it equally often."""
     noticed = stop_noticed()
     if count() > 1 and multihost_utils.process_allgather(np.array(noticed)).any():
         _stop.set()
@@ -183,7 +182,7 @@ def _start(coordinator: str | None, num_processes: int | None, process_id: int |
             said = waited
             print(f"gmjax: waiting for {others}; {START_SECONDS - waited:.0f} s at most", file=sys.stderr, flush=True)
     for error in failed:
-        remedy = "give --coordinator, --processes and --process"
+        remedy = "give --coordinator, --processes and --process where JAX does not find the others itself"
         raise GmjaxError(f"{others} did not come together ({error}): {remedy}") from error
     barrier("start")  # connects all devices now: later, one process may be too late for the first sum
     global _begun, _seconds
