@@ -29,8 +29,10 @@ _STAGES = {"least_squares": ("MSE", POSITIVE), "adam": ("MSE + λ PAE", NEGATIVE
 
 
 def fit_figure(image: Picture, params: GmFace) -> Figure:
-    """The picture (H, W[, 3]) in [0, 1], the model's render, their difference, and the components; ArgumentError where
-    only one of the two is gray."""
+    """The picture (H, W[, 3]) in [0, 1], the model's render, their difference, and the model's components.
+
+    Raises ArgumentError where only one of the two is gray.
+    """
     drawn = render(params, image.shape[:2])
     errors = f"PSNR {psnr(drawn, image):.1f} dB    MSE {mse(drawn, image):.3g}    largest error {pae(drawn, image):.3g}"
     figure, axes = _panels(4, image.shape)
@@ -45,11 +47,12 @@ def fit_figure(image: Picture, params: GmFace) -> Figure:
 def common_figure(params: GmFace, average: Picture) -> Figure:
     """The common face, the ``average`` (H, W) or (H, W, 3) of all faces, and their difference (the paper's Fig. 8)."""
     drawn = render(params, average.shape[:2])
+    errors = f"MSE between the two {mse(drawn, average):.3g}"
     figure, axes = _panels(3, average.shape)
     draw_picture(axes[0], drawn, "common face")
     draw_picture(axes[1], average, "average face")
     draw_difference(axes[2], np.asarray(drawn) - np.asarray(average), "common \N{MINUS SIGN} average")
-    figure.suptitle(f"MSE between the two {mse(drawn, average):.3g}    {_size(params)}", fontsize="medium")
+    figure.suptitle(f"{errors}    {_size(params)}", fontsize="medium")
     return figure
 
 

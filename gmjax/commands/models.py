@@ -95,10 +95,13 @@ class Transform:
         params = transforms.translate(params, self.translate)
         models.save(self.out, params, {name: text for name, text in metadata.items() if name not in _OF_THE_FIT})
         down, right = self.translate
-        print(
-            f"{self.out}: {self.zoom:g} times as large, turned counter-clockwise by {self.rotate:g} degrees, "
-            f"moved down by {down:g} of its height and right by {right:g} of its width"
+        parts = (
+            (self.zoom != 1, f"{self.zoom:g} times as large"),
+            (self.rotate, f"turned {'counter-' * (self.rotate > 0)}clockwise by {abs(self.rotate):g} degrees"),
+            (down, f"moved {'down' if down > 0 else 'up'} by {abs(down):g} of its height"),
+            (right, f"moved {'right' if right > 0 else 'left'} by {abs(right):g} of its width"),
         )
+        print(f"{self.out}: {', '.join(text for is_said, text in parts if is_said) or 'unchanged'}")
         if self.picture is not None:
             _write_render(self.picture, params, shape)
         return 0

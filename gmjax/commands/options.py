@@ -136,7 +136,7 @@ class FitOptions:
         if init.means.ndim > 2:
             raise ArgumentError("start", f"{start} holds a batch of models: give a file with a single one")
         if self.components not in (None, init.num_components):
-            raise ArgumentError("components", f"must be {init.num_components} for --start {start}: leave one out")
+            raise ArgumentError("components", f"must be left out: --start {start} has {init.num_components} components")
         if init.channels is not None and (not self.color or init.channels != 3):
             raise ArgumentError("start", f"{start} is a model with {init.channels} channels: it needs --color")
         return init

@@ -94,7 +94,7 @@ def _opened(folder: Path, configuration: Mapping[str, Any], listed: bytes, overw
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OSError(f"{folder} cannot be used ({error.strerror}); give another one with --out") from error
+        raise OSError(f"{folder} cannot be used as a run folder ({error.strerror}); give another --out") from error
     descriptor = _lock(folder)
     try:
         names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}

@@ -21,10 +21,8 @@ def caspeal_faces(
     """The faces of one folder of CAS-PEAL-R1, gray and aligned: images (N, size, size).
 
     ``root``: holds ``FRONTAL`` and ``POSE``. ``subset``: the folder in it; ``FRONTAL/Normal`` has the 1040 people of
-    the paper's personal faces. ``report``: called with (done, total) after each picture.
-
-    A name without a picture and a picture without eye positions are listed in ``skipped``. Raises PictureError where
-    ``FaceFP_2.txt`` cannot be read or is wrong, or no face can be used.
+    the paper's personal faces. ``report``: called with (done, total) after each picture. What lacks a picture or eye
+    positions is in ``skipped``. Raises PictureError where ``FaceFP_2.txt`` is wrong, or no face can be used.
     """
     folder = Path(root) / subset
     eyes = _read_eyes(folder / _EYES_FILE)

@@ -32,7 +32,6 @@ def find_eyes(image: Picture) -> Eyes:
 
     ``image``: (H, W) or (H, W, 3) in [0, 1]. The face must look towards the camera, be upright within about 30 degrees
     and fill at least a tenth of the picture. MTCNN marks the middle of the eye opening, slightly below the pupil.
-
     Raises NoFaceError where no face is found, and ImportError where the extra ``align`` is not installed.
     """
     height, width = image.shape[:2]

@@ -61,7 +61,6 @@ def load_picture(
 
     ``eyes``: as in :func:`align`. Without it the picture's row in an ``eyes.csv`` beside it is used, if there is one,
     else :func:`find_eyes`. ``aligned``: (H, W[, 3]), shrunk until the longer side is at most ``size`` pixels.
-
     Raises PictureError where the picture or the table cannot be used, and ImportError as :func:`find_eyes` does.
     """
     path, crop = Path(path), Crop(size, color, aligned, square=False)

@@ -82,9 +82,7 @@ def keep_memory() -> None:
 
 def read_ahead(make: Callable[[int], Any], count: int, workers: int = 0) -> Iterator:
     """``make(0)``, ... ``make(count - 1)`` in order, made a few ahead, in ``workers`` processes or, if 0, on threads.
-
-    Raises ImportError where grain (extra ``cli``) is not installed.
-    """
+    Raises ImportError where grain (extra ``cli``) is not installed."""
     try:
         import grain
     except ImportError as error:
