@@ -1,7 +1,6 @@
-"""Pictures of models. A ``..._figure`` is a matplotlib ``Figure``, to be saved with ``figure.savefig(path)``.
+"""Pictures of models: a ``..._figure`` is a matplotlib ``Figure``; the ``draw_...`` functions draw into given axes.
 
-The ``draw_...`` functions draw into axes of the caller's, for figures of many parts. Nothing here touches pyplot or any
-global state of matplotlib, and ``import gmjax`` does not import this module.
+Nothing here touches pyplot or any global state of matplotlib, and ``import gmjax`` does not import this module.
 """
 
 import math
@@ -30,10 +29,9 @@ _STAGES = {"least_squares": ("MSE", POSITIVE), "adam": ("MSE + λ PAE", NEGATIVE
 
 
 def fit_figure(image: Picture, params: GmFace) -> Figure:
-    """A fit at a glance: the picture, the model's render, their signed difference and the model's components.
+    """The picture (H, W[, 3]) in [0, 1], the model's render, their difference, and the model's components.
 
-    image: (H, W) or (H, W, 3) in [0, 1]. The title gives PSNR, MSE, largest absolute error (PAE) and the number of
-    parameters. Raises ArgumentError where only one of the two is gray.
+    Raises ArgumentError where only one of the two is gray.
     """
     drawn = render(params, image.shape[:2])
     errors = f"PSNR {psnr(drawn, image):.1f} dB    MSE {mse(drawn, image):.3g}    largest error {pae(drawn, image):.3g}"
@@ -47,10 +45,7 @@ def fit_figure(image: Picture, params: GmFace) -> Figure:
 
 
 def common_figure(params: GmFace, average: Picture) -> Figure:
-    """The common face beside the average face, and their signed difference (the paper's Fig. 8).
-
-    average: (H, W) or (H, W, 3), the mean of all faces. The title gives the MSE between the two.
-    """
+    """The common face, the ``average`` (H, W) or (H, W, 3) of all faces, and their difference (the paper's Fig. 8)."""
     drawn = render(params, average.shape[:2])
     errors = f"MSE between the two {mse(drawn, average):.3g}"
     figure, axes = _panels(3, average.shape)
@@ -64,8 +59,7 @@ def common_figure(params: GmFace, average: Picture) -> Figure:
 def loss_figure(loss: Mapping[str, Float[Array, "_"] | Float[np.ndarray, "_"]]) -> Figure:
     """The loss of each step on a logarithmic scale, ``FitInfo.loss``: each stage in its colour, one after the other."""
     figure = Figure(figsize=(6.0, 3.6), layout="constrained")
-    axes = figure.add_subplot()
-    first = 0
+    axes, first = figure.add_subplot(), 0
     for name, losses in loss.items():
         label, color = _STAGES.get(name, (name, NEGATIVE))
         marker = "." if len(losses) == 1 else None
@@ -113,10 +107,8 @@ def draw_picture(axes: Axes, image: Picture, title: str = "", **options) -> None
 
 
 def draw_difference(axes: Axes, difference: Picture, title: str = "", *, limit: float | None = None) -> None:
-    """A signed difference of pictures with its colour bar; for colour pictures the channel with the largest error.
-
-    The colours run from -limit to limit, by default the largest absolute error; to compare figures, give them the same.
-    """
+    """A signed difference of pictures (of the channel with the largest error) with its colour bar, from -limit to
+    limit: by default the largest absolute error."""
     difference = np.asarray(difference)
     if difference.ndim == 3:
         worst = np.argmax(np.abs(difference), axis=-1, keepdims=True)
@@ -144,7 +136,6 @@ def draw_surface(axes: Axes3D, picture: Picture, offset: float = 1.0) -> None:
 
 
 def _panels(count: int, shape: tuple[int, ...], ratios=None) -> tuple[Figure, np.ndarray]:
-    """A row of ``count`` axes in a figure that suits pictures of ``shape``."""
     side = 2.7
     aspect = min(3.0, max(1 / 3, shape[1] / shape[0]))
     width, height = side * min(aspect, 1), side / max(aspect, 1)

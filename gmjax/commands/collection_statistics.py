@@ -1,7 +1,4 @@
-"""The statistics of all pictures of a run, which its processes read once, together; interrupted, they resume.
-
-The pictures are summed in blocks where they are read: processes exchange sums, not pictures.
-"""
+"""The statistics of all pictures of a run: its processes read them once, sum them in blocks, and exchange the sums."""
 
 import dataclasses
 import json
@@ -42,11 +39,7 @@ class Collected:
 def collection_statistics(
     pictures: Pictures, folder: Path, options: FitOptions
 ) -> tuple[ImageStatistics, dict[int, str]]:
-    """The statistics of all pictures that can be used, and why the others cannot, by number; on every process.
-
-    Raises PictureError if none can be used or, with ``--on-error stop``, if one cannot; Stopped, with the progress
-    saved; and OSError if a checkpoint cannot be written or read.
-    """
+    """The statistics of all pictures that can be used, and why the others cannot, by number; on every process."""
     collected = Collected(np.zeros(math.ceil(len(pictures) / PICTURES_PER_BLOCK), bool))
     if processes.is_first():
         # Each process of each start has read other blocks.

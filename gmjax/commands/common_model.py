@@ -58,8 +58,7 @@ class CommonModel(FitOptions):
         if self.data is not None and self.caspeal is not None:
             raise ArgumentError("caspeal", "and a folder of pictures exclude each other: give one of them")
         if self.data is None and (self.aligned or self.eyes or self.color):
-            problem = "is needed with --aligned, --eyes and --color: other faces are gray, with known eyes"
-            raise ArgumentError("data", problem)
+            raise ArgumentError("data", "is needed with --aligned, --eyes and --color: give a folder of pictures")
         return self.plan(from_published=True, collection=True, batch_size=self.batch_size, epochs=self.epochs)
 
     def _fit(self, folder: Path, plan: Plan, entries: Sequence[Entry]) -> int:
@@ -91,20 +90,18 @@ class CommonModel(FitOptions):
 
 
 def _write(folder: Path, statistics: ImageStatistics, result: FitResult, seconds: float) -> str:
-    """Writes the files of the finished run; returns what there is to say about it."""
     from gmjax import plotting
 
     average, count = np.asarray(statistics.mean), int(statistics.count)
     drawn = np.asarray(render(result.params, average.shape[:2]))
-    to_average = float(mse(drawn, average))
-    source, more = f"common face of {count} faces", {"faces": count, "mse_to_average": to_average}
-    figures = write_result(folder, result, average, source, seconds, **more)
+    more = {"faces": count, "mse_to_average": float(mse(drawn, average))}
+    figures = write_result(folder, result, average, f"common face of {count} faces", seconds, **more)
     write_picture(folder / "common_face.png", drawn)
     write_picture(folder / "average_face.png", average)
     write_figure(folder / "comparison.png", plotting.common_figure(result.params, average))
     return (
-        f"Common face of {count} faces: MSE to the average face {to_average:.3g}; {figures['components']} components, "
-        f"{figures['parameters']} parameters.\nOver all faces, which includes the variation between people: "
-        f"MSE {figures['mse']:.3g}, largest error {figures['pae']:.3g}.\n"
+        f"Common face of {count} faces: MSE to the average face {more['mse_to_average']:.3g}; "
+        f"{figures['components']} components, {figures['parameters']} parameters.\n"
+        f"Over all faces: MSE {figures['mse']:.3g}, largest error {figures['pae']:.3g}.\n"
         f"The model is {folder / MODEL}; see also common_face.png, comparison.png, loss.png and metrics.csv."
     )

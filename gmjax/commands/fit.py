@@ -41,8 +41,7 @@ class Fit(FitOptions):
 
     def run(self) -> int:
         name = self.path.resolve().name if self.path.is_dir() else self.path.stem
-        # The stem of "...png" is "..", which would not be a folder in runs.
-        out = self.out or Path("runs", name if name.strip(".") else "picture")
+        out = self.out or Path("runs", name if name.strip(".") else "picture")  # the stem of "...png" is ".."
         return run_command("fit", self, self.path, out, self._plan, self._fit)
 
     def _plan(self) -> Plan:
@@ -98,16 +97,15 @@ def _fit_to_psnr(target_psnr: float, picture: Picture, plan: Plan) -> tuple[FitR
 
 
 def _write(folder: Path, path: Path, picture: Picture, result: FitResult, seconds: float) -> str:
-    """Writes the files of the finished run; returns what there is to say about it."""
     from gmjax import plotting
 
-    height, width = picture.shape[:2]
     figures = write_result(folder, result, picture, path.name, seconds)
     write_picture(folder / "picture.png", picture)
-    write_picture(folder / "render.png", np.asarray(render(result.params, (height, width))))
+    write_picture(folder / "render.png", np.asarray(render(result.params, picture.shape[:2])))
     write_figure(folder / "fit.png", plotting.fit_figure(picture, result.params))
     return (
-        f"{as_text(path)} ({height} x {width}): PSNR {figures['psnr']:.1f} dB, MSE {figures['mse']:.3g}, largest error "
-        f"{figures['pae']:.3g}; {figures['components']} components, {figures['parameters']} parameters.\n"
+        f"{as_text(path)} ({figures['height']} x {figures['width']}): PSNR {figures['psnr']:.1f} dB, "
+        f"MSE {figures['mse']:.3g}, largest error {figures['pae']:.3g}; {figures['components']} components, "
+        f"{figures['parameters']} parameters.\n"
         f"The model is {folder / MODEL}; see also render.png, fit.png, loss.png and metrics.csv."
     )

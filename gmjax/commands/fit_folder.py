@@ -41,10 +41,8 @@ def fit_folder(folder: Path, pictures: Pictures, plan: Plan, options: FitOptions
         _fit_chunks(folder, pictures, ~done, size, plan, options)
     except (OSError, ModelFileError) as error:
         done = _done(folder, pictures)
-        raise GmjaxError(
-            f"{in_one_line(error)}. {done.sum()} of {len(pictures)} pictures are done and kept, {(~done).sum()} are "
-            "missing: make room, and the same command fits these"
-        ) from error
+        state = f"{done.sum()} of {len(pictures)} pictures are done and kept, {(~done).sum()} are missing"
+        raise GmjaxError(f"{in_one_line(error)}. {state}: make room, and the same command fits these") from error
     except BaseException:
         if processes.is_first():
             _write_tables(folder, pictures)
@@ -59,11 +57,7 @@ def fit_folder(folder: Path, pictures: Pictures, plan: Plan, options: FitOptions
 
 
 def result_paths(folder: Path, name: str) -> tuple[Path, Path]:
-    """The model and the render of the listed picture ``name``, inside of the run's ``folder``.
-
-    They keep the whole name, with suffix and folders, so that a.png, a.jpg and b/a.png stay apart; an absolute name is
-    taken as relative to the root. No listed name leads upwards.
-    """
+    """The model and the render of the listed picture ``name``. The whole name keeps a.png, a.jpg and b/a.png apart."""
     inner = Path(name).relative_to(Path(name).anchor)
     return folder / MODELS / f"{inner}.safetensors", folder / RENDERS / f"{inner}.png"
 
@@ -71,10 +65,7 @@ def result_paths(folder: Path, name: str) -> tuple[Path, Path]:
 def _fit_chunks(
     folder: Path, pictures: Pictures, pending: np.ndarray, size: int, plan: Plan, options: FitOptions
 ) -> None:
-    """Fits ``size`` pictures at a time, where one of them is ``pending``.
-
-    A chunk is fitted again as a whole: on a GPU its pictures share a batch, and only then have the same bits.
-    """
+    """Fits chunks of ``size`` pictures, whole ones even if few are ``pending``: so resumed runs have equal bits."""
     chunks = [range(first, min(first + size, len(pending))) for first in range(0, len(pending), size)]
     chunks = [chunk for chunk in chunks if pending[chunk.start : chunk.stop].any()]
     mine = chunks[processes.index() :: processes.count()]
@@ -101,7 +92,7 @@ def _fit_chunk(
     pictures: Pictures, chunk: Iterable[tuple[int, Picture | PictureError]], plan: Plan
 ) -> Iterator[tuple[int, Any, FitResult | Exception]]:
     """The number of each picture, the picture, and its result or why it has none."""
-    usable: dict[int, Picture] = {}
+    usable = {}
     for number, picture in chunk:
         if len(os.fsencode(Path(pictures.name(number)).name)) > _LONGEST_NAME:
             yield number, picture, PictureError("its name is too long for the name of a model file")
@@ -120,8 +111,7 @@ def _fit_chunk(
 
 def _fit_to_psnr(number: int, picture: Picture, plan: Plan, target_psnr: float) -> FitResult | Exception:
     try:
-        key = jax.random.fold_in(plan.key, number)
-        return personal.fit_to_psnr(target_psnr, picture, config=plan.config, key=key)
+        return personal.fit_to_psnr(target_psnr, picture, config=plan.config, key=jax.random.fold_in(plan.key, number))
     except ValueError as error:
         return error
 
@@ -129,16 +119,16 @@ def _fit_to_psnr(number: int, picture: Picture, plan: Plan, target_psnr: float) 
 def _write(folder: Path, name: str, picture: Picture, result: FitResult) -> None:
     """The model last: where it is, the picture is done."""
     model, drawing = result_paths(folder, name)
-    for path in (model, drawing):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    model.parent.mkdir(parents=True, exist_ok=True)
+    drawing.parent.mkdir(parents=True, exist_ok=True)
     write_picture(drawing, np.asarray(render(result.params, picture.shape[:2])))
     save_model(model, result, picture, name)
 
 
 def _recorded(folder: Path) -> dict[int, str]:
-    """The reasons why pictures were skipped, by number: each is a file of its own until the run is finished."""
-    found = {int(path.stem): path.read_text(encoding="utf-8") for path in (folder / REASONS).glob("*.txt")}
-    return dict(sorted(found.items()))
+    """The reasons why pictures were skipped, by number."""
+    files = sorted((folder / REASONS).glob("*.txt"), key=lambda path: int(path.stem))
+    return {int(path.stem): path.read_text(encoding="utf-8") for path in files}
 
 
 def _done(folder: Path, pictures: Pictures) -> np.ndarray:
@@ -149,10 +139,7 @@ def _done(folder: Path, pictures: Pictures) -> np.ndarray:
 
 
 def _write_tables(folder: Path, pictures: Pictures) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """``metrics.csv`` from the headers of the models, and ``skipped.csv``.
-
-    Returns the MSEs, and the (name, reason) of each skipped picture.
-    """
+    """Writes metrics.csv and skipped.csv; returns the MSEs, and the (name, reason) of each skipped picture."""
     skipped = _recorded(folder)
     rows: list[tuple[str, ...]] = []
     for number, name in enumerate(map(pictures.name, range(len(pictures)))):
@@ -163,8 +150,7 @@ def _write_tables(folder: Path, pictures: Pictures) -> tuple[np.ndarray, list[tu
             metadata = models.load_metadata(path)
             rows.append((name, *(metadata[figure] for figure in FIGURES)))
         except (ModelFileError, KeyError) as error:
-            remedy = f"remove {path}, and the same command fits the picture again"
-            raise GmjaxError(f"{in_one_line(error)}: {remedy}") from error
+            raise GmjaxError(f"{in_one_line(error)}: remove {path}, and the same command fits it again") from error
     write_table(folder / METRICS, ("picture", *FIGURES), rows)
     reasons = write_skipped(folder, pictures, skipped)
     return np.array([float(row[1 + FIGURES.index("mse")]) for row in rows]), reasons

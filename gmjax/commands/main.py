@@ -19,16 +19,12 @@ from gmjax.parallel import processes
 from gmjax.parallel.processes import Stopped
 
 _PACKAGES = ("tyro", "tqdm", "matplotlib", "grain")
-# Arguments of the library that have another name on the command line.
-_OPTIONS = {"num_components": "components", "init": "start"}
+_OPTIONS = {"num_components": "components", "init": "start"}  # by the library's name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; the exit status: 0; 1 if pictures were skipped or the fit diverged; 2 if the command cannot be
-    carried out; 130 or 143 if it was stopped by Ctrl-C or SIGTERM.
-
-    Arguments that cannot be parsed, and ``--help``, raise SystemExit.
-    """
+    """Runs the command. The exit status: 1 if pictures were skipped or the fit diverged, 2 for an error, 130 or 143
+    after Ctrl-C or SIGTERM, else 0. Arguments that cannot be parsed, and ``--help``, raise SystemExit."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # what a terminal cannot show, such as a file name
@@ -54,15 +50,10 @@ def _parsed(argv: Sequence[str]) -> Any:
     from gmjax.commands.fit import Fit
 
     commands: dict[str, Any] = {"common-model": CommonModel, "fit": Fit}
-    commands |= {name.lower(): getattr(models, name) for name in ("Render", "Transform", "Plot", "Info")}
-    return tyro.extras.subcommand_cli_from_dict(
-        commands,
-        args=argv,
-        prog="gmjax",
-        description="A face, or any picture, as one explicit formula: a sum of two-dimensional Gaussians. "
-        "gmjax --version prints the version.",
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
+    commands |= {"render": models.Render, "transform": models.Transform, "plot": models.Plot, "info": models.Info}
+    about = "A picture as one formula: a sum of two-dimensional Gaussians. gmjax --version prints the version."
+    config = (tyro.conf.FlagCreatePairsOff,)
+    return tyro.extras.subcommand_cli_from_dict(commands, args=argv, prog="gmjax", description=about, config=config)
 
 
 def _status_of(command: Any) -> int:
@@ -97,14 +88,12 @@ def explained(error: Exception, command: Any) -> tuple[str, int]:
         try:
             jax.devices()
         except (RuntimeError, AssertionError) as problem:
-            where = f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}"
             remedy = "set JAX_PLATFORMS=cpu, or install JAX for that device, for example gmjax[gpu]"
-            return f"JAX has no device for {where} ({problem}): {remedy}", 2
+            return f"JAX has no device for JAX_PLATFORMS={os.getenv('JAX_PLATFORMS', '')} ({problem}): {remedy}", 2
     return "", 1
 
 
 def _option(argument: str, command: Any) -> str:
-    """The option for an argument of the library, or the argument itself."""
     name = argument.removeprefix("FitConfig.")
     name = _OPTIONS.get(name, name)
     parts = [part for part in (command, getattr(command, "distribution", None)) if part is not None]
@@ -117,8 +106,7 @@ def _keep_compiled_programs() -> None:
     if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
         return
     with contextlib.suppress(OSError, RuntimeError):  # no home, or not writable: no cache
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        cache = Path(base, "gmjax")
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "gmjax")
         cache.mkdir(parents=True, exist_ok=True)
         if os.access(cache, os.W_OK):
             jax.config.update("jax_compilation_cache_dir", str(cache))

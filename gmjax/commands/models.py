@@ -16,12 +16,9 @@ from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.gmface import GmFace, precision, render
 
-# The same as for a JPEG. A picture of few rows and very many columns would be summed in parts much larger than itself.
-MAX_SIDE = 65_535
-# A figure shows no more pixels, and takes about 60 bytes for each.
-MAX_FIGURE_PIXELS = 2**24
-# What a file says of the fit no longer holds when the model has been transformed.
-_OF_THE_FIT = ("mse", "pae", "psnr", FINGERPRINT)
+MAX_SIDE = 65_535  # as for a JPEG: very long rows would be summed in parts much larger than the picture
+MAX_FIGURE_PIXELS = 2**24  # a figure takes about 60 bytes for each
+_OF_THE_FIT = ("mse", "pae", "psnr", FINGERPRINT)  # what no longer holds for a transformed model
 
 _Model = Annotated[Positional[Path], arg(metavar="MODEL", help="Model file.")]
 
@@ -52,8 +49,7 @@ class Render:
             scale = self.size[0] / max(fitted) if self.size else 1.0
             height, width = (max(1, round(scale * side)) for side in fitted)
         if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
-            problem = f"allows up to {MAX_PIXELS} pixels in all and {MAX_SIDE} per side; got {height} x {width}"
-            raise ArgumentError("size", problem)
+            raise ArgumentError("size", f"allows {MAX_PIXELS} pixels and {MAX_SIDE} per side; got {height} x {width}")
         return height, width
 
 
@@ -97,14 +93,7 @@ class Transform:
         aspect = shape[1] / shape[0] if self.aspect is None else self.aspect
         params = transforms.rotate(params, math.radians(self.rotate), self.center, aspect)
         params = transforms.translate(params, self.translate)
-        kept = {name: text for name, text in metadata.items() if name not in _OF_THE_FIT}
-        models.save(self.out, params, kept)
-        print(f"{self.out}: {self._in_words()}")
-        if self.picture is not None:
-            _write_render(self.picture, params, shape)
-        return 0
-
-    def _in_words(self) -> str:
+        models.save(self.out, params, {name: text for name, text in metadata.items() if name not in _OF_THE_FIT})
         down, right = self.translate
         parts = (
             (self.zoom != 1, f"{self.zoom:g} times as large"),
@@ -112,7 +101,10 @@ class Transform:
             (down, f"moved {'down' if down > 0 else 'up'} by {abs(down):g} of its height"),
             (right, f"moved {'right' if right > 0 else 'left'} by {abs(right):g} of its width"),
         )
-        return ", ".join(text for is_said, text in parts if is_said) or "unchanged"
+        print(f"{self.out}: {', '.join(text for is_said, text in parts if is_said) or 'unchanged'}")
+        if self.picture is not None:
+            _write_render(self.picture, params, shape)
+        return 0
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -156,8 +148,8 @@ class Plot:
         if picture.shape[0] * picture.shape[1] > MAX_FIGURE_PIXELS:
             raise ArgumentError("image", f"{path} has more than the {MAX_FIGURE_PIXELS} pixels that a figure can show")
         if metadata.get(FINGERPRINT, fingerprint(picture)) != fingerprint(picture):
-            remedy = "give picture.png of the run folder (average_face.png for a common face)"
-            raise ArgumentError("image", f"{path} is not the picture, cropped, that was fitted: {remedy}")
+            problem = "is not the picture that was fitted: give picture.png (or average_face.png) of its run folder"
+            raise ArgumentError("image", f"{path} {problem}")
         return picture
 
 
@@ -203,7 +195,6 @@ def _fitted_shape(metadata: dict[str, str]) -> tuple[int, int]:
 
 
 def _load(path: Path, *, drawable: bool = True) -> tuple[GmFace, dict[str, str]]:
-    """A model, and the text in its file. Raises ArgumentError if it has to be ``drawable`` and is not one picture."""
     params, metadata = models.load(path), models.load_metadata(path)
     if drawable and params.means.ndim > 2:
         raise ArgumentError(str(path), f"holds a batch {params.means.shape[:-2]} of models: save one of gmjax.unstack")
@@ -219,5 +210,4 @@ def _write_render(path: Path, params: GmFace, shape: tuple[int, int]) -> None:
 
 
 def _printable(text: str) -> str:
-    """Text from a file, which must not control the terminal."""
-    return text if text.isprintable() else repr(text)
+    return text if text.isprintable() else repr(text)  # which cannot control the terminal

@@ -21,7 +21,6 @@ Flag = Annotated[bool, arg(help_behavior_hint="")]
 
 
 def option(metavar: str, default: str = "") -> Any:
-    """Marks an option without a value of its own: the help says that its ``default`` is."""
     return arg(metavar=metavar, help_behavior_hint=f"(default: {default})" if default else "")
 
 
@@ -30,8 +29,7 @@ class DistributedOptions:
     """Several processes that share one run, each started with the same command."""
 
     distributed: Flag = False
-    """This is one of several processes. On Cloud TPU, Slurm, Open MPI and Kubernetes they find each other; elsewhere
-    give --coordinator, --processes and --process as well."""
+    """This is one of several processes. Give the next three too, except on Cloud TPU, Slurm, Open MPI, Kubernetes."""
 
     coordinator: Annotated[str | None, option("HOST:PORT")] = None
     """Where process 0 listens."""
@@ -70,14 +68,11 @@ class FitOptions:
     pae_weight: Annotated[float | None, option("LAMBDA", "the recipe's")] = None
     """lambda in the loss MSE + lambda PAE, where PAE is the largest absolute error of a pixel."""
 
-    start: Annotated[str | None, option("NAME|FILE", "published for 80 Gaussians in the paper's crop, else grid")] = (
-        None
-    )
+    start: Annotated[str | None, option("NAME|FILE", "published for 80 in the paper's crop, else grid")] = None
     """Where the fit starts: published (the paper's common face), grid, random, or a model file."""
 
     aligned: Flag = False
-    """Do not align the pictures by their eyes: they are in the paper's crop already or, for fit, any pictures, which
-    are shrunk until the longer side is at most --size."""
+    """Do not align the pictures by their eyes: they are cropped already or, for fit, any pictures, shrunk to --size."""
 
     size: Annotated[int, arg(metavar="PIXELS")] = 120
     """Side of the aligned faces in pixels."""
@@ -107,10 +102,7 @@ class FitOptions:
 
     def plan(self, *, from_published: bool, collection: bool = False, target_psnr: float | None = None, **more) -> Plan:
         """What the options stand for. ``from_published``: start from the published face if the number of Gaussians
-        allows it and there is no ``--start``. ``more``: other fields of ``FitConfig``.
-
-        Raises ArgumentError for options that cannot be right or exclude each other.
-        """
+        allows it and there is no ``--start``. ``more``: other fields of ``FitConfig``. Raises ArgumentError."""
         self._check()
         is_published = from_published and self.components in (None, 80)
         start, init = self.start or ("published" if is_published else "grid"), None
@@ -128,15 +120,14 @@ class FitOptions:
         return Plan(config, init, start, jax.random.key(self.seed), target_psnr)
 
     def _check(self) -> None:
-        most_workers = 4 * cores()
         if not 2 <= self.size <= math.isqrt(MAX_PIXELS):
             raise ArgumentError("size", f"must be from 2 to {math.isqrt(MAX_PIXELS)} pixels; got {self.size}")
         if not 0 <= self.seed < 2**32:
             raise ArgumentError("seed", f"must be from 0 to 2^32 - 1; got {self.seed}")
         if not self.save_every >= 0:
             raise ArgumentError("save_every", f"must be at least 0 seconds; got {self.save_every}")
-        if not 0 <= (self.workers or 0) <= most_workers:
-            raise ArgumentError("workers", f"must be from 0 to {most_workers} on {cores()} cores; got {self.workers}")
+        if not 0 <= (self.workers or 0) <= 4 * cores():
+            raise ArgumentError("workers", f"must be from 0 to {4 * cores()}; got {self.workers}")
         if self.recipe == "paper" and self.solver != "adam":
             raise ArgumentError("recipe", f"paper is a recipe for Adam: leave --solver {self.solver} out")
 
@@ -145,8 +136,7 @@ class FitOptions:
         if init.means.ndim > 2:
             raise ArgumentError("start", f"{start} holds a batch of models: give a file with a single one")
         if self.components not in (None, init.num_components):
-            problem = f"is {self.components}, and --start {start} has {init.num_components} components: leave one out"
-            raise ArgumentError("components", problem)
+            raise ArgumentError("components", f"must be left out: --start {start} has {init.num_components} components")
         if init.channels is not None and (not self.color or init.channels != 3):
             raise ArgumentError("start", f"{start} is a model with {init.channels} channels: it needs --color")
         return init

@@ -20,19 +20,17 @@ def run_command(
     plan: Callable[[], Plan],
     work: Callable[[Path, Plan, Sequence[Entry]], int],
 ) -> int:
-    """Runs ``work`` (folder, plan, pictures) in the run folder ``out``, or repeats the output of a finished run.
-
-    ``source``: the picture or pictures. ``plan`` is called once the processes are connected. Returns the exit status.
-    Raises what ``opened`` raises, and ArgumentError if there is no ``source``, or if results would be written into it.
-    """
+    """The exit status of ``work`` (folder, plan, pictures) in the run folder ``out``, or that of the finished run;
+    ``plan`` is called once the processes are connected."""
     if source is not None and not source.exists():
         raise ArgumentError(str(source), "does not exist: give a picture or a folder of pictures")
     if source is not None and source.is_dir() and out.resolve().is_relative_to(source.resolve()):
-        problem = f"{out} is inside {source}, so the next run would take its results for pictures: give another folder"
-        raise ArgumentError("out", problem)
+        raise ArgumentError("out", f"{out} is inside {source}, among the pictures: give another folder")
     with processes.joined(*dataclasses.astuple(options.distribution)):
         planned = plan()
-        entries = _entries_of(source)
+        entries = []
+        if source is not None:
+            entries = list_pictures(source) if is_collection(source) else [_entry_of(source)]
         inputs = [*entries, *_other_inputs(source, options, planned)]
         configuration = configuration_of(command, options, planned)
         with opened(out, configuration, inputs, overwrite=options.overwrite) as finished:
@@ -49,16 +47,9 @@ def is_collection(source: Path) -> bool:
 
 
 def listed_pictures(entries: Sequence[Entry], source: Path, options: FitOptions, *, square: bool) -> ListedPictures:
-    """Raises PictureError for a table of eyes that is wrong."""
     root = root_of(source)
     eyes = None if options.aligned else eyes_table(root, options.eyes, (entry.name for entry in entries))
     return ListedPictures(entries, root, Crop(options.size, options.color, options.aligned, square), eyes)
-
-
-def _entries_of(source: Path | None) -> list[Entry]:
-    if source is None:
-        return []
-    return list_pictures(source) if is_collection(source) else [_entry_of(source)]
 
 
 def _other_inputs(source: Path | None, options: FitOptions, plan: Plan) -> list[Entry]:
@@ -70,5 +61,4 @@ def _other_inputs(source: Path | None, options: FitOptions, plan: Plan) -> list[
 
 
 def _entry_of(path: Path) -> Entry:
-    found = path.stat()
-    return Entry(str(path), found.st_size, found.st_mtime_ns)
+    return Entry(str(path), path.stat().st_size, path.stat().st_mtime_ns)

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MODEL, METRICS, SKIPPED, LOSS = "model.safetensors", "metrics.csv", "skipped.csv", "loss.csv"
-FIGURES = ("height", "width", "components", "parameters", "mse", "pae", "psnr")
-"""The figures of a fit, in the header of its model file and in metrics.csv."""
+FIGURES = ("height", "width", "components", "parameters", "mse", "pae", "psnr")  # in model files and metrics.csv
 FINGERPRINT = "picture_sha256"
 
 
@@ -34,7 +33,6 @@ def figures_of(result: FitResult, picture: Picture) -> dict[str, int | float]:
 
 
 def save_model(path: Path, result: FitResult, picture: Picture, source: str | Path) -> None:
-    """The fitted model, with the figures of the fit, which picture it was fitted to, and where that came from."""
     figures = {name: str(value) for name, value in figures_of(result, picture).items()}
     metadata = {**figures, FINGERPRINT: fingerprint(picture), "source": as_text(source)}
     models.save(path, result.params, metadata)
@@ -65,10 +63,10 @@ def write_result(
     figures = figures_of(result, picture)
     metrics = {**more, **figures, "seconds": round(seconds, 2)}
     write_table(folder / METRICS, tuple(metrics), [tuple(metrics.values())])
-    loss = {stage: np.asarray(losses).tolist() for stage, losses in result.info.loss.items()}
-    rows = [(stage, *row) for stage, losses in loss.items() for row in enumerate(losses)]
+    loss = result.info.loss
+    rows = [(stage, *row) for stage in loss for row in enumerate(np.asarray(loss[stage]).tolist())]
     write_table(folder / LOSS, ("stage", "step", "loss"), rows)
-    write_figure(folder / "loss.png", plotting.loss_figure(result.info.loss))
+    write_figure(folder / "loss.png", plotting.loss_figure(loss))
     return figures
 
 

@@ -19,8 +19,7 @@ DIVERGED = "the fit diverged (NaN or infinity): try another --start, or the defa
 def run_fit(prepared: PreparedFit, folder: Path, *, save_every: float) -> tuple[FitResult, float]:
     """The result, and the seconds that it took, interruptions not counted. All processes of a run do this together.
 
-    Raises Stopped if the run was asked to stop, with its progress saved; DivergedError if the fit diverged; and OSError
-    if a checkpoint cannot be written or read.
+    Raises Stopped if the run was asked to stop, with its progress saved, and DivergedError if the fit diverged.
     """
     path = folder / CHECKPOINTS / "fit.npz"
     start, seconds = _restored(prepared, path)
@@ -64,11 +63,8 @@ def _save(path: Path, position: Position, seconds: float) -> None:
 
 
 def _restored(prepared: PreparedFit, path: Path) -> tuple[Position | None, float]:
-    """Where the fit stood in the last checkpoint, and after how many seconds."""
     arrays = load_checkpoint(path)
     if not arrays:
         return None, 0.0
-    # In the order in which they were saved.
     leaves, losses = ([arrays[name] for name in arrays if name.startswith(kind)] for kind in ("state/", "losses/"))
-    position = prepared.restore(int(arrays["stage"]), int(arrays["step"]), leaves, losses)
-    return position, float(arrays["seconds"])
+    return prepared.restore(int(arrays["stage"]), int(arrays["step"]), leaves, losses), float(arrays["seconds"])

@@ -30,10 +30,9 @@ CONFIG, PICTURES, FINISHED = "config.json", "pictures.csv", "finished.json"
 _RESULTS = {MODEL, METRICS, SKIPPED, LOSS, "loss.png", "picture.png", "render.png", "fit.png"} | {
     "common_face.png", "average_face.png", "comparison.png"
 }  # fmt: skip
-# Folders of what is saved until a run is finished, and of the results for many pictures.
 _FOLDERS = CHECKPOINTS, REASONS, MODELS, RENDERS = "checkpoints", "skipped", "models", "renders"
 _PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy")
-# Options and versions that do not change the results: they may differ when a run is resumed.
+# What may differ when a run is resumed.
 _FREE = frozenset({"overwrite", "on_error", "workers", "save_every", "distribution", "platform", "devices"})
 
 
@@ -55,14 +54,11 @@ def configuration_of(command: str, options: FitOptions, plan: Plan) -> dict[str,
 def opened(
     folder: Path, configuration: Mapping[str, Any], inputs: Sequence[Entry], *, overwrite: bool
 ) -> Iterator[tuple[str, int] | None]:
-    """The folder for all processes of a run, which must have the same ``configuration`` and the same ``inputs``.
+    """The folder for all processes of a run: new or, with equal ``configuration`` and ``inputs`` (files), resumed.
 
-    ``inputs``: the files that the run reads. It is a new run, or one with the same configuration and inputs that is
-    resumed or finished; gives the output and exit status of a finished one. ``overwrite`` discards an earlier run of
-    any kind. A new run that ends before it has results leaves no folder.
-
-    Raises GmjaxError if the processes do not agree, and OSError if the folder cannot be written, is in use, contains
-    something else than a run, or holds a run with another configuration or other inputs.
+    Gives the output and exit status of a finished run. ``overwrite`` discards an earlier run. A new run that ends
+    before it has results leaves no folder. Raises GmjaxError if the processes do not agree, and OSError if the folder
+    cannot be used or holds something else.
     """
     listed = table(("picture", "size", "modified"), (entry[:3] for entry in inputs)) if inputs else b""
     _require_agreement(configuration, listed)
@@ -98,8 +94,7 @@ def _opened(folder: Path, configuration: Mapping[str, Any], listed: bytes, overw
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        problem = f"{folder} cannot be used as a run folder ({error.strerror}); give another one with --out"
-        raise OSError(problem) from error
+        raise OSError(f"{folder} cannot be used as a run folder ({error.strerror}); give another --out") from error
     descriptor = _lock(folder)
     try:
         names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
@@ -172,7 +167,6 @@ def _require_agreement(configuration: Mapping[str, Any], listed: bytes) -> None:
 def _require_same(folder: Path, configuration: Mapping[str, Any], listed: bytes, *, is_finished: bool) -> None:
     try:
         before = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        # Resumed with other versions, a run would end with other numbers.
         different = _differences(before, configuration, "{} was {}, is {}", versions=not is_finished)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise OSError(f"{folder} holds a run whose {CONFIG} cannot be read ({error}); give --overwrite") from error
@@ -180,13 +174,12 @@ def _require_same(folder: Path, configuration: Mapping[str, Any], listed: bytes,
     if not different and pictures != listed:
         different = _changes(pictures, listed)
     if different:
-        remedy = "choose another folder with --out, or discard that run with --overwrite"
-        raise FileExistsError(f"{folder} holds a run of other options or files ({different}): {remedy}")
+        problem = f"holds a run of other options or files ({different}): give another --out, or --overwrite"
+        raise FileExistsError(f"{folder} {problem}")
 
 
 def _differences(a: Mapping[str, Any], b: Mapping[str, Any], text: str, *, versions: bool = False) -> str:
-    """What differs in two configurations: options by their names on the command line or, where these are the same,
-    what they stand for; then the versions."""
+    """The first difference of two configurations: in the options, in what they stand for, or in the versions."""
     if a["command"] != b["command"]:
         return text.format("the command", a["command"], b["command"])
     for group in ("options", "fit", "versions")[: 3 if versions else 2]:
@@ -199,7 +192,6 @@ def _differences(a: Mapping[str, Any], b: Mapping[str, Any], text: str, *, versi
 
 
 def _changes(before: bytes, listed: bytes) -> str:
-    """What differs in two lists of files."""
     texts = (io.StringIO(content.decode(), newline="") for content in (before, listed))
     then, now = ({name: rest for name, *rest in csv.reader(text)} for text in texts)
     changes = [f"{name} is new" for name in now if name not in then]

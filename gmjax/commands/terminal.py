@@ -8,8 +8,7 @@ from tqdm import tqdm
 from gmjax.parallel import processes
 from gmjax.solvers.config import FitConfig
 
-# Measured on two CPU cores; a step of "lm" takes five times as long as one of Adam.
-_TERMS_PER_SECOND = {"adam": 3e9, "lm": 6e8}
+_TERMS_PER_SECOND = {"adam": 3e9, "lm": 6e8}  # on two CPU cores
 _LONG_SECONDS = 120
 SHOWN = 3  # of the skipped pictures, so many are named in the output
 
@@ -31,13 +30,8 @@ def warn_before_fit(config: FitConfig, shape: tuple[int, ...], steps: int | None
     m, (height, width, *channels) = config.num_components, shape
     parameters, numbers = m * (5 + math.prod(channels)), math.prod(shape)
     if parameters > numbers:
-        notice(
-            f"{m} components have {parameters} parameters, more than the {numbers} numbers of a picture of {height} x "
-            f"{width}: fewer components fit it as well"
-        )
+        notice(f"{m} components have {parameters} parameters, more than the {numbers} numbers of a picture: use fewer")
     seconds = m * height * width * (steps or 0) / _TERMS_PER_SECOND[config.solver]
     if seconds > _LONG_SECONDS:
-        notice(
-            f"fitting {m} components to {height} x {width} pixels in {steps} steps takes about {seconds / 60:.0f} "
-            "minutes on two CPU cores; fewer --components, fewer --steps or a smaller --size take less"
-        )
+        remedy = "fewer --components, fewer --steps or a smaller --size take less"
+        notice(f"the fit takes about {seconds / 60:.0f} minutes on two CPU cores; {remedy}")

@@ -1,7 +1,4 @@
-"""Faces as arrays: pictures read and written, aligned by their eyes, collected from folders.
-
-NumPy only, no JAX. Decoders and the eye finder are imported when they are first used.
-"""
+"""Faces as NumPy arrays: pictures read and written, aligned by their eyes, collected from folders; no JAX."""
 # ruff: noqa: F401
 
 from gmjax.data.alignment import EYES, Eyes, align, resize

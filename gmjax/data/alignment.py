@@ -10,8 +10,7 @@ from gmjax.errors import ArgumentError
 
 Eyes = tuple[float, float, float, float]
 
-# (row, column) in the paper's crop of the eye on the picture's left and of the one on its right, read off the
-# published common face; normalised, with pixels counted from 1.
+# (row, column) of the left and the right eye in the published common face; normalised, with pixels counted from 1.
 EYES = ((0.058, 0.152), (0.058, 0.855))
 
 
@@ -19,12 +18,9 @@ def align(image: Picture, eyes: Eyes, *, size: int = 120) -> Picture:
     """Rotates, scales and shifts a face so that its eyes lie at ``EYES``: (size, size[, 3]), float32 in [0, 1].
 
     ``image``: (H, W) or (H, W, 3) in [0, 1]. ``eyes``: (left_x, left_y, right_x, right_y) in pixels of ``image``, x to
-    the right, y down, (0, 0) the centre of the first pixel; "left" is the picture's left. Where the crop extends beyond
-    the picture, the nearest edge pixel is repeated. Shrinking is anti-aliased: the picture is sampled (cubic spline) at
-    least once per pixel, then averaged.
-
-    Raises PictureError where the eyes are not finite, less than one pixel apart, not in the order left, right, or
-    further outside the picture than their distance. Raises ArgumentError for a size below 2.
+    the right, y down, (0, 0) the centre of the first pixel; "left" is the picture's left. Cubic splines, anti-aliased;
+    beyond the picture the nearest edge pixel is repeated. Raises PictureError where the eyes are not finite, closer
+    than one pixel, not in the order left, right, or far outside the picture, and ArgumentError for a size below 2.
     """
     # Not Pillow's transform: its bicubic does not even keep a ramp straight.
     from scipy.ndimage import affine_transform
@@ -61,7 +57,7 @@ def resize(image: Picture, shape: tuple[int, int]) -> Picture:
 
     def scale(plane: np.ndarray) -> np.ndarray:
         picture = Image.fromarray(np.ascontiguousarray(plane))
-        # Lets Pillow first reduce huge pictures by whole factors; according to its manual 3 costs no quality.
+        # The gap lets Pillow first reduce huge pictures by whole factors.
         return np.asarray(picture.resize(shape[::-1], Image.Resampling.BICUBIC, reducing_gap=3.0))
 
     return _each_plane(image, scale)
@@ -84,8 +80,7 @@ def _check_eyes(eyes: Eyes, shape: tuple[int, ...]) -> None:
     height, width = shape[:2]
     for x, y in (eyes[:2], eyes[2:]):
         if max(-x, -y, x - (width - 1), y - (height - 1)) > distance:
-            problem = f"The eye at x = {x}, y = {y} is far outside the picture of {width} x {height} pixels"
-            raise PictureError(f"{problem}; are the positions those of this picture at this size?")
+            raise PictureError(f"The eye at x = {x}, y = {y} is far outside the picture of {width} x {height} pixels.")
 
 
 def _each_plane(image: Picture, resample: Callable[[np.ndarray], np.ndarray]) -> Picture:

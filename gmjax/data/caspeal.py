@@ -1,8 +1,7 @@
-"""The CAS-PEAL-R1 database in the layout in which its owners distribute it.
+"""The CAS-PEAL-R1 database as its owners distribute it.
 
-Each folder of pictures (``FRONTAL/Normal``, ``POSE/000001``, ...) holds ``*.tif`` files and one ``FaceFP_2.txt``. Each
-of its lines has a name without suffix, then x and y of the eye on the picture's left, then x and y of the other eye,
-separated by white space.
+Each folder of pictures (``FRONTAL/Normal``, ...) holds ``*.tif`` files and ``FaceFP_2.txt``, with a name without suffix
+and x, y of the eye on the picture's left, then of the other one, on each line.
 """
 
 from pathlib import Path
@@ -21,18 +20,13 @@ def caspeal_faces(
 ) -> Faces:
     """The faces of one folder of CAS-PEAL-R1, gray and aligned: images (N, size, size).
 
-    ``root``: the folder that holds ``FRONTAL`` and ``POSE``. ``subset``: the folder of pictures in it;
-    ``FRONTAL/Normal`` has the 1040 people of the paper's personal faces. ``report``: called with (done, total) after
-    each picture.
-
-    A name without a picture and a picture without eye positions are listed in ``skipped``. Raises PictureError where
-    there is no such folder or no ``FaceFP_2.txt`` in it, a line of it is wrong (the text gives its number), or no
-    face can be used.
+    ``root``: holds ``FRONTAL`` and ``POSE``. ``subset``: the folder in it; ``FRONTAL/Normal`` has the 1040 people of
+    the paper's personal faces. ``report``: called with (done, total) after each picture. What lacks a picture or eye
+    positions is in ``skipped``. Raises PictureError where ``FaceFP_2.txt`` is wrong, or no face can be used.
     """
     folder = Path(root) / subset
     eyes = _read_eyes(folder / _EYES_FILE)
     pictures = {path.stem: path for path in folder.iterdir() if path.suffix.lower() == ".tif"}
-
     names = sorted(pictures.keys() | eyes.keys(), key=natural_key)
 
     def load(number: int) -> Picture:

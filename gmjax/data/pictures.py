@@ -16,8 +16,7 @@ from gmjax.files.atomic import write_atomically
 
 _JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 PICTURE_SUFFIXES = _JPEG_SUFFIXES | {".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".pnm"}
-MAX_PIXELS = 80_000_000
-"""The largest picture that is read; this takes up to 3 GiB of memory, whatever the file claims (measured: 2.0 GiB)."""
+MAX_PIXELS = 80_000_000  # the largest picture that is read, in up to 3 GiB of memory (measured: 2.0 GiB)
 MAX_PICTURE_BYTES = 2**30
 # Pillow reads many more, and would pass PostScript to another program that runs it.
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
@@ -35,11 +34,9 @@ def read_picture(path: str | Path, *, color: bool = False) -> Picture:
 
     Integers of 8 and 16 bits are divided by their largest value (colour of 16 bits is reduced to 8); a float TIFF must
     hold values in [0, 1]. Transparent pixels are blended over white, the EXIF orientation is applied, colour is turned
-    into gray by the luma of Rec. 601 (0.299 R + 0.587 G + 0.114 B), and only the first frame or page is read.
-
-    Raises PictureError for a file that is missing, not a picture or damaged, for one of more than
-    ``MAX_PICTURE_BYTES`` (1 GiB), and for a picture of fewer than two or more than ``MAX_PIXELS`` pixels, or with parts
-    larger than itself; the header tells, before anything is decoded.
+    into gray by the luma of Rec. 601 (0.299 R + 0.587 G + 0.114 B), and only the first frame or page is read. Raises
+    PictureError for a file that is missing, damaged, no picture, or larger than ``MAX_PICTURE_BYTES`` (1 GiB), and for
+    a picture of fewer than two or more than ``MAX_PIXELS`` pixels, before it is decoded.
     """
     return decode_picture(read_file(path), path, color=color)
 
@@ -75,8 +72,8 @@ def decode_picture(content: bytes, path: str | Path, *, color: bool = False) -> 
 def write_picture(path: str | Path, image: ArrayLike) -> None:
     """Writes (H, W) or (H, W, 3) floats, clipped to [0, 1], with 8 bits, in the format that the suffix names.
 
-    The file is written whole or not at all. Raises PictureError for another shape, integers (their scale is unknown),
-    NaN or infinity, an unknown suffix or a missing folder, and OSError where it cannot be written.
+    Raises PictureError for another shape, integers (their scale is unknown), NaN or infinity, an unknown suffix or a
+    missing folder, and OSError where it cannot be written.
     """
     import imageio.v3 as iio
 
@@ -91,7 +88,6 @@ def write_picture(path: str | Path, image: ArrayLike) -> None:
         raise PictureError(f"{path}: unknown suffix {suffix!r}; use one of {' '.join(sorted(PICTURE_SUFFIXES))}.")
     if not path.parent.is_dir():
         raise PictureError(f"{path}: the folder {path.parent} does not exist.")
-
     unit = np.clip(image, 0, 1)
     unit *= 255
     pixels = np.round(unit, out=unit).astype(np.uint8)
@@ -123,8 +119,8 @@ def _decode(path: str | Path, content: bytes) -> np.ndarray:
             if isinstance(cause, Image.DecompressionBombError):  # Pillow's own limit
                 raise PictureError(f"{path}: {cause} Make it smaller.") from error
             reason = "of no known kind" if "<_io" in str(cause) else cause  # Pillow names only the stream
-            remedy = "it is damaged, or not of the format it claims. Open and save it again, or leave it out."
-            raise PictureError(f"{path} cannot be read as a picture ({reason}); {remedy}") from error
+            problem = f"cannot be read as a picture ({reason}); it is damaged, or not of the format it claims."
+            raise PictureError(f"{path} {problem} Open and save it again, or leave it out.") from error
     return _upright(pixels, orientation)
 
 
@@ -141,8 +137,7 @@ def _check_header(path: str | Path, file: Any, content: bytes) -> None:
             raise PictureError(f"{path} has tiles of {width} x {length} pixels; it is damaged.")
     elif file.format in {"JPEG", "MPO"}:
         scans = content.count(b"\xff\xda")
-        # About 1.5e9 pixels are decoded per second.
-        if scans * count > 20_000_000_000:
+        if scans * count > 20_000_000_000:  # about 1.5e9 pixels are decoded per second
             raise PictureError(f"{path} has {scans} scans, which would take too long. Open and save it again.")
 
 
@@ -163,8 +158,7 @@ def _as_unit_range(path: str | Path, pixels: np.ndarray) -> Picture:
         rgb: np.ndarray = pixels[..., :3].astype(np.float32)
         rgb /= 255
         if pixels[..., 3].min() < 255:
-            alpha = pixels[..., 3:].astype(np.float32)
-            alpha /= 255
+            alpha = pixels[..., 3:] / np.float32(255)
             rgb *= alpha
             rgb += 1 - alpha
         return rgb

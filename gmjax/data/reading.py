@@ -17,21 +17,15 @@ from gmjax.data.pictures import Picture, PictureError
 from gmjax.data.sources import ArrayPictures, Pictures, read_or_reason
 from gmjax.errors import missing_extra
 
-# More threads than this only wait for the interpreter lock; as many worker processes at most.
-_MOST = 16
-# Pictures per item: passing on small ones one by one takes longer than reading them.
-_CHUNK = 8
-# Pictures that are read again and again stay in memory if they take no more than this.
-_KEPT_BYTES = 2**31
+_MOST = 16  # threads, of which more only wait for the interpreter lock, or worker processes
+_CHUNK = 8  # pictures per item: passing on small ones one by one takes longer than reading them
+_KEPT_BYTES = 2**31  # pictures that are read again and again stay in memory if they take no more
 
 
 def read_pictures(
     pictures: Pictures, numbers: Sequence[int] | np.ndarray, *, workers: int = 0
 ) -> Iterator[tuple[int, Picture | PictureError]]:
-    """(number, picture, or the error that says why it cannot be used) of each of ``numbers``, in that order.
-
-    ``workers``: as in ``read_ahead``.
-    """
+    """The number and the picture, or the error, of each of ``numbers``, in order; ``workers`` as in ``read_ahead``."""
     chunks = -(-len(numbers) // _CHUNK)
     for chunk in read_ahead(functools.partial(_read_chunk, pictures, numbers), chunks, workers):
         for number, found in chunk:
@@ -79,23 +73,16 @@ def cores() -> int:
 
 
 def keep_memory() -> None:
-    """Lets this process keep the memory that pictures were decoded in, where the C library is glibc.
-
-    glibc returns it to the system and requests it again for each picture, which took a seventh of the time.
-    """
+    """Lets this process keep the memory of decoded pictures, which glibc would return and request for each of them."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
-        change = ctypes.CDLL(None).mallopt
         # From <malloc.h>: M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, M_TOP_PAD.
         for what, size in ((-3, 2**25), (-1, 2**28), (-2, 2**24)):
-            change(what, size)
+            ctypes.CDLL(None).mallopt(what, size)
 
 
 def read_ahead(make: Callable[[int], Any], count: int, workers: int = 0) -> Iterator:
-    """``make(0)``, ... ``make(count - 1)`` in order, made ahead in parallel; only a few are held at a time.
-
-    ``make`` is called on any thread, or in any process. ``workers``: the number of worker processes; 0 uses threads, as
-    many as there are cores. Raises ImportError where grain (extra ``cli``) is not installed.
-    """
+    """``make(0)``, ... ``make(count - 1)`` in order, made a few ahead, in ``workers`` processes or, if 0, on threads.
+    Raises ImportError where grain (extra ``cli``) is not installed."""
     try:
         import grain
     except ImportError as error:
@@ -104,15 +91,13 @@ def read_ahead(make: Callable[[int], Any], count: int, workers: int = 0) -> Iter
     workers = min(workers, count)
     threads = 1 if workers else min(_MOST, cores())
     ahead = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + 2)
-    if workers:
-        # Pickled once, not for each worker.
+    if workers:  # pickled once, not for each worker
         make = functools.partial(_make_packed, pickle.dumps(make, pickle.HIGHEST_PROTOCOL))
     dataset = grain.MapDataset.source(range(count)).map(make).to_iter_dataset(ahead)
     if workers:
         from absl import flags
 
-        # grain reads its options from flags, which only absl's own programs parse.
-        flags.FLAGS.mark_as_parsed()
+        flags.FLAGS.mark_as_parsed()  # grain reads its options from flags, which only absl's own programs parse
         processes = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=2)
         dataset = dataset.mp_prefetch(processes, worker_init_fn=_start_worker)
     with contextlib.closing(iter(dataset)) as made:
@@ -121,7 +106,6 @@ def read_ahead(make: Callable[[int], Any], count: int, workers: int = 0) -> Iter
 
 
 def _read_chunk(pictures: Pictures, numbers: Sequence[int] | np.ndarray, chunk: int) -> list[tuple[int, Picture | str]]:
-    """An unusable picture gives its reason as a result, and does not stop the others."""
     places = numbers[chunk * _CHUNK : (chunk + 1) * _CHUNK]
     return [(number, read_or_reason(pictures, number)) for number in map(int, places)]
 

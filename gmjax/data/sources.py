@@ -15,11 +15,8 @@ from gmjax.data.pictures import MAX_PICTURE_BYTES, Picture, PictureError, decode
 
 @dataclass(frozen=True)
 class Crop:
-    """How a picture is cropped.
-
-    ``size``: side of the crop in pixels, at least 2. ``aligned``: the picture is aligned already; it is resized to
-    ``size`` x ``size`` or, where not ``square``, shrunk until its longer side is at most ``size``.
-    """
+    """How a picture is cropped: aligned by its eyes or, if it is ``aligned`` already, resized to ``size`` x ``size``;
+    where not ``square``, shrunk until its longer side is at most ``size``."""
 
     size: int = 120
     color: bool = False
@@ -33,8 +30,7 @@ class Crop:
         """The crop of the picture file ``content``, called ``name`` in errors. ``eyes``: None to find them."""
         image = decode_picture(content, name, color=self.color)
         if not self.aligned:
-            if eyes is None:
-                # Always in colour, which helps to find them and gives gray and colour the same crop.
+            if eyes is None:  # in colour always, so that gray and colour have the same crop
                 eyes = find_eyes(decode_picture(content, name, color=True))
             return align(image, eyes, size=self.size)
         height, width = image.shape[:2]
@@ -61,7 +57,6 @@ class ListedPictures:
         return self.entries[number].name
 
     def read(self, number: int) -> Picture:
-        """Raises PictureError for a picture that cannot be used."""
         entry = self.entries[number]
         if entry.wrong is not None:
             raise PictureError(entry.wrong)

@@ -1,8 +1,7 @@
-"""Several processes of one run, on one machine or many, by JAX's own runtime.
+"""Several processes of one run, on one machine or many, by JAX's own runtime; or a single process.
 
-The runtime connects them, and its heartbeats end all of them in less than a minute when one is lost, with a message
-that names the lost task. Its preemption sync points make all of them stop at the same place when one gets SIGTERM.
-Everything here works in a single process too.
+The runtime's heartbeats end all processes in less than a minute when one is lost. Its preemption sync points make all
+of them stop when one gets SIGTERM.
 """
 
 import contextlib
@@ -44,9 +43,7 @@ def joined(
     """Around a whole run, before anything touches a device; with ``distributed`` the other processes join it.
 
     JAX finds the others itself on Cloud TPU, Slurm, Open MPI and Kubernetes. Elsewhere ``coordinator`` is the address
-    ``host:port`` of process 0, ``num_processes`` the number of processes, and ``process_id`` the number of this one.
-
-    Raises ArgumentError for arguments that cannot be right, GmjaxError if the others do not come in five minutes.
+    ``host:port`` of process 0. Raises ArgumentError, and GmjaxError if the others do not come in five minutes.
     """
     if not distributed and (coordinator, num_processes, process_id) != (None, None, None):
         raise ArgumentError("distributed", "is needed with --coordinator, --processes and --process")
@@ -89,15 +86,13 @@ def count() -> int:
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes what all have in common."""
     return index() == 0
 
 
 def stop_noticed() -> bool:
-    """Whether any process of the run was asked to stop by SIGTERM, as far as is known here: does not wait for others.
+    """Whether any process was asked to stop by SIGTERM, as far as is known here, without waiting for the others.
 
-    For loops in which the processes do unequal work. All of them leave such a loop within seconds, each at its own
-    place, and then call ``stop_requested`` once.
+    For loops of unequal work: all processes leave them within seconds, and then call ``stop_requested`` once.
     """
     global _seconds
     # A preemption sync point is a step that no process has passed, and that all will pass: here, seconds of the run.
@@ -109,10 +104,7 @@ def stop_noticed() -> bool:
 
 
 def stop_requested() -> bool:
-    """Whether the run was asked to stop, the same on all processes, which wait for each other here.
-
-    All call it equally often: in loops with the same number of steps on all of them, and after other loops.
-    """
+    """Whether any process was asked to stop, the same on all: they wait here, and must call it equally often."""
     noticed = stop_noticed()
     if count() > 1 and multihost_utils.process_allgather(np.array(noticed)).any():
         _stop.set()
@@ -185,8 +177,7 @@ def _start(coordinator: str | None, num_processes: int | None, process_id: int |
         if _stop.is_set():
             raise Stopped
         if waited > START_SECONDS:
-            remedy = "start all within that time, each with its own number, and check that they reach the address"
-            raise GmjaxError(f"{waited:.0f} s were not enough for {others}: {remedy}")
+            raise GmjaxError(f"{waited:.0f} s were not enough for {others}: start all, each with its own number")
         if waited - said > NOTICE_SECONDS:
             said = waited
             print(f"gmjax: waiting for {others}; {START_SECONDS - waited:.0f} s at most", file=sys.stderr, flush=True)
