@@ -3,7 +3,7 @@
 from gmjax import analysis, parallel
 from gmjax._version import __version__
 from gmjax.common import fit_common
-from gmjax.errors import ArgumentError, DivergedError, GmjaxError
+from gmjax.errors import ArgumentError, ArgumentTypeError, DivergedError, GmjaxError
 from gmjax.files.models import load, save
 from gmjax.gmface import GmFace, from_precision, gmface, pixel_grid, precision, render, stack, unstack
 from gmjax.gmnet import GmNet
@@ -16,7 +16,7 @@ from gmjax.solvers.unconstrained import Unconstrained, from_unconstrained, to_un
 from gmjax.statistics import ImageStatistics, image_statistics
 from gmjax.transforms import affine, rotate, scale, translate
 
-__all__ = ["ArgumentError", "DivergedError", "GmjaxError", "__version__", "analysis", "parallel"]
+__all__ = ["ArgumentError", "ArgumentTypeError", "DivergedError", "GmjaxError", "__version__", "analysis", "parallel"]
 __all__ += ["GmFace", "GmNet", "from_precision", "gmface", "pixel_grid", "precision", "render", "stack", "unstack"]
 __all__ += ["FitConfig", "FitInfo", "FitResult", "ImageStatistics", "fit", "fit_common", "image_statistics"]
 __all__ += ["Unconstrained", "from_unconstrained", "mse", "pae", "psnr", "to_unconstrained"]

@@ -155,6 +155,7 @@ def _require_channels(shape: tuple[int, ...], name: str, channels: int | None) -
     if channels is not None:
         raise ArgumentError("FitConfig.channels", f"is {channels}, but {name} has the shape {shape}")
     first = shape[0] <= MOST_CHANNELS
-    remedy = f"channels come last: use numpy.moveaxis({name}, -3, -1)" if first else "for a batch use jax.vmap"
+    remedy = "for a batch use jax.vmap"
+    remedy += f", for channels in front use numpy.moveaxis({name}, -3, -1)" if first else ""
     declared = f"if there are {found} channels, say FitConfig(channels={found})"
     raise ArgumentError(name, f"has the shape {shape}, read as (H, W, C): {remedy}; {declared}")

@@ -64,7 +64,7 @@ def stack(models: Sequence[GmFace]) -> GmFace:
         _require_model(model)
     kinds = {(model.offset, *(np.shape(leaf) for leaf in jax.tree.leaves(model))) for model in models}
     if len(kinds) != 1:
-        raise ArgumentError("models", f"must be at least one model, all of the same shapes and offset; got {kinds}")
+        raise ArgumentError("models", f"must be of the same shapes and offset; got {len(kinds)} kinds")
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *models)
 
 

@@ -114,7 +114,7 @@ def test_works_under_jit_and_vmap(images):
         (gmjax.image_statistics(np.zeros((2, 4, 4), np.float32)), gmjax.FitConfig(batch_size=2), "pictures themselves"),
         (np.zeros((3, 4, 4), np.float32), gmjax.FitConfig(batch_size=2), "key is needed for the order"),
         (np.zeros((9, 8, 3), np.float32), QUICK, r"looks like one picture: use images\[None\]"),
-        (np.zeros((2, 3, 9, 8), np.float32), QUICK, r"channels come last: use numpy.moveaxis\(images, -3, -1\)"),
+        (np.zeros((2, 3, 9, 8), np.float32), QUICK, r"channels in front use numpy.moveaxis\(images, -3, -1\)"),
     ],
 )
 def test_bad_input(images, config, message):

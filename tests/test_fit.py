@@ -376,7 +376,7 @@ def test_float64(picture):
             ValueError,
             r"jax\.vmap; if there are 12 channels.*FitConfig\(channels=12\)",
         ),
-        (np.zeros((3, 24, 20), np.float32), ValueError, r"channels come last: use numpy\.moveaxis"),
+        (np.zeros((3, 24, 20), np.float32), ValueError, r"jax\.vmap, for channels in front use numpy\.moveaxis"),
     ],
 )
 @pytest.mark.usefixtures("unchecked")
@@ -451,6 +451,8 @@ def test_bad_starts_and_masks(picture, model, color_model):
             gmjax.fit(picture, loss=l1, **arguments)
     with pytest.raises(TypeError, match="function"):
         gmjax.fit(picture, loss="l1")
+    with pytest.raises(ValueError, match="loss must give a scalar"):
+        gmjax.fit(picture, loss=lambda a, b: a - b)
     with pytest.raises(ValueError, match="mask"):
         gmjax.fit(picture, model, config=QUICK, mask=np.ones((3, 3)))
     with pytest.raises(ValueError, match="mask"):

@@ -58,7 +58,7 @@ def collection_statistics(
     shapes = [tuple(shape) for shape, _ in parts if shape is not None]
     if not shapes:
         reasons = "".join(f"\n  {pictures.name(number)}: {skipped[number]}" for number in list(skipped)[:SHOWN])
-        raise PictureError(f"none of the {len(pictures)} pictures can be used.{reasons}")
+        raise PictureError(f"none of the {len(pictures)} pictures can be used{reasons}")
     return statistics_of(merged(collected.sums or none_of(shapes[0]))), skipped
 
 

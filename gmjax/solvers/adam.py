@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
+from gmjax.errors import ArgumentError
 from gmjax.gmface import GmFace, as_wide_as_pixels, on_axes, pixel_axes
 from gmjax.losses import statistics_loss
 from gmjax.solvers.config import FitConfig
@@ -86,7 +87,10 @@ class Adam(Solver):
         """MSE + lambda PAE (12), (13), (14), or the caller's loss."""
         picture = on_axes(from_unconstrained(free), *self._axes(data))
         if self.loss is not None:
-            return self.loss(picture, data.statistics.mean)
+            loss = self.loss(picture, data.statistics.mean)
+            if jnp.shape(loss) != ():
+                raise ArgumentError("loss", f"must give a scalar; got the shape {jnp.shape(loss)}")
+            return loss
         return statistics_loss(picture, data.statistics, self.config.pae_weight or 0.0, data.mask)
 
     @property
