@@ -154,8 +154,7 @@ def _require_channels(shape: tuple[int, ...], name: str, channels: int | None) -
         return
     if channels is not None:
         raise ArgumentError("FitConfig.channels", f"is {channels}, but {name} has the shape {shape}")
-    first = shape[0] <= MOST_CHANNELS
     remedy = "for a batch use jax.vmap"
-    remedy += f", for channels in front use numpy.moveaxis({name}, -3, -1)" if first else ""
+    remedy += f", for channels in front use numpy.moveaxis({name}, -3, -1)" if shape[0] <= MOST_CHANNELS else ""
     declared = f"if there are {found} channels, say FitConfig(channels={found})"
     raise ArgumentError(name, f"has the shape {shape}, read as (H, W, C): {remedy}; {declared}")
