@@ -6,7 +6,7 @@ stopped and resumed; it always runs the same compiled chunks, so resuming gives 
 """
 
 import math
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -164,7 +164,7 @@ class PreparedFit(NamedTuple):
         return _conclusion(stage.solver, stage.data, last.state, self.statistics, self.mask, parts)
 
     def finished(self) -> FitResult:
-        *_, last = self.run()
+        (last,) = deque(self.run(), maxlen=1)  # one state is held, not that of every chunk
         return self.result(last)
 
     def traced(self) -> FitResult:
