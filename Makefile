@@ -31,12 +31,13 @@ common-model: $(READY)
 	$(BIN)/gmjax common-model $(ARGUMENTS)
 
 # Most of the suite's time is compilation: tests that do not measure accuracy or bits compile with less effort.
-QUICKLY := --xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0
-PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+QUICKLY := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1
+# One worker more than two cores, because some tests wait for other processes.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
 test: $(READY)
 	XLA_FLAGS="$(QUICKLY)" $(PYTEST) -m "not compiled_fully"
-	$(PYTEST) -m compiled_fully
+	$(PYTEST) -m compiled_fully $$(grep -rl compiled_fully tests --include="test_*.py")
 
 soak: $(READY)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.reliability --minutes $(MINUTES)

@@ -151,6 +151,7 @@ def pixel_axes(shape: tuple[int, ...], offset: float = 1.0, dtype=None):
     return tuple(jnp.asarray((np.arange(n) + offset) / n, dtype) for n in shape)
 
 
+@jax.jit
 def on_axes(params: GmFace, rows: Float[AnyArray, " h"], columns: Float[AnyArray, " w"]) -> Float[Array, "h w *c"]:
     """What a fit sees: ``as_wide_as_pixels`` at all pairs of evenly spaced ``rows`` and ``columns``, constants.
 

@@ -3,6 +3,7 @@
 What is compiled is kept in the tree, for all workers and for the commands that tests start.
 """
 
+import gc
 import os
 from pathlib import Path
 
@@ -12,12 +13,14 @@ import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
+# Tracing makes many objects, and few of them are garbage.
+gc.set_threshold(100_000, 20, 20)
 # For this process, and for those that tests start.
 CACHE = Path(__file__).parent.parent / ".cache" / "jax"
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.15)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(CACHE)
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.15"
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -100,7 +100,6 @@ def test_common_face(images, config):  # noqa: F811
 
 
 @CONFIGS
-@pytest.mark.compiled_fully
 def test_a_fit_resumes_from_any_chunk(images, config):  # noqa: F811
     """Bit for bit, from a checkpoint that has been through the host."""
     prepared = parallel.prepare_common(gmjax.image_statistics(images), config=config, key=KEY, images=images)

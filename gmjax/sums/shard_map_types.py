@@ -9,7 +9,10 @@ def vary_like(tree, *others):
 
     A loop state that is the same on all devices and then meets data that are not would change its type inside the
     loop. Adding a 0 made of the data gives it the final type at the start; the compiler removes the addition.
+    Outside of ``shard_map`` there is nothing to do.
     """
+    if not jax.sharding.get_abstract_mesh().manual_axes:
+        return tree
     zero = jnp.zeros((), jnp.int32)
     for leaf in map(jnp.asarray, jax.tree.leaves(others)):
         if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):

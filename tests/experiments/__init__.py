@@ -1,3 +1,3 @@
-"""All experiments run on the same small size, with 80 components where they can: compiled programs are shared."""
+"""All experiments run on the same small size and with few steps."""
 
-TINY = {"size": 24, "steps": 8}
+TINY = {"size": 24, "steps": 4}

@@ -1,10 +1,20 @@
 """Every experiment runs on faces of 24 x 24 pixels, in a few steps, and with an empty cache."""
 
+import functools
+
 import numpy as np
 import pytest
 
+from experiments import collection
 from experiments.cache import Cache
-from gmjax.data import write_picture
+from gmjax.data import orl_faces, write_picture
+
+aligned_once = functools.cache(orl_faces)
+
+
+@pytest.fixture(autouse=True)
+def _faces_are_aligned_once(monkeypatch):
+    monkeypatch.setattr(collection, "orl_faces", aligned_once)
 
 
 @pytest.fixture

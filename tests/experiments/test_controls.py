@@ -11,10 +11,10 @@ from tests.experiments import TINY
 
 def test_two_collections(cached, folder_of_faces, monkeypatch):
     monkeypatch.setattr(controls.importlib.util, "find_spec", lambda name: None)
-    config = controls.Config(**TINY, components=(80,), people=2, also=folder_of_faces)
+    config = controls.Config(**TINY, components=(20,), people=2, also=folder_of_faces)
     report = controls.run(config, cached)
     text = "\n".join(report.parts)
-    assert text.count("| code | 480 |") == 2
+    assert text.count("| code | 120 |") == 2
     assert all(text.count(f"| {way} |") == 2 for way in (controls.LM, *controls.CONTROLS))
     assert "PyTorch is not installed" in text
     assert set(report.figures) == {"rate_distortion.png", "controls.png"}

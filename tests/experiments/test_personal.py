@@ -4,21 +4,22 @@ import numpy as np
 
 from experiments import personal
 from experiments.models import Fits
-from gmjax.data import Faces, orl_faces
+from gmjax.data import Faces
 from tests.experiments import TINY
+from tests.experiments.conftest import aligned_once
 
-CONFIG = personal.Config(**TINY, components=(80,), people=3, every_picture=80, named=2, chunk=2)
+CONFIG = personal.Config(**TINY, components=(40,), people=3, every_picture=40, named=2, chunk=2)
 
 
 def test_both_recipes_next_to_the_paper(cached, monkeypatch):
-    few = Faces((faces := orl_faces(size=CONFIG.size)).images[::100], faces.names[::100])
+    few = Faces((faces := aligned_once(size=CONFIG.size)).images[::100], faces.names[::100])
     monkeypatch.setattr(personal.collection, "main_faces", lambda config: few)
     report = personal.run(CONFIG, cached)
     text = "\n".join(report.parts)
     assert text.count("| gmjax's lm |") == text.count("| paper's recipe |") == 3
     assert "s1/1.pgm" in text
     assert "s31/1.pgm" in text
-    assert "All 4 pictures of ORL, m = 80, by lm: MSE" in text
+    assert "All 4 pictures of ORL, m = 40, by lm: MSE" in text
     assert set(report.figures) == {"table4.png"}
 
 

@@ -15,6 +15,7 @@ from experiments import shares
 from experiments.cache import Cache
 from gmjax.errors import GmjaxError
 from gmjax.parallel import processes
+from tests.reliability.conftest import SOAK_MINUTES
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +47,7 @@ def results_in(runs) -> list[str]:
     return sorted(path.name for path in (runs / "cache").rglob("*") if path.is_file())
 
 
+@pytest.mark.skipif(not SOAK_MINUTES, reason="make soak")
 def test_the_same_as_one_process(tmp_path, folder_of_faces, start):
     arguments = ("--data", folder_of_faces, "--size", 24)
     one = start("log", *arguments, "--runs", "one")

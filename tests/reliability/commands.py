@@ -12,7 +12,7 @@ import numpy as np
 
 CONTEXT = multiprocessing.get_context("forkserver")
 # Imported once: each command then starts in no time.
-CONTEXT.set_forkserver_preload(["gmjax.commands.main"])
+CONTEXT.set_forkserver_preload(["gmjax.commands.main", "gmjax.plotting", "grain", "tyro", "imageio.v3"])
 
 
 @dataclasses.dataclass

@@ -23,7 +23,7 @@ SHORT = ["a common face from minibatches", "many personal faces"]
 
 def undisturbed(tmp_path, run, count):
     """The results of the run without interruptions, and the seconds that it took."""
-    commands.fill(tmp_path / "in", count)
+    commands.fill(tmp_path / "in", count if SOAK_MINUTES else count // 2)
     begun = time.monotonic()
     commands.finish(tmp_path, *RUNS[run], *SAVING, "--out", "whole")
     return commands.results(tmp_path / "whole"), time.monotonic() - begun

@@ -21,7 +21,7 @@ LOST = {0: "leader task|coordination service", 1: r"stopped sending heartbeats\)
 
 def test_a_common_face_of_two_processes(tmp_path):
     """It has the bits of one process; so has a run that lost one of its two processes and was resumed on one."""
-    fill(tmp_path, 300)
+    fill(tmp_path, 150)
     commands.finish(tmp_path, *RUNS[MINIBATCHES], "--out", "one")
     require_success(commands.start_together(tmp_path, 2, *RUNS[MINIBATCHES], "--out", "two"), 0)
     # The last bit of a loss of a minibatch, which affects nothing else, may differ.
