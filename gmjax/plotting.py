@@ -129,7 +129,7 @@ def draw_surface(axes: Axes3D, picture: Picture, offset: float = 1.0) -> None:
     rows, columns = ((np.arange(n) + offset) / n for n in shape)
     lines = {"rcount": min(shape[0], 240), "ccount": min(shape[1], 240)}
     axes.plot_surface(columns, rows[:, None], height, cmap="viridis", linewidth=0, antialiased=False, **lines)
-    axes.set_box_aspect((shape[1] / max(shape), shape[0] / max(shape), 0.45))
+    axes.set_box_aspect((shape[1] / max(shape), shape[0] / max(shape), 0.45), zoom=0.88)
     axes.locator_params(nbins=4)
     axes.invert_yaxis()
     axes.view_init(elev=55, azim=-78)

@@ -165,4 +165,6 @@ def _summary(folder: Path, errors: np.ndarray, skipped: list[tuple[str, str]], p
     if skipped:
         lines.append(f"{len(skipped)} of {total} are skipped, all listed in {folder / SKIPPED}:")
         lines += [f"  {name}: {reason}" for name, reason in skipped[:SHOWN]] + ["  ..."] * (len(skipped) > SHOWN)
-    return "\n".join([*lines, f"They started from {plan.start}, seed {options.seed}."])
+    if len(errors):
+        lines.append(f"They started from {plan.start}, seed {options.seed}.")
+    return "\n".join(lines)

@@ -87,6 +87,8 @@ class Transform:
             value = getattr(self, name)
             if value is not None and not np.isfinite(value).all():
                 raise ArgumentError(name, f"must be finite; got {value}")
+        if self.out.resolve() == self.model.resolve():
+            raise ArgumentError("out", f"{self.out} is the model itself: give another file")
         if not self.zoom > 0:
             raise ArgumentError("zoom", f"must be above 0; got {self.zoom}")
         params = transforms.scale(params, 1 / self.zoom, self.center)
@@ -125,8 +127,10 @@ class Plot:
     def run(self) -> int:
         from gmjax import plotting
 
-        if (self.kind == "fit") != (self.image is not None):
-            raise ArgumentError("image", "goes with --kind fit: give both or neither")
+        if self.kind == "fit" and self.image is None:
+            raise ArgumentError("image", "is needed with --kind fit: give picture.png of the model's run folder")
+        if self.kind != "fit" and self.image is not None:
+            raise ArgumentError("image", f"goes with --kind fit, not with --kind {self.kind}")
         params, metadata = _load(self.model)
         height, width = _fitted_shape(metadata)
         scale = min(1.0, math.sqrt(MAX_FIGURE_PIXELS / (height * width)))
@@ -176,7 +180,9 @@ def _print_components(params: GmFace) -> None:
     weights = np.asarray(params.weights).reshape(params.num_components, -1)
     largest = np.argsort(-np.abs(weights).max(axis=1), kind="stable")[:10]
     print(f"The {len(largest)} components of largest weight:")
-    print(f"{'weight':>{9 * weights.shape[1]}}{'row':>9}{'column':>9}{'a11':>10}{'a21':>10}{'a22':>10}")
+    channels = {1: ("weight",), 3: ("red", "green", "blue")}.get(weights.shape[1])
+    heads = channels or [f"weight {number}" for number in range(1, weights.shape[1] + 1)]
+    print(f"{''.join(f'{head:>9}' for head in heads)}{'row':>9}{'column':>9}{'a11':>10}{'a21':>10}{'a22':>10}")
     means, matrices = np.asarray(params.means), np.asarray(precision(params))
     for i in largest:
         (a11, _), (a21, a22) = matrices[i]

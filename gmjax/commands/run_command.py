@@ -30,7 +30,7 @@ def run_command(
         planned = plan()
         entries = []
         if source is not None:
-            entries = list_pictures(source) if is_collection(source) else [_entry_of(source)]
+            entries = _listed(source) if is_collection(source) else [_entry_of(source)]
         inputs = [*entries, *_other_inputs(source, options, planned)]
         configuration = configuration_of(command, options, planned)
         with opened(out, configuration, inputs, overwrite=options.overwrite) as finished:
@@ -44,6 +44,14 @@ def run_command(
 
 def is_collection(source: Path) -> bool:
     return source.is_dir() or source.suffix.lower() in COLLECTION_SUFFIXES
+
+
+def _listed(source: Path) -> list[Entry]:
+    entries = list_pictures(source)
+    if not source.is_dir() and not any(entry.modified or entry.wrong for entry in entries):
+        problem = f"is read as a list of pictures, and none of its {len(entries)} lines names a file"
+        raise ArgumentError(str(source), f"{problem}: give one path a line, relative to the list or absolute")
+    return entries
 
 
 def listed_pictures(entries: Sequence[Entry], source: Path, options: FitOptions, *, square: bool) -> ListedPictures:

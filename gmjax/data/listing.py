@@ -7,18 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from gmjax.data.pictures import PICTURE_SUFFIXES, PictureError
+from gmjax.data.pictures import PICTURE_SUFFIXES, UNREAD, UNREAD_SUFFIXES, PictureError
 
 _LIST, _SHARD = ".txt", ".tar"
 COLLECTION_SUFFIXES = frozenset({_LIST, _SHARD})
-# Pictures too, of formats that are not read, cameras' raw files among them.
-_UNREAD_SUFFIXES = {
-    ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".j2c", ".jpf", ".jpx", ".jpm", ".jxr", ".wdp",
-    ".tga", ".pfm", ".pam", ".exr", ".hdr", ".dds", ".psd", ".psb", ".xcf", ".pcx", ".sgi", ".ras", ".ico",
-    ".icns", ".dng", ".raw", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2",
-    ".raf", ".pef", ".srw", ".3fr", ".dcr", ".kdc", ".mrw", ".x3f", ".erf", ".mef", ".mos", ".iiq", ".rwl"
-}  # fmt: skip
-_LISTED_SUFFIXES = PICTURE_SUFFIXES | _UNREAD_SUFFIXES
+_LISTED_SUFFIXES = PICTURE_SUFFIXES | UNREAD_SUFFIXES
 
 
 class Entry(NamedTuple):
@@ -122,8 +115,8 @@ def _checked(name: str) -> tuple[str, str | None]:
         return shown, "its name has a line break or another control character: rename it"
     if ".." in name and ".." in Path(name).parts:
         return name, "its name leads out of its folder (..)"
-    if (suffix := _suffix(name)) in _UNREAD_SUFFIXES:
-        return name, f"{suffix} files are not read: save it as PNG, JPEG, TIFF or WebP"
+    if (suffix := _suffix(name)) in UNREAD_SUFFIXES:
+        return name, UNREAD.format(suffix=suffix)
     return name, None
 
 

@@ -16,6 +16,14 @@ from gmjax.files.atomic import write_atomically
 
 _JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 PICTURE_SUFFIXES = _JPEG_SUFFIXES | {".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".pnm"}
+# Pictures too, of formats that are not read, cameras' raw files among them.
+UNREAD_SUFFIXES = {
+    ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".j2c", ".jpf", ".jpx", ".jpm", ".jxr", ".wdp",
+    ".tga", ".pfm", ".pam", ".exr", ".hdr", ".dds", ".psd", ".psb", ".xcf", ".pcx", ".sgi", ".ras", ".ico",
+    ".icns", ".dng", ".raw", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2",
+    ".raf", ".pef", ".srw", ".3fr", ".dcr", ".kdc", ".mrw", ".x3f", ".erf", ".mef", ".mos", ".iiq", ".rwl"
+}  # fmt: skip
+UNREAD = "{suffix} files are not read: save it as PNG, JPEG, TIFF or WebP"
 MAX_PIXELS = 80_000_000  # the largest picture that is read, in up to 3 GiB of memory (measured: 2.0 GiB)
 MAX_PICTURE_BYTES = 2**30
 # Pillow reads many more, and would pass PostScript to another program that runs it.
@@ -118,6 +126,8 @@ def _decode(path: str | Path, content: bytes) -> np.ndarray:
             cause = error.__cause__ or error
             if isinstance(cause, Image.DecompressionBombError):  # Pillow's own limit
                 raise PictureError(f"{path}: {cause} Make it smaller.") from error
+            if (suffix := Path(path).suffix.lower()) in UNREAD_SUFFIXES:
+                raise PictureError(f"{path}: {UNREAD.format(suffix=suffix)}") from error
             reason = "of no known kind" if "<_io" in str(cause) else cause  # Pillow names only the stream
             problem = f"cannot be read as a picture ({reason}); it is damaged, or not of the format it claims."
             raise PictureError(f"{path} {problem} Open and save it again, or leave it out.") from error

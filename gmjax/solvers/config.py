@@ -39,7 +39,7 @@ class FitConfig:
     rate_multiplier: a number or an Optax schedule that multiplies these rates (weights 0.02, means 0.01, shapes 0.2);
         None goes up to 1 over the first 30 % of the steps and then down to 0.
     optimizer: any Optax transformation, in place of Adam; it sees an ``Unconstrained``.
-    pae_weight: lambda in loss = MSE + lambda PAE (12), PAE the largest absolute error; None is 1e-3 for one picture
+    pae_weight: lambda in the loss MSE + lambda PAE (12), PAE the largest absolute error; None is 1e-3 for one picture
         (with "lm" 2e-3 up to 40 components, 1e-3 for 80, and so on) and 1e-4 for a collection, whose largest error is
         one pixel of one picture among all.
     start: where no model to start from is given: "grid", an even grid with its weights solved for; or "random", which

@@ -1,9 +1,10 @@
 """Second-order fitting: Levenberg-Marquardt on weights and shapes together.
 
-Minimised is ``sum(pixel_weights r^2) + RIDGE sum(w^2)`` over the pixels, r being model minus picture. Of a step only
-the matrix J^T J is approximate: some steps add the products of one pixel in ``stride x stride`` to a decaying sum, in
-turn another one, so that a few of them together have seen all. The weights enter linearly: they are not damped, and
-at the new shapes brought nearer to their best by one step of preconditioned descent. Gradient and acceptance are exact.
+It minimises ``sum(pixel_weights r^2) + RIDGE sum(w^2)`` over the pixels, r being model minus picture. A step
+approximates only the matrix J^T J: some steps add the products of one pixel in ``stride x stride`` to a decaying sum,
+in turn another one, so that a few of them together have seen all. The weights enter linearly: they are not damped, and
+at the new shapes one step of preconditioned descent brings them nearer to their best. The gradient and
+the test of acceptance are exact.
 
 Every few steps the components that do least are moved to where the error is (``relocation.py``). A round that did not
 pay is undone, and the next one moves half as many, to other places.
@@ -30,7 +31,7 @@ from gmjax.types import AnyArray, Leaf, Scalar
 STEPS_A_ROUND = 8
 # How the damping starts, follows a step that was better or was not, and where it ends (docs/choices.md).
 DAMPING, BETTER, WORSE, LEAST, MOST = 0.1, 1 / 3, 4.0, 0.01, 1e3
-# Of the equations behind the derivative of a run: enough in float32 where components outnumber the pixels.
+# Damping of the equations behind the derivative of a run: enough in float32 where components outnumber the pixels.
 DERIVATIVE_DAMPING = 1e-3
 # Added to each curvature, of the mean of its kind; and to the scaled matrix, for what rounding and sampling leave open.
 FLOOR, JITTER = 1e-3, 1e-4

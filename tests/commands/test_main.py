@@ -543,6 +543,8 @@ def test_info_says_what_is_in_a_file(model, capsys):
     [
         (["fit", "none.png"], "none.png does not exist"),
         (["fit", "faces/broken.png", "--aligned"], "cannot be read as a picture"),
+        (["fit", "phone.heic", "--aligned"], ".heic files are not read: save it as PNG"),
+        (["fit", "notes.txt", "--aligned"], "none of its 2 lines names a file"),
         (["fit", "faces", "--out", "m.safetensors/x"], "cannot be used as a run folder"),
         (["fit", "faces", "--out", "m.safetensors"], "cannot be used as a run folder"),
         (["fit", "faces", "--out", "faces/sub"], "faces/sub is inside faces"),
@@ -578,7 +580,9 @@ def test_info_says_what_is_in_a_file(model, capsys):
         (["transform", "m.safetensors", "out.safetensors", "--zoom", "0"], "--zoom must be above 0"),
         (["transform", "m.safetensors", "out.safetensors", "--rotate", "nan"], "--rotate must be finite"),
         (["transform", "m.safetensors", "none/out.safetensors"], "cannot be written"),
-        (["plot", "m.safetensors", "out.png", "--kind", "fit"], "--image"),
+        (["transform", "m.safetensors", "m.safetensors", "--zoom", "2"], "is the model itself: give another file"),
+        (["plot", "m.safetensors", "out.png", "--kind", "fit"], "--image is needed with --kind fit"),
+        (["plot", "m.safetensors", "out.png", "--image", "a.png"], "not with --kind components"),
         (["plot", "m.safetensors", "out.xyz"], "suffix"),
         (["plot", "m.safetensors", "none/out.png"], "none/out.png"),
         (["info", "faces"], "folder"),
@@ -586,6 +590,8 @@ def test_info_says_what_is_in_a_file(model, capsys):
 )
 def test_what_cannot_be_done_is_one_clear_line(folder, model, color_model, capsys, arguments, words):
     models.save("color.safetensors", color_model)
+    Path("phone.heic").write_bytes(b"a picture of another kind")
+    Path("notes.txt").write_text("call home\nbuy milk\n")
     before = {name: os.stat(name).st_mtime_ns for name in os.listdir()}
     assert run(*arguments) == 2
     said = capsys.readouterr()

@@ -45,7 +45,7 @@ def with_table(page: str, rows: list[dict], seconds: float) -> str:
     lines += [f"| {row['fault']} | {row['tried']} | {row['lost']} |" for row in sorted(rows, key=lambda r: r["fault"])]
     today = datetime.date.today().isoformat()
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    text = f"Of {today}, in {seconds / 60:.0f} minutes on {machine}:\n\n" + "\n".join(lines)
+    text = f"{today}, in {seconds / 60:.0f} minutes on {machine}:\n\n" + "\n".join(lines)
     return f"{before}{BEGIN}\n{text}\n{END}{after}"
 
 
