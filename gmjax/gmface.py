@@ -125,10 +125,15 @@ def render(params: GmFace, shape: Sequence[SupportsIndex] | np.ndarray) -> Float
     A batch of models has its leading axes in front. Raises ArgumentError for a wrong ``shape``.
     """
     _require_model(params)
+    return _render(params, checked_shape(shape))
+
+
+def checked_shape(shape: Sequence[SupportsIndex] | np.ndarray) -> tuple[int, int]:
+    """(H, W) as two ints. Raises ArgumentError."""
     sides = tuple(shape) if isinstance(shape, Sequence | np.ndarray) else ()
     if len(sides) != 2 or not all(isinstance(side, numbers.Integral) and int(side) > 0 for side in sides):
         raise ArgumentError("shape", f"must be (H, W), two whole numbers of at least 1; got {shape!r}")
-    return _render(params, (int(sides[0]), int(sides[1])))
+    return int(sides[0]), int(sides[1])
 
 
 @partial(jax.jit, static_argnames="shape")

@@ -14,7 +14,7 @@ LAYERS = [
     {"_version", "types", "errors"},
     {"checks", "sums"},
     {"gmface", "statistics"},
-    {"losses", "published", "transforms", "gmnet", "files"},
+    {"losses", "published", "calculus", "transforms", "gmnet", "files"},
     {"solvers", "data"},
     {"personal", "common", "analysis"},
     {"parallel", "plotting"},
