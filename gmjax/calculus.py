@@ -146,8 +146,8 @@ def _integral_over(params: GmFace, lower, upper):
 def pixel_means(params: GmFace, shape: Sequence[int]) -> Float[Array, "..."]:
     """The means of the formula over the pixels of a picture of ``shape`` (H, W): drawn without aliasing.
 
-    Pixel (r, c) is the rectangle of 1/H x 1/W about the position at which ``render`` takes the formula's value, and
-    many times as expensive. (H, W) or (H, W, C). Raises ArgumentError for a wrong ``shape``.
+    A pixel is the rectangle of 1/H x 1/W about the position at which ``render`` takes the formula's value. This takes
+    many times as long as ``render``. Gives (H, W) or (H, W, C). Raises ArgumentError for a wrong ``shape``.
     """
     return _pixel_means(params, checked_shape(shape))
 
@@ -313,15 +313,15 @@ def _total(params: GmFace, values):
 
 
 def _of_equal_channels(a: GmFace, b: GmFace) -> tuple[GmFace, GmFace]:
-    if a.channels is None and b.channels is not None:
-        return _in_colour(a, b.channels), b
-    if b.channels is None and a.channels is not None:
-        return a, _in_colour(b, a.channels)
-    if a.channels != b.channels:
+    """Both with the channels of the one that has colour."""
+    if a.channels and b.channels and a.channels != b.channels:
         raise ArgumentError("b", f"must have the channels of a, {a.channels}, or be gray; it has {b.channels}")
-    return a, b
+    channels = a.channels or b.channels
+    return _with_channels(a, channels), _with_channels(b, channels)
 
 
-def _in_colour(params: GmFace, channels: int) -> GmFace:
-    weights = jnp.asarray(params.weights)
-    return dataclasses.replace(params, weights=jnp.broadcast_to(weights[..., None], (*weights.shape, channels)))
+def _with_channels(params: GmFace, channels: int | None) -> GmFace:
+    if channels is None or params.channels is not None:
+        return params
+    weights = jnp.asarray(params.weights)[..., None]
+    return dataclasses.replace(params, weights=jnp.broadcast_to(weights, (*weights.shape[:-1], channels)))

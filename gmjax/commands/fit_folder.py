@@ -42,7 +42,8 @@ def fit_folder(folder: Path, pictures: Pictures, plan: Plan, options: FitOptions
     except (OSError, ModelFileError) as error:
         done = _done(folder, pictures)
         state = f"{done.sum()} of {len(pictures)} pictures are done and kept, {(~done).sum()} are missing"
-        raise GmjaxError(f"{in_one_line(error)}. {state}: make room, and the same command fits these") from error
+        remedy = "free disk space and run the same command again to fit the rest"
+        raise GmjaxError(f"{in_one_line(error)}. {state}: {remedy}") from error
     except BaseException:
         if processes.is_first():
             _write_tables(folder, pictures)

@@ -17,8 +17,8 @@ def save_checkpoint(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     try:
         write_atomically(path, content.getvalue())
     except OSError as error:
-        problem = f"{error.strerror}: make room, and the same command resumes from the last checkpoint"
-        raise OSError(error.errno, problem) from error
+        remedy = "free disk space and run the same command again to resume from the last checkpoint"
+        raise OSError(error.errno, f"{error.strerror}: {remedy}") from error
 
 
 def load_checkpoint(path: Path) -> dict[str, np.ndarray]:
