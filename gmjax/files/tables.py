@@ -15,8 +15,10 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     """The content of a CSV file in UTF-8. Bytes of a file name that are not UTF-8 are written as escapes."""
-    content = io.StringIO(newline="")
-    writer = csv.writer(content, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return content.getvalue().encode("utf-8", "backslashreplace")
+    content = io.BytesIO()  # a StringIO would hold four bytes a character
+    with io.TextIOWrapper(content, "utf-8", "backslashreplace", newline="") as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+        text.flush()
+        return content.getvalue()

@@ -24,6 +24,8 @@ from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import Leaf, Mask
 
 _CHUNKS = 50
+# However long a fit is, it can be saved, stopped and reported within a few seconds.
+_MOST_STEPS_A_CHUNK = 500
 
 
 @struct.dataclass
@@ -104,8 +106,9 @@ class Stage(NamedTuple):
 
 def chunk_of(steps: int, most: int | None = None) -> int:
     """About a fiftieth of ``steps``, at most ``most``; a divisor if possible: a remainder is compiled separately."""
-    wanted = min(math.ceil(steps / _CHUNKS), most or steps)
-    near = [n for n in range(max(1, wanted // 2), min(4 * wanted, most or steps) + 1) if steps % n == 0]
+    most = min(most or steps, _MOST_STEPS_A_CHUNK)
+    wanted = min(math.ceil(steps / _CHUNKS), most)
+    near = [n for n in range(max(1, wanted // 2), min(4 * wanted, most) + 1) if steps % n == 0]
     return min(near, key=lambda n: abs(n - wanted), default=wanted)
 
 
