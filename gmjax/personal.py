@@ -57,7 +57,7 @@ def prepare(image: Picture, init: GmFace | None = None, *, config: FitConfig, ke
     """The same fit, to be run in chunks that can be reported, saved and resumed: the result has the same bits."""
     image, init, mask, config = _checked(image, init, config, key)
     statistics = one_image(image)
-    return PreparedFit(init, stages_of(statistics, mask, config), statistics, mask)
+    return PreparedFit(init, stages_of(init, statistics, mask, config), statistics, mask)
 
 
 def _checked(image, init, config: FitConfig, key, mask=None, loss=None):

@@ -14,10 +14,10 @@ LAYERS = [
     {"_version", "types", "errors"},
     {"checks", "sums"},
     {"gmface", "statistics"},
-    {"losses", "published", "calculus", "transforms", "gmnet", "files"},
-    {"solvers", "data"},
+    {"losses", "published", "calculus", "transforms", "gmnet", "files", "coordinates"},
+    {"solvers", "data", "space"},
     {"personal", "common", "analysis"},
-    {"parallel", "plotting"},
+    {"parallel", "plotting", "correspondence"},
     {"commands"},
     {"__main__", "__init__"},
 ]

@@ -72,7 +72,7 @@ def prepare_common(
     init, config, key = resolved_start(statistics, init, config, key, has_images=images is not None)
     if config.batch_size is None:
         statistics, init = jax.device_put((statistics, init), local(devices)[0])
-        return PreparedFit(init, stages_of(statistics, None, config), statistics)
+        return PreparedFit(init, stages_of(init, statistics, None, config), statistics)
     devices = tuple(jax.devices() if devices is None else devices)
     steps = steps_of(config, len(images))
     chunk = chunk_of(steps, max(1, BYTES_A_CHUNK // (4 * math.prod(statistics.shape) * config.batch_size)))

@@ -17,7 +17,7 @@ from gmjax.solvers.config import FitConfig
 from gmjax.solvers.stages import Solver
 from gmjax.solvers.unconstrained import Unconstrained, from_unconstrained, is_valid, to_unconstrained
 from gmjax.statistics import ImageStatistics
-from gmjax.types import Leaf, Mask, Scalar
+from gmjax.types import Leaf, Mask, Picture, Scalar
 
 # The rate of each kind of parameter, and Adam's second decay: measured on real faces (docs/choices.md).
 WEIGHT_RATE, MEAN_RATE, SHAPE_RATE, B2 = 0.02, 0.01, 0.2, 0.97
@@ -86,12 +86,7 @@ class Adam(Solver):
     def objective(self, data: Data, free: Unconstrained) -> Scalar:
         """MSE + lambda PAE (12), (13), (14), or the caller's loss."""
         picture = on_axes(from_unconstrained(free), *self._axes(data))
-        if self.loss is not None:
-            loss = self.loss(picture, data.statistics.mean)
-            if jnp.shape(loss) != ():
-                raise ArgumentError("loss", f"must give a scalar; got the shape {jnp.shape(loss)}")
-            return loss
-        return statistics_loss(picture, data.statistics, self.config.pae_weight or 0.0, data.mask)
+        return picture_loss(picture, data, self.config.pae_weight or 0.0, self.loss)
 
     @property
     def _offset(self) -> float:
@@ -109,6 +104,16 @@ class Adam(Solver):
         if config.rate_multiplier is not None:
             return adam_by_kind(config.rate_multiplier)
         return adam_by_kind(lambda count: self.peak * one_cycle(count / (config.steps or 1)))
+
+
+def picture_loss(picture: Picture, data: Data, pae_weight: float, loss: Loss | None = None) -> Scalar:
+    """MSE + ``pae_weight`` PAE of ``picture`` to the pictures of ``data``, or the caller's ``loss``."""
+    if loss is None:
+        return statistics_loss(picture, data.statistics, pae_weight, data.mask)
+    value = loss(picture, data.statistics.mean)
+    if jnp.shape(value) != ():
+        raise ArgumentError("loss", f"must give a scalar; got the shape {jnp.shape(value)}")
+    return value
 
 
 def one_cycle(done):

@@ -16,6 +16,7 @@ STARTS = ("grid", "random")
 # Defaults, measured on real faces (docs/choices.md).
 STEPS, COLLECTION_STEPS = {"adam": 2000, "lm": 176}, {"adam": 2000, "lm": 704}
 PAE_WEIGHT, COLLECTION_PAE_WEIGHT = 1e-3, 1e-4
+STAY_STEPS = 500
 # "lm" takes twice PAE_WEIGHT up to so many components, and then less as its MSE falls: in inverse proportion to m.
 _FEW_COMPONENTS = 40
 # A step of "lm" takes up to four times as long for twice the components; from this many on it takes fewer steps.
@@ -42,6 +43,10 @@ class FitConfig:
     pae_weight: lambda in the loss MSE + lambda PAE (12), PAE the largest absolute error; None is 1e-3 for one picture
         (with "lm" 2e-3 up to 40 components, 1e-3 for 80, and so on) and 1e-4 for a collection, whose largest error is
         one pixel of one picture among all.
+    stay: how much each component is kept near its start, so that component i of every fit from one model stands for the
+        same part (``gmjax.space``): the weight of the squared distance, in units of 0.1 in the weights, 0.3 widths in
+        the means and 0.3 in the logarithm of the precision matrix. 1e-6 suits faces; solver="adam" only, with rates and
+        500 steps of its own, and no PAE by default. None keeps nothing.
     start: where no model to start from is given: "grid", an even grid with its weights solved for; or "random", which
         needs a key.
     offset: where the pixels are counted from: 1 on the paper's grid, 0.5 for pixel centres. The model keeps it. None is
@@ -60,6 +65,7 @@ class FitConfig:
     rate_multiplier: float | Callable | None = None
     optimizer: optax.GradientTransformation | None = None
     pae_weight: float | None = None
+    stay: float | None = None
     start: Literal["grid", "random"] = "grid"
     offset: float | None = None
     channels: int | None = None
@@ -76,7 +82,7 @@ class FitConfig:
         for name, allowed in (("solver", SOLVERS), ("start", STARTS)):
             if getattr(self, name) not in allowed:
                 raise _wrong(name, f"must be one of {', '.join(allowed)}; got {getattr(self, name)!r}")
-        for name in ("learning_rate", "rate_multiplier", "pae_weight", "offset"):
+        for name in ("learning_rate", "rate_multiplier", "pae_weight", "stay", "offset"):
             value, least = getattr(self, name), {"pae_weight": 0.0, "offset": -math.inf}.get(name)
             if value is not None and not (least is None and callable(value)):
                 object.__setattr__(self, name, _number(name, value, least))
@@ -89,9 +95,12 @@ class FitConfig:
         rates = [n for n in ("learning_rate", "rate_multiplier", "optimizer") if getattr(self, n) is not None]
         if len(rates) > 1:
             raise _wrong(rates[0], f"and {rates[1]} exclude each other: an optimizer has its own rate; give one")
+        given = [name for name in ("batch_size", "stay") if getattr(self, name) is not None]
         if self.solver == "lm":
-            for name in (*rates, *(["batch_size"] if self.batch_size is not None else [])):
+            for name in (*rates, *given):
                 raise _wrong(name, 'is for solver="adam"; solver="lm" does not use it')
+        if self.stay is not None and (others := [*rates, *given[:-1]]):
+            raise _wrong(others[0], "and stay exclude each other: stay has rates of its own, for all pictures at once")
 
     @classmethod
     def paper(cls, **changes) -> "FitConfig":
@@ -103,6 +112,8 @@ def resolved(config: FitConfig, num_components: int, *, offset: float = 1.0, col
     """``config`` with the defaults put in that depend on what is fitted: steps, lambda, and the start's ``offset``."""
     steps = (COLLECTION_STEPS if collection else STEPS)[config.solver]
     pae_weight = COLLECTION_PAE_WEIGHT if collection else PAE_WEIGHT
+    if config.stay is not None:
+        steps, pae_weight = STAY_STEPS, 0.0
     if config.solver == "lm":
         if num_components > _FULL_STEPS_COMPONENTS:
             steps = max(_FEWEST_STEPS, int(steps * (_FULL_STEPS_COMPONENTS / num_components) ** (2 / 3)))

@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 
 from gmjax.checks import checked_key, checked_start, is_known
-from gmjax.errors import ArgumentTypeError
+from gmjax.errors import ArgumentError, ArgumentTypeError
 from gmjax.gmface import GmFace, pixel_axes
 from gmjax.solvers import starts
 from gmjax.solvers.adam import Adam, Data, Loss
 from gmjax.solvers.config import FitConfig
+from gmjax.solvers.corresponding import Anchored, Corresponding
 from gmjax.solvers.levenberg_marquardt import LevenbergMarquardt
 from gmjax.solvers.problem import Problem
 from gmjax.solvers.sequential_vmap import in_turn_on_cpu
@@ -25,6 +26,8 @@ LAST_STEPS, LAST_PEAK = 400, 0.4
 
 def starting_model(init: GmFace | None, picture: Picture, config: FitConfig, key) -> GmFace:
     """``init`` in the picture's type and channels (a gray one has its weights solved for in each), or a start."""
+    if init is None and config.stay is not None:
+        raise ArgumentError("init", "is needed with FitConfig.stay: the model that all fits stay near, a common face")
     if init is None:
         offset = 1.0 if config.offset is None else config.offset
         if config.start == "grid":
@@ -41,10 +44,13 @@ def starting_model(init: GmFace | None, picture: Picture, config: FitConfig, key
 
 
 def stages_of(
-    statistics: ImageStatistics, mask: Mask | None, config: FitConfig, loss: Loss | None = None
+    init: GmFace, statistics: ImageStatistics, mask: Mask | None, config: FitConfig, loss: Loss | None = None
 ) -> tuple[Stage, ...]:
-    """The stages of a fit to all pictures of ``statistics``. ``config`` is resolved."""
+    """The stages of a fit from ``init`` to all pictures of ``statistics``. ``config`` is resolved."""
     data, steps = Data(statistics, mask), config.steps or 1
+    if config.stay is not None:
+        solver = Corresponding(steps, config.stay, config.pae_weight or 0.0, loss)
+        return (Stage("adam", solver, Anchored(data, init), steps, chunk_of(steps)),)
     if config.solver == "adam":
         return (Stage("adam", Adam(config, loss=loss), data, steps, chunk_of(steps)),)
     offset = 1.0 if config.offset is None else config.offset
@@ -72,7 +78,7 @@ def fit_statistics(
     traced = is_traced(statistics, init, mask)
 
     def fit(statistics, init, mask):
-        prepared = PreparedFit(init, stages_of(statistics, mask, config, loss), statistics, mask)
+        prepared = PreparedFit(init, stages_of(init, statistics, mask, config, loss), statistics, mask)
         return prepared.traced() if traced else prepared.finished()
 
     # A loss may hold arrays that are traced, which a function of arrays alone may not.

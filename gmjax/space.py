@@ -1,0 +1,241 @@
+"""Models that correspond, as points of one space: averages, morphs, axes, symmetry, principal components, distances.
+
+Models correspond if component i stands for the same part of each face. So do fits from one common face with
+``FitConfig(stay=...)``, and fits with one geometry (``fit_geometry``, ``project``). All functions are arithmetic on
+``Coordinates``, differentiable, and take many models as a batch (``gmjax.stack``).
+"""
+
+import dataclasses
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from gmjax.calculus import inner, squared_distance
+from gmjax.coordinates import Coordinates, from_coordinates, to_coordinates
+from gmjax.errors import ArgumentError
+from gmjax.gmface import GmFace
+from gmjax.transforms import affine
+from gmjax.types import AnyArray
+
+
+def mean(models: GmFace, weights: Float[AnyArray, " n"] | None = None) -> GmFace:
+    """The average of a batch of n models; ``weights``: how much each counts, of any scale, with a sum that is not 0.
+
+    The average of the formulas' coordinates, not of their pictures: contours stay sharp where faces differ in shape.
+    """
+    count = _require_batch(models)
+    weights = jnp.ones(count) if weights is None else jnp.asarray(weights)
+    if weights.shape != (count,):
+        raise ArgumentError("weights", f"must have one number for each of the {count} models; got {weights.shape}")
+    return from_coordinates(_combine(weights / jnp.sum(weights), to_coordinates(models)))
+
+
+def difference(a: GmFace, b: GmFace) -> Coordinates:
+    """What leads from ``a`` to ``b``, for ``move``; one of them may be a batch, or both of the same length."""
+    _require_correspondence(a, b)
+    return _sum(to_coordinates(b), to_coordinates(a), -1.0)
+
+
+def move(params: GmFace, direction: Coordinates, weights=1.0, shapes=1.0) -> GmFace:
+    """``params`` moved along ``direction``: by ``weights`` times its weights, ``shapes`` times its means and shapes.
+
+    Both are numbers or arrays of one shape, whose axes come in front. ``direction`` is a ``difference``, for example
+    of the means of two groups. Weights are what is light and dark, shapes where it is and how wide.
+    """
+    weights, shapes = jnp.broadcast_arrays(jnp.asarray(weights), jnp.asarray(shapes))
+    amounts = Coordinates(weights, shapes, shapes, params.offset)
+
+    def scaled(step, amount):
+        return amount.reshape(*amount.shape, *(1,) * jnp.ndim(step)) * _with_axes(step, amount.ndim + jnp.ndim(step))
+
+    direction = dataclasses.replace(direction, offset=params.offset)
+    return from_coordinates(_sum(to_coordinates(params), jax.tree.map(scaled, direction, amounts)))
+
+
+def morph(a: GmFace, b: GmFace, t) -> GmFace:
+    """The model a share ``t`` of the way from ``a`` (0) to ``b`` (1); a batch for an array of shares.
+
+    Beyond 1 the differences of ``b`` from ``a`` are exaggerated: a caricature, if ``a`` is the common face.
+    """
+    return move(a, difference(a, b), t, t)
+
+
+def continuum(models: GmFace, frames: int, *, loop: bool = False) -> GmFace:
+    """``frames`` models on the way through all of a batch, evenly, both ends included; for a film.
+
+    ``loop``: back to the first model, which then does not come again at the end.
+    """
+    count = _require_batch(models)
+    if frames < 2:
+        raise ArgumentError("frames", f"must be at least 2; got {frames}")
+    legs = count if loop else count - 1
+    place = np.linspace(0, legs, frames, endpoint=not loop)
+    first = np.minimum(place.astype(int), max(legs - 1, 0))
+    share = place - first
+    # Rows of weights of all models, one row a frame.
+    matrix = np.zeros((frames, count))
+    matrix[np.arange(frames), first] = 1 - share
+    matrix[np.arange(frames), (first + 1) % count] += share
+    return from_coordinates(_combine(jnp.asarray(matrix, models.means.dtype), to_coordinates(models)))
+
+
+def mirror(params: GmFace, center: float = 0.5, pairs: Int[AnyArray, " m"] | None = None) -> GmFace:
+    """The picture with left and right exchanged, about the column ``center``: GmFace(row, 2 center - column).
+
+    On the paper's grid the middle of the pixels lies at 0.5 + 0.5 / W (``middle_of``). ``pairs``: as of
+    ``mirror_pairs``; the components are then put into the order in which they correspond to those of ``params``.
+    """
+    mirrored = affine(params, jnp.diag(jnp.asarray([1.0, -1.0])), jnp.asarray([0.0, 2.0 * center]))
+    if pairs is None:
+        return mirrored
+    axis = params.means.ndim - 2
+    return jax.tree.map(lambda leaf: jnp.take(leaf, jnp.asarray(pairs), axis=axis), mirrored)
+
+
+def middle_of(params: GmFace, width: int) -> float:
+    """The column in the middle of the pixels of a picture of ``width`` columns, on the grid of ``params``."""
+    return (params.offset + 0.5 * (width - 1)) / width
+
+
+def mirror_pairs(common: GmFace, center: float = 0.5) -> Int[np.ndarray, " m"]:
+    """For each component of ``common`` the one whose mirror image is nearest to it (in L2); each is taken once.
+
+    For a face that is its own mirror image (``symmetric``) they are exact, and so is what is made of models that
+    correspond to it. For others components without a partner are paired with the least error.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    def alone(params: GmFace) -> GmFace:
+        """Each component as a model of its own."""
+        return jax.tree.map(lambda leaf: leaf[:, None], params)
+
+    one, other = alone(common), alone(mirror(common, center))
+    cost = jax.lax.map(lambda a: jax.vmap(lambda b: squared_distance(a, b))(other), one)
+    return linear_sum_assignment(np.asarray(cost))[1]
+
+
+def symmetrise(params: GmFace, pairs: Int[AnyArray, " m"], center: float = 0.5, amount=1.0) -> GmFace:
+    """The face and its mirror image averaged, in weights and in shapes; exactly symmetric if ``pairs`` are.
+
+    ``amount``: 1 is symmetric, 0 the face itself, below 0 more asymmetric; an array gives a batch.
+    """
+    return morph(params, mirror(params, center, pairs), 0.5 * jnp.asarray(amount))
+
+
+class PrincipalAxes(NamedTuple):
+    """``mean``, and ``axes``, K directions (leading axis), each as long as one standard deviation of the models.
+
+    ``scores`` (n, K): of the models, in standard deviations; ``shares`` (K,): of the variance.
+    """
+
+    mean: GmFace
+    axes: Coordinates
+    scores: Float[Array, "n K"]
+    shares: Float[Array, " K"]
+
+
+def principal_axes(models: GmFace, count: int) -> PrincipalAxes:
+    """The ``count`` directions in which a batch of models varies most, by principal component analysis.
+
+    Coordinates count as they change the picture: each by the energy of the derivative of its component at the mean,
+    in closed form. With one geometry (``project``) this is the analysis of the weights. Signs: the largest score is
+    positive. Raises ArgumentError for more axes than n - 1.
+    """
+    n = _require_batch(models)
+    if not 1 <= count < n:
+        raise ArgumentError("count", f"must be from 1 to {n - 1}, one less than the models; got {count}")
+    return _principal_axes(models, count)
+
+
+@partial(jax.jit, static_argnames="count")
+def _principal_axes(models: GmFace, count: int) -> PrincipalAxes:
+    n = models.means.shape[0]
+    middle = mean(models)
+    centre = to_coordinates(middle)
+    steps = _sum(to_coordinates(models), centre, -1.0)
+    scaled = jax.vmap(_scaled, (0, None))(steps, middle).reshape(n, -1)
+    vectors, lengths, _ = jnp.linalg.svd(scaled, full_matrices=False)
+    scores = vectors[:, :count] * jnp.sqrt(jnp.asarray(n - 1, vectors.dtype))
+    signs = jnp.sign(jnp.take_along_axis(scores, jnp.argmax(jnp.abs(scores), axis=0)[None], axis=0))
+    scores = scores * signs
+    # Each direction is the regression of the coordinates on its scores.
+    axes = _combine(scores.T / (n - 1), steps)
+    return PrincipalAxes(middle, axes, scores, jnp.square(lengths[:count]) / jnp.sum(jnp.square(lengths)))
+
+
+def from_scores(axes: PrincipalAxes, scores: Float[AnyArray, "*n K"]) -> GmFace:
+    """The model of ``scores`` (in standard deviations), or the batch: mean + sum_k scores[k] axes[k]."""
+    scores = jnp.asarray(scores)
+    if scores.shape[-1:] != axes.shares.shape:
+        raise ArgumentError("scores", f"must have {len(axes.shares)} numbers in its last axis; got {scores.shape}")
+    return from_coordinates(_sum(to_coordinates(axes.mean), _combine(scores, axes.axes)))
+
+
+def distances(models: GmFace) -> Float[Array, "n n"]:
+    """The distance of each two of n models: the root of the integral over the plane of their squared difference.
+
+    In units of intensity, as the root of the MSE, with all channels summed; in closed form. Models need not correspond.
+    """
+    n = _require_batch(models)
+    products = jax.lax.map(lambda one: inner(jax.tree.map(lambda x: x[None], one), models), models)
+    own = jnp.diagonal(products)
+    squared = own[:, None] + own[None] - products - products.T
+    return jnp.sqrt(jnp.where(np.eye(n, dtype=bool), 0.0, jnp.maximum(squared, 0.0)))
+
+
+def _scaled(steps: Coordinates, at: GmFace) -> Float[Array, "m k"]:
+    """``steps`` from the model ``at`` in coordinates whose squares sum to the energy by which each component changes.
+
+    The energy, the integral of the squared derivative over the plane, is in closed form: with the area pi / (l11 l22),
+    half of it times dw^2 + w^2 (|L^T dmu|^2 + da^2 / 2 + (dr^2 + (sinh h / h)^2 dt^2) / 4), where (b, c) has the length
+    h and dr, dt are its changes along and across itself.
+    """
+    gray = steps.weights.ndim < steps.means.ndim
+    d_weights = steps.weights[..., None] if gray else steps.weights
+    row, column = jnp.moveaxis(steps.means, -1, 0)
+    da, db, dc = jnp.moveaxis(steps.log_precision, -1, 0)
+    l11, l21, l22 = jnp.moveaxis(at.precision_chol, -1, 0)
+    _, b, c = jnp.moveaxis(to_coordinates(at).log_precision, -1, 0)
+    h = jnp.hypot(b, c)
+    direction = jnp.where(h > 0, b / jnp.where(h > 0, h, 1.0), 1.0), jnp.where(h > 0, c / jnp.where(h > 0, h, 1.0), 0.0)
+    along, across = direction[0] * db + direction[1] * dc, direction[0] * dc - direction[1] * db
+    across = across * jnp.where(h > 1e-3, jnp.sinh(h) / jnp.maximum(h, 1e-3), 1.0)
+    shapes = [l11 * row + l21 * column, l22 * column, da * np.sqrt(0.5), 0.5 * along, 0.5 * across]
+    strength = jnp.abs(at.weights) if gray else jnp.linalg.norm(at.weights, axis=-1)
+    root_of_area = jnp.sqrt(0.5 * jnp.pi / (l11 * l22))[..., None]
+    return root_of_area * jnp.concatenate([d_weights, strength[..., None] * jnp.stack(shapes, axis=-1)], axis=-1)
+
+
+def _combine(matrix: Float[AnyArray, "*k n"], points: Coordinates) -> Coordinates:
+    """Linear combinations of n points: one for each row of ``matrix``."""
+    return jax.tree.map(lambda leaf: jnp.tensordot(matrix, leaf, axes=1, precision="highest"), points)
+
+
+def _sum(a: Coordinates, b: Coordinates, factor: float = 1.0) -> Coordinates:
+    """``a + factor b``; what has fewer leading axes is used for all of the other."""
+
+    def add(x, y):
+        ndim = max(jnp.ndim(x), jnp.ndim(y))
+        return _with_axes(x, ndim) + factor * _with_axes(y, ndim)
+
+    return jax.tree.map(add, a, b)
+
+
+def _with_axes(leaf, ndim: int):
+    return jnp.reshape(leaf, (1,) * (ndim - jnp.ndim(leaf)) + jnp.shape(leaf))
+
+
+def _require_batch(models: GmFace) -> int:
+    if models.means.ndim != 3:
+        raise ArgumentError("models", f"must be a batch of models (gmjax.stack); got means {models.means.shape}")
+    return models.means.shape[0]
+
+
+def _require_correspondence(a: GmFace, b: GmFace) -> None:
+    if a.num_components != b.num_components or a.channels != b.channels:
+        sizes = [f"{x.num_components} components in {x.channels or 'no'} channels" for x in (a, b)]
+        raise ArgumentError("b", f"must correspond to a: it has {sizes[1]}, and a {sizes[0]}")
