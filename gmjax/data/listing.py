@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from gmjax.data.pictures import PICTURE_SUFFIXES, UNREAD, UNREAD_SUFFIXES, PictureError
+from gmjax.data.formats import PICTURE_SUFFIXES, UNREAD, UNREAD_SUFFIXES, PictureError
 
 _LIST, _SHARD = ".txt", ".tar"
 COLLECTION_SUFFIXES = frozenset({_LIST, _SHARD})
