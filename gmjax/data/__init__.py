@@ -3,7 +3,7 @@
 
 from gmjax.data.alignment import EYES, Eyes, align, resize
 from gmjax.data.caspeal import caspeal_faces
-from gmjax.data.eyes import NoFaceError, find_eyes, read_eyes_csv
+from gmjax.data.eyes import NoFaceError, eyes_of, find_eyes, read_eyes_csv
 from gmjax.data.faces import Faces, eyes_table, load_folder, load_picture
 from gmjax.data.formats import PICTURE_SUFFIXES
 from gmjax.data.listing import COLLECTION_SUFFIXES, Entry, list_pictures, root_of
