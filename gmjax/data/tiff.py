@@ -96,7 +96,8 @@ def _kind(tags: Mapping[int, Any], content: bytes) -> _Kind:
 def _is_read_by_pillow(kind: _Kind) -> bool:
     """Whether it is read rightly, or refused. Found by trying each kind, in both orders of bytes."""
     if kind.form == _UNSIGNED and kind.bits == {8}:
-        return not (kind.is_planar and kind.photometric <= _BLACK_IS_ZERO)
+        with_alpha = kind.samples > 1 and kind.photometric <= _BLACK_IS_ZERO
+        return not with_alpha or (kind.photometric == _BLACK_IS_ZERO and not kind.is_planar)
     if kind.form == _UNSIGNED and kind.bits == {16}:
         return not kind.is_planar and kind.samples != 2 and kind.photometric != _WHITE_IS_ZERO
     if kind.form == _UNSIGNED:
