@@ -3,6 +3,7 @@
 import functools
 import io
 import os
+import re
 import stat
 import warnings
 from pathlib import Path
@@ -133,7 +134,7 @@ def _not_decoded(path: str | Path, content: bytes, cause: BaseException) -> Pict
         return PictureError(f"{path}: {cause} Make it smaller.")
     if (suffix := Path(path).suffix.lower()) in UNREAD_SUFFIXES:
         return PictureError(f"{path}: {UNREAD.format(suffix=suffix)}")
-    reason = str(cause)
+    reason = re.sub(r"[^ -~]+", " ", str(cause)).strip()[:300]
     if isinstance(cause, Image.UnidentifiedImageError):
         if content.startswith(tiff.STARTS):
             return PictureError(f"{path}: TIFF files of this kind are not read, or it is damaged. {tiff.REMEDY}")
@@ -221,7 +222,7 @@ def _in_unit_range(path: str | Path, pixels: np.ndarray) -> np.ndarray:
     if pixels.dtype.kind == "f":
         if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):
             raise PictureError(f"{path} holds floats outside [0, 1] or NaN; scale it to [0, 1].")
-        return np.require(pixels, np.float32, ["C", "W"])
+        return np.require(pixels, np.float32, ["W"])
     if pixels.dtype != np.uint8 and (pixels.min() < 0 or pixels.max() > 65535):
         raise PictureError(f"{path} holds integers of more than 16 bits; save it with 8 or 16.")
     unit: np.ndarray = pixels.astype(np.float32)

@@ -1,6 +1,7 @@
 """TIFF files of the kinds that Pillow refuses or reads wrongly: by tifffile, from the extra ``pictures``."""
 
 import io
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,7 +57,7 @@ def read_unusual_tiff(
     check_size(tags.get(322, 16), tags.get(323, 16))
     if width * height * kind.samples * max(kind.bits) > 8 * _MAX_BYTES:
         raise PictureError(f"{path} holds more than {_MAX_BYTES} bytes (1 GiB), unpacked. Make it smaller.")
-    pixels = np.require(_samples(path, content, kind), np.float32, ["C", "W"])
+    pixels = np.require(_samples(path, content, tags, kind), np.float32, ["C", "W"])
     if kind.form == _UNSIGNED:
         pixels /= 2 ** max(kind.bits) - 1
     color = pixels[..., :-1] if kind.extra else pixels
@@ -115,18 +116,30 @@ def _is_read_by_tifffile(kind: _Kind) -> bool:
     return numbers and len(kind.bits) == 1 and known and kind.samples == colors + len(kind.extra) and packed
 
 
-def _samples(path: str | Path, content: bytes, kind: _Kind) -> np.ndarray:
+def _samples(path: str | Path, content: bytes, tags: Mapping[int, Any], kind: _Kind) -> np.ndarray:
     """The samples of the first page, (H, W) or (H, W, C)."""
     try:
         import imagecodecs  # noqa: F401  # without it, tifffile reads only some
         import tifffile
     except ImportError as error:
         raise needs_extra(path, f"a TIFF file of this kind ({kind})") from error
+    logger = logging.getLogger("tifffile")
+    if not logger.handlers:  # what it says of damaged files would go to standard error
+        logger.addHandler(logging.NullHandler())
     with io.BytesIO(content) as stream, tifffile.TiffFile(stream) as file:
         page: Any = file.pages.first
+        # Of a damaged directory it may have read something else than what was checked.
+        found = page.imagewidth, page.imagelength, page.samplesperpixel, page.compression, page.bitspersample
+        expected = tags[256], tags[257], kind.samples, kind.compression, max(kind.bits)
+        tile = page.tilewidth, page.tilelength
+        if found != expected or tile != (tags.get(322, 0), tags.get(323, 0)) or page.imagedepth * page.tiledepth != 1:
+            raise ValueError("its directory is damaged")
         # tifffile would take zeros for what is missing.
         ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)]
         if len(ends) != np.prod(page.chunked) or min(page.databytecounts) == 0 or max(ends) > len(content):
             raise ValueError("it is cut off")
         samples = page.asarray(maxworkers=1)
-        return np.moveaxis(samples, 0, -1) if page.axes == "SYX" else samples
+    samples = np.moveaxis(samples, 0, -1) if page.axes == "SYX" else samples
+    if samples.shape != (tags[257], tags[256], kind.samples)[: samples.ndim] or samples.ndim != 2 + (kind.samples > 1):
+        raise ValueError("its directory is damaged")
+    return samples
