@@ -447,6 +447,20 @@ def test_what_will_take_long_or_is_too_much_is_said_before(asked, monkeypatch, c
         assert "2 minutes" in capsys.readouterr().err
 
 
+def test_lm_in_more_memory_than_there_is_is_refused_before(asked, monkeypatch, capsys):
+    write_picture("a.png", face())
+    few = ["fit", "a.png", "--aligned", "--start", "grid", "--components", 80, "--overwrite", "--solver", "lm"]
+    needed = 4 * 480 * (480 + 480)  # the normal matrix and the Jacobian, in float32
+    for memory, status in ((needed, 0), (needed - 1, 2)):
+        monkeypatch.setattr("gmjax.commands.terminal._memory", lambda memory=memory: memory)
+        assert run(*few, "--steps", 2) == status
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert "--components 80 with the solver lm needs" in said
+    monkeypatch.setattr("gmjax.commands.terminal._memory", lambda: 1)
+    assert run("fit", "a.png", "--aligned", "--components", 80, "--steps", 2, "--out", "adam") == 0
+
+
 def test_render_draws_any_size(model):
     sizes = {(): (24, 20), (48,): (48, 40), (7, 31): (7, 31)}
     for size, shape in sizes.items():
