@@ -557,7 +557,7 @@ def test_info_says_what_is_in_a_file(model, capsys):
     [
         (["fit", "none.png"], "none.png does not exist"),
         (["fit", "faces/broken.png", "--aligned"], "cannot be read as a picture"),
-        (["fit", "phone.heic", "--aligned"], ".heic files are not read: save it as PNG"),
+        (["fit", "phone.jxl", "--aligned"], ".jxl files are not read: save it as PNG"),
         (["fit", "notes.txt", "--aligned"], "none of its 2 lines names a file"),
         (["fit", "faces", "--out", "m.safetensors/x"], "cannot be used as a run folder"),
         (["fit", "faces", "--out", "m.safetensors"], "cannot be used as a run folder"),
@@ -604,7 +604,7 @@ def test_info_says_what_is_in_a_file(model, capsys):
 )
 def test_what_cannot_be_done_is_one_clear_line(folder, model, color_model, capsys, arguments, words):
     models.save("color.safetensors", color_model)
-    Path("phone.heic").write_bytes(b"a picture of another kind")
+    Path("phone.jxl").write_bytes(b"a picture of another kind")
     Path("notes.txt").write_text("call home\nbuy milk\n")
     before = {name: os.stat(name).st_mtime_ns for name in os.listdir()}
     assert run(*arguments) == 2
