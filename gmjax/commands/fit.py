@@ -18,7 +18,7 @@ from gmjax.commands.run_files import MODEL, as_text, write_figure, write_result
 from gmjax.commands.run_fit import require_no_divergence, run_fit
 from gmjax.commands.run_folder import finish
 from gmjax.commands.terminal import progress, warn_before_fit
-from gmjax.data import Entry, Picture, load_picture, read_eyes_csv, write_picture
+from gmjax.data import Entry, Picture, eyes_of, load_picture, write_picture
 from gmjax.errors import ArgumentError
 from gmjax.gmface import render
 from gmjax.parallel import processes
@@ -76,7 +76,7 @@ class Fit(FitOptions):
     def _picture(self) -> Picture:
         eyes = None
         if self.eyes is not None and not self.aligned:
-            eyes = read_eyes_csv(self.eyes).get(self.path.name)
+            eyes = eyes_of(self.eyes, self.path.name)
             if eyes is None:
                 raise ArgumentError("eyes", f"{self.eyes} has no row for {self.path.name}")
         return load_picture(self.path, eyes=eyes, aligned=self.aligned, size=self.size, color=self.color)

@@ -89,7 +89,8 @@ def explained(error: Exception, command: Any) -> tuple[str, int]:
             jax.devices()
         except (RuntimeError, AssertionError) as problem:
             remedy = "set JAX_PLATFORMS=cpu, or install JAX for that device, for example gmjax[gpu]"
-            return f"JAX has no device for JAX_PLATFORMS={os.getenv('JAX_PLATFORMS', '')} ({problem}): {remedy}", 2
+            reason = f" ({in_one_line(problem)})" if str(problem) else ""
+            return f"JAX has no device for JAX_PLATFORMS={os.getenv('JAX_PLATFORMS', '')}{reason}: {remedy}", 2
     return "", 1
 
 

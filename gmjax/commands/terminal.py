@@ -1,10 +1,13 @@
 """What the command says while it works: progress bars and notices, by process 0 only."""
 
 import math
+import os
 import sys
 
+import jax
 from tqdm import tqdm
 
+from gmjax.errors import ArgumentError
 from gmjax.parallel import processes
 from gmjax.solvers.config import FitConfig
 
@@ -26,12 +29,28 @@ def notice(text: str) -> None:
 
 
 def warn_before_fit(config: FitConfig, shape: tuple[int, ...], steps: int | None) -> None:
-    """Says so if a fit to a picture of ``shape`` (H, W[, C]) has more parameters than numbers to fit, or takes long."""
+    """Says so if a fit to a picture of ``shape`` (H, W[, C]) has more parameters than numbers to fit, or takes long.
+
+    Raises ArgumentError if the matrices of "lm" do not fit into memory: running out of it may end the process at once.
+    """
     m, (height, width, *channels) = config.num_components, shape
     parameters, numbers = m * (5 + math.prod(channels)), math.prod(shape)
+    needed = 4 * parameters * (parameters + height * width) if config.solver == "lm" else 0
+    if needed > (memory := _memory()):
+        problem = f"{m} with the solver lm needs {needed / 1e9:.0f} GB of memory, and there are {memory / 1e9:.0f}"
+        raise ArgumentError("FitConfig.num_components", f"{problem}: use fewer, or --solver adam")
     if parameters > numbers:
         notice(f"{m} components have {parameters} parameters, more than the {numbers} numbers of a picture: use fewer")
     seconds = m * height * width * (steps or 0) / _TERMS_PER_SECOND[config.solver]
     if seconds > _LONG_SECONDS:
         remedy = "fewer --components, fewer --steps or a smaller --size take less"
         notice(f"the fit takes about {seconds / 60:.0f} minutes on two CPU cores; {remedy}")
+
+
+def _memory() -> float:
+    """Bytes of the first device, or of this machine; infinite where nothing tells."""
+    if limit := (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit"):
+        return limit
+    if not hasattr(os, "sysconf"):
+        return math.inf
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

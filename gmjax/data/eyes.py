@@ -4,7 +4,9 @@ import contextlib
 import csv
 import math
 import threading
+import unicodedata
 import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import SimpleNamespace
 from typing import Any
@@ -83,6 +85,28 @@ def read_eyes_csv(path: str | Path) -> dict[str, Eyes]:
     if not table:
         raise PictureError(f"{path} holds no eye positions.")
     return table
+
+
+def by_names(table: Mapping[str, Eyes], names: Iterable[str], path: Path) -> dict[str, Eyes]:
+    """``table``, read from ``path``, with its names written as in ``names`` where only the Unicode form differs (an
+    accent within its letter, or after it). Raises PictureError for two rows of one name."""
+    names = set(names)
+    if not any(name not in names for name in table):
+        return dict(table)
+    forms = {unicodedata.normalize("NFC", name): name for name in names}
+    found: dict[str, Eyes] = {}
+    for name, eyes in table.items():
+        if name not in names:
+            name = forms.get(unicodedata.normalize("NFC", name), name)
+        if name in found:
+            raise PictureError(f"{path}: {name} is given a second time, in another Unicode form.")
+        found[name] = eyes
+    return found
+
+
+def eyes_of(path: str | Path, name: str) -> Eyes | None:
+    """The eyes of one picture in the table ``path``, if it has a row for it. Raises as ``read_eyes_csv`` does."""
+    return by_names(read_eyes_csv(path), [name], Path(path)).get(name)
 
 
 def finite_number(text: str | None, where: str) -> float:

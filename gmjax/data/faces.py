@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from gmjax.data.alignment import Eyes
-from gmjax.data.eyes import read_eyes_csv
+from gmjax.data.eyes import by_names, eyes_of, read_eyes_csv
 from gmjax.data.listing import list_pictures, natural_key, root_of
 from gmjax.data.pictures import Picture, PictureError, read_file
 from gmjax.data.sources import Crop, ListedPictures
@@ -66,7 +66,7 @@ def load_picture(
     path, crop = Path(path), Crop(size, color, aligned, square=False)
     content = read_file(path)
     if eyes is None and not aligned and (path.parent / EYES_FILE).is_file():
-        eyes = read_eyes_csv(path.parent / EYES_FILE).get(path.name)
+        eyes = eyes_of(path.parent / EYES_FILE, path.name)
     try:
         return crop.of(content, path, eyes)
     except PictureError as error:
@@ -97,8 +97,9 @@ def eyes_table(folder: Path, eyes: str | Path | None, names: Iterable[str]) -> d
     path = folder / EYES_FILE if eyes is None else Path(eyes)
     if eyes is None and not path.is_file():
         return None
-    table = read_eyes_csv(path)
-    if absent := table.keys() - set(names):
+    names = set(names)
+    table = by_names(read_eyes_csv(path), names, path)
+    if absent := table.keys() - names:
         first = min(absent, key=natural_key)
         raise PictureError(f"{path} has a row for {first}: no such picture in {folder} (rows like it: {len(absent)}).")
     return table

@@ -1,13 +1,16 @@
 """The pictures of a collection, by name: those of a folder, of a list of files or of shards."""
 
+import codecs
+import contextlib
 import os
 import re
 import tarfile
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from gmjax.data.pictures import PICTURE_SUFFIXES, UNREAD, UNREAD_SUFFIXES, PictureError
+from gmjax.data.formats import PICTURE_SUFFIXES, UNREAD, UNREAD_SUFFIXES, PictureError
 
 _LIST, _SHARD = ".txt", ".tar"
 COLLECTION_SUFFIXES = frozenset({_LIST, _SHARD})
@@ -35,7 +38,8 @@ def list_pictures(source: str | Path) -> list[Entry]:
 
     - A folder: the pictures and shards in it and its subfolders, by name and number, without hidden files.
     - A ``.tar`` file: a shard as WebDataset writes it, uncompressed; its pictures in the order of the file.
-    - A ``.txt`` file: a list of pictures and shards, one path per line, relative to the list or absolute.
+    - A ``.txt`` file: a list of pictures and shards, one path per line, relative to the list or absolute, in UTF-8 or
+      UTF-16.
 
     Raises PictureError where ``source`` does not exist, is of another kind, cannot be read or holds no pictures.
     """
@@ -48,7 +52,7 @@ def list_pictures(source: str | Path) -> list[Entry]:
         names = [source.name]
     elif source.suffix.lower() == _LIST:
         try:
-            lines = source.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+            lines = _as_text(source.read_bytes()).split("\n")
         except OSError as error:
             raise PictureError(f"{source} cannot be read: {error.strerror}") from error
         names = [name for line in lines if (name := line.strip())]
@@ -60,6 +64,15 @@ def list_pictures(source: str | Path) -> list[Entry]:
     if not entries:
         raise PictureError(f"{source} holds no pictures ({' '.join(sorted(PICTURE_SUFFIXES))}).")
     return entries
+
+
+def _as_text(content: bytes) -> str:
+    """In UTF-16 if it has its mark, or the zero byte that no path has; else in UTF-8, whatever bytes are in it."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace")
+    if b"\0" in content[:2]:
+        return content.decode("utf-16-be" if content[:1] == b"\0" else "utf-16-le", errors="replace")
+    return content.removeprefix(codecs.BOM_UTF8).decode("utf-8", errors="surrogateescape")
 
 
 def root_of(source: str | Path) -> Path:
@@ -102,11 +115,12 @@ def _members_of(root: Path, shard: str) -> Iterator[Entry]:
 
 def _entry_of_file(root: Path, name: str) -> Entry:
     name, wrong = _checked(name)
-    try:
-        found = os.stat(os.path.join(root, name))
-    except OSError:  # said when it is read
-        return Entry(name, wrong=wrong)
-    return Entry(name, found.st_size, found.st_mtime_ns, wrong=wrong)
+    # A list may write an accent within its letter, and the disk after it, or the other way round.
+    for form in (name, unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)):
+        with contextlib.suppress(OSError):
+            found = os.stat(os.path.join(root, form))
+            return Entry(form, found.st_size, found.st_mtime_ns, wrong=wrong)
+    return Entry(name, wrong=wrong)  # said when it is read
 
 
 def _checked(name: str) -> tuple[str, str | None]:

@@ -1,7 +1,9 @@
 """Picture files as float32 arrays in [0, 1], and back."""
 
+import functools
 import io
 import os
+import re
 import stat
 import warnings
 from pathlib import Path
@@ -11,40 +13,39 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from gmjax.errors import GmjaxError
+from gmjax.data import tiff
+from gmjax.data.formats import (
+    JPEG_SUFFIXES,
+    READ,
+    UNREAD,
+    UNREAD_SUFFIXES,
+    WRITTEN_SUFFIXES,
+    PictureError,
+)
+from gmjax.data.heif import is_heif, read_heif
+from gmjax.data.jpeg2000 import read_deep_jpeg2000
+from gmjax.data.pfm import read_pfm
 from gmjax.files.atomic import write_atomically
 
-_JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
-PICTURE_SUFFIXES = _JPEG_SUFFIXES | {".png", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".pgm", ".ppm", ".pbm", ".pnm"}
-# Pictures too, of formats that are not read, cameras' raw files among them.
-UNREAD_SUFFIXES = {
-    ".heic", ".heif", ".hif", ".avif", ".jxl", ".jp2", ".j2k", ".j2c", ".jpf", ".jpx", ".jpm", ".jxr", ".wdp",
-    ".tga", ".pfm", ".pam", ".exr", ".hdr", ".dds", ".psd", ".psb", ".xcf", ".pcx", ".sgi", ".ras", ".ico",
-    ".icns", ".dng", ".raw", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2",
-    ".raf", ".pef", ".srw", ".3fr", ".dcr", ".kdc", ".mrw", ".x3f", ".erf", ".mef", ".mos", ".iiq", ".rwl"
-}  # fmt: skip
-UNREAD = "{suffix} files are not read: save it as PNG, JPEG, TIFF or WebP"
 MAX_PIXELS = 80_000_000  # the largest picture that is read, in up to 3 GiB of memory (measured: 2.0 GiB)
 MAX_PICTURE_BYTES = 2**30
 # Pillow reads many more, and would pass PostScript to another program that runs it.
-_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM")
+_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "AVIF", "JPEG2000")
+_TGA = ".tga"  # the only format that cannot be told by the content
 
 # (H, W) or (H, W, 3). The sizes have no names, so that a function may return another size.
 Picture = Float[np.ndarray, "_ _"] | Float[np.ndarray, "_ _ 3"]
 
 
-class PictureError(GmjaxError, ValueError):
-    """A picture, or a table or collection of pictures, that cannot be used; the text names it and says why."""
-
-
 def read_picture(path: str | Path, *, color: bool = False) -> Picture:
     """A picture file as (H, W) gray, or (H, W, 3) RGB if ``color``, float32 in [0, 1].
 
-    Integers of 8 and 16 bits are divided by their largest value (colour of 16 bits is reduced to 8); a float TIFF must
-    hold values in [0, 1]. Transparent pixels are blended over white, the EXIF orientation is applied, colour is turned
-    into gray by the luma of Rec. 601 (0.299 R + 0.587 G + 0.114 B), and only the first frame or page is read. Raises
-    PictureError for a file that is missing, damaged, no picture, or larger than ``MAX_PICTURE_BYTES`` (1 GiB), and for
-    a picture of fewer than two or more than ``MAX_PIXELS`` pixels, before it is decoded.
+    Integers are divided by their largest value (most colour of 16 bits is reduced to 8); floats must be in [0, 1].
+    Transparent pixels are blended over white, the EXIF orientation is applied, colour is turned into gray by the luma
+    of Rec. 601 (0.299 R + 0.587 G + 0.114 B), and only the first frame or page is read. HEIC files and some kinds of
+    TIFF and JPEG 2000 need the extra ``pictures``. Raises PictureError for a file that is missing, damaged, no picture,
+    or larger than ``MAX_PICTURE_BYTES`` (1 GiB), and for a picture of fewer than two or more than ``MAX_PIXELS``
+    pixels, before it is decoded.
     """
     return decode_picture(read_file(path), path, color=color)
 
@@ -92,62 +93,104 @@ def write_picture(path: str | Path, image: ArrayLike) -> None:
         raise PictureError(f"{path}: got {image.dtype} values; pass floats in [0, 1].")
     if not np.isfinite(image).all():
         raise PictureError(f"{path}: the image holds NaN or infinite values.")
-    if (suffix := path.suffix.lower()) not in PICTURE_SUFFIXES:
-        raise PictureError(f"{path}: unknown suffix {suffix!r}; use one of {' '.join(sorted(PICTURE_SUFFIXES))}.")
+    if (suffix := path.suffix.lower()) not in WRITTEN_SUFFIXES:
+        raise PictureError(f"{path}: unknown suffix {suffix!r}; use one of {' '.join(sorted(WRITTEN_SUFFIXES))}.")
     if not path.parent.is_dir():
         raise PictureError(f"{path}: the folder {path.parent} does not exist.")
     unit = np.clip(image, 0, 1)
     unit *= 255
     pixels = np.round(unit, out=unit).astype(np.uint8)
     del unit
-    options: dict[str, Any] = {"quality": 95} if suffix in _JPEG_SUFFIXES else {}
+    options: dict[str, Any] = {"quality": 95} if suffix in JPEG_SUFFIXES else {}
     write_atomically(path, iio.imwrite("<bytes>", pixels, plugin="pillow", extension=suffix, **options))
 
 
 def _decode(path: str | Path, content: bytes) -> np.ndarray:
-    """The first frame, upright: gray as stored, everything else as RGBA of 8 bits."""
-    # Not by imageio, which takes three times as long for small files.
-    from PIL import ExifTags, Image
-
-    # From a stream: given a name, Pillow 13 scrambles uncompressed TIFF files that it has to rotate.
-    with io.BytesIO(content) as stream, warnings.catch_warnings():
+    """The first frame, upright: (H, W) or (H, W, C), alpha last where C is 2 or 4."""
+    check_size = functools.partial(_check_size, path)
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about metadata that is not used
         try:
-            with Image.open(stream, formats=_FORMATS) as file:
-                _check_header(path, file, content)
-                # Integers of 16 or 32 bits, floats, and gray without transparency.
-                kept = file.mode[0] in "IF" or (file.mode == "L" and "transparency" not in file.info)
-                pixels = np.asarray(file if kept else file.convert("RGBA"))
-                # After decoding: a TIFF that Pillow has rotated no longer has the tag.
-                orientation = file.getexif().get(ExifTags.Base.Orientation, 1)
+            if is_heif(content):
+                return read_heif(path, content, check_size)
+            if (pixels := read_pfm(content, check_size)) is not None:
+                return pixels
+            if (pixels := read_deep_jpeg2000(path, content, check_size)) is not None:
+                return pixels
+            pixels, orientation = tiff.read_unusual_tiff(path, content, check_size) or _decode_with_pillow(
+                path, content
+            )
         except PictureError:
             raise
         except Exception as error:  # on damaged files decoders raise almost anything
-            cause = error.__cause__ or error
-            if isinstance(cause, Image.DecompressionBombError):  # Pillow's own limit
-                raise PictureError(f"{path}: {cause} Make it smaller.") from error
-            if (suffix := Path(path).suffix.lower()) in UNREAD_SUFFIXES:
-                raise PictureError(f"{path}: {UNREAD.format(suffix=suffix)}") from error
-            reason = "of no known kind" if "<_io" in str(cause) else cause  # Pillow names only the stream
-            problem = f"cannot be read as a picture ({reason}); it is damaged, or not of the format it claims."
-            raise PictureError(f"{path} {problem} Open and save it again, or leave it out.") from error
+            raise _not_decoded(path, content, error.__cause__ or error) from error
     return _upright(pixels, orientation)
 
 
-def _check_header(path: str | Path, file: Any, content: bytes) -> None:
-    """Also refuses small pictures in enormous tiles (TIFF), and pictures of very many scans (JPEG)."""
-    count = file.width * file.height
+def _not_decoded(path: str | Path, content: bytes, cause: BaseException) -> PictureError:
+    from PIL import Image
+
+    if isinstance(cause, Image.DecompressionBombError):  # Pillow's own limit
+        return PictureError(f"{path}: {cause} Make it smaller.")
+    if (suffix := Path(path).suffix.lower()) in UNREAD_SUFFIXES:
+        return PictureError(f"{path}: {UNREAD.format(suffix=suffix)}")
+    reason = re.sub(r"[^ -~]+", " ", str(cause)).strip()[:300]
+    if isinstance(cause, Image.UnidentifiedImageError):
+        if content.startswith(tiff.STARTS):
+            return PictureError(f"{path}: TIFF files of this kind are not read, or it is damaged. {tiff.REMEDY}")
+        reason = f"of no known kind: read are {READ}"
+    problem = f"cannot be read as a picture ({reason}); it is damaged, or not of the format it claims."
+    return PictureError(f"{path} {problem} Open and save it again, or leave it out.")
+
+
+def _decode_with_pillow(path: str | Path, content: bytes) -> tuple[np.ndarray, int]:
+    """The first frame, gray as stored, everything else as RGBA of 8 bits; and its EXIF orientation."""
+    # Not by imageio, which takes three times as long for small files.
+    from PIL import Image
+
+    formats = (*_FORMATS, "TGA") if str(path).lower().endswith(_TGA) else _FORMATS
+    # From a stream: given a name, Pillow 13 scrambles uncompressed TIFF files that it has to rotate.
+    with io.BytesIO(content) as stream, Image.open(stream, formats=formats) as file:
+        _check_header(path, file, content)
+        clear = file.info.get("transparency")
+        # Integers of 16 or 32 bits, floats, and gray without transparency.
+        kept = file.mode[0] in "IF" or (file.mode == "L" and clear is None)
+        if isinstance(clear, tuple) and file.tile[0].args == "RGB;16B":  # of which Pillow keeps the upper 8 bits
+            file.info["transparency"] = tuple(value >> 8 for value in clear)
+        pixels = np.asarray(file if kept else file.convert("RGBA"))
+        if file.mode.startswith("I;16") and clear is not None:  # Pillow has no mode for 16 bits with alpha
+            pixels = np.where(pixels == clear, np.uint16(65535), pixels)
+        # After decoding: a TIFF that Pillow has rotated no longer has the tag.
+        return pixels, _orientation(file)
+
+
+def _orientation(file: Any) -> int:
+    from PIL import ExifTags
+
+    try:
+        return file.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # damaged metadata, of which Pillow refuses some that it passes over in JPEG files
+        return 1
+
+
+def _check_size(path: str | Path, width: int, height: int) -> None:
+    count = width * height
     if count > MAX_PIXELS:
         raise PictureError(f"{path} has {count} pixels, more than {MAX_PIXELS}. Make it smaller.")
     if count < 2:
         raise PictureError(f"{path} has only {count} pixel; a picture needs two or more.")
+
+
+def _check_header(path: str | Path, file: Any, content: bytes) -> None:
+    """Also refuses small pictures in enormous tiles (TIFF), and pictures of very many scans (JPEG)."""
+    _check_size(path, *file.size)
     if file.format == "TIFF":
         width, length = (int(np.max(file.tag_v2.get(tag, 0))) for tag in (322, 323))
         if width * length > MAX_PIXELS:
             raise PictureError(f"{path} has tiles of {width} x {length} pixels; it is damaged.")
     elif file.format in {"JPEG", "MPO"}:
         scans = content.count(b"\xff\xda")
-        if scans * count > 20_000_000_000:  # about 1.5e9 pixels are decoded per second
+        if scans * file.width * file.height > 20_000_000_000:  # about 1.5e9 pixels are decoded per second
             raise PictureError(f"{path} has {scans} scans, which would take too long. Open and save it again.")
 
 
@@ -163,19 +206,25 @@ def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _as_unit_range(path: str | Path, pixels: np.ndarray) -> Picture:
-    """Gray as stored, or RGBA of 8 bits, to gray or RGB, float32 in [0, 1]."""
-    if pixels.ndim == 3:
-        rgb: np.ndarray = pixels[..., :3].astype(np.float32)
-        rgb /= 255
-        if pixels[..., 3].min() < 255:
-            alpha = pixels[..., 3:] / np.float32(255)
-            rgb *= alpha
-            rgb += 1 - alpha
-        return rgb
+    """(H, W) or (H, W, C), alpha last where C is 2 or 4, to gray or RGB over white, float32 in [0, 1]."""
+    if pixels.ndim == 2 or pixels.shape[-1] == 3:
+        return _in_unit_range(path, pixels)
+    color, alpha = _in_unit_range(path, pixels[..., :-1]), pixels[..., -1:]
+    if alpha.min() < (255 if alpha.dtype == np.uint8 else 1):
+        opacity = _in_unit_range(path, alpha)
+        color *= opacity
+        color += 1 - opacity
+    return color if color.shape[-1] == 3 else color[..., 0]
+
+
+def _in_unit_range(path: str | Path, pixels: np.ndarray) -> np.ndarray:
+    """Integers of 8 or 16 bits, or floats in [0, 1], as float32 in [0, 1] that may be changed in place."""
     if pixels.dtype.kind == "f":
         if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):
             raise PictureError(f"{path} holds floats outside [0, 1] or NaN; scale it to [0, 1].")
-        return pixels.astype(np.float32)
-    if pixels.min() < 0 or pixels.max() > 65535:
+        return np.require(pixels, np.float32, ["W"])
+    if pixels.dtype != np.uint8 and (pixels.min() < 0 or pixels.max() > 65535):
         raise PictureError(f"{path} holds integers of more than 16 bits; save it with 8 or 16.")
-    return pixels.astype(np.float32) / (255 if pixels.dtype == np.uint8 else 65535)
+    unit: np.ndarray = pixels.astype(np.float32)
+    unit /= 255 if pixels.dtype == np.uint8 else 65535
+    return unit

@@ -447,6 +447,20 @@ def test_what_will_take_long_or_is_too_much_is_said_before(asked, monkeypatch, c
         assert "2 minutes" in capsys.readouterr().err
 
 
+def test_lm_in_more_memory_than_there_is_is_refused_before(asked, monkeypatch, capsys):
+    write_picture("a.png", face())
+    few = ["fit", "a.png", "--aligned", "--start", "grid", "--components", 80, "--overwrite", "--solver", "lm"]
+    needed = 4 * 480 * (480 + 480)  # the normal matrix and the Jacobian, in float32
+    for memory, status in ((needed, 0), (needed - 1, 2)):
+        monkeypatch.setattr("gmjax.commands.terminal._memory", lambda memory=memory: memory)
+        assert run(*few, "--steps", 2) == status
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert "--components 80 with the solver lm needs" in said
+    monkeypatch.setattr("gmjax.commands.terminal._memory", lambda: 1)
+    assert run("fit", "a.png", "--aligned", "--components", 80, "--steps", 2, "--out", "adam") == 0
+
+
 def test_render_draws_any_size(model):
     sizes = {(): (24, 20), (48,): (48, 40), (7, 31): (7, 31)}
     for size, shape in sizes.items():
@@ -543,7 +557,7 @@ def test_info_says_what_is_in_a_file(model, capsys):
     [
         (["fit", "none.png"], "none.png does not exist"),
         (["fit", "faces/broken.png", "--aligned"], "cannot be read as a picture"),
-        (["fit", "phone.heic", "--aligned"], ".heic files are not read: save it as PNG"),
+        (["fit", "phone.jxl", "--aligned"], ".jxl files are not read: save it as PNG"),
         (["fit", "notes.txt", "--aligned"], "none of its 2 lines names a file"),
         (["fit", "faces", "--out", "m.safetensors/x"], "cannot be used as a run folder"),
         (["fit", "faces", "--out", "m.safetensors"], "cannot be used as a run folder"),
@@ -590,7 +604,7 @@ def test_info_says_what_is_in_a_file(model, capsys):
 )
 def test_what_cannot_be_done_is_one_clear_line(folder, model, color_model, capsys, arguments, words):
     models.save("color.safetensors", color_model)
-    Path("phone.heic").write_bytes(b"a picture of another kind")
+    Path("phone.jxl").write_bytes(b"a picture of another kind")
     Path("notes.txt").write_text("call home\nbuy milk\n")
     before = {name: os.stat(name).st_mtime_ns for name in os.listdir()}
     assert run(*arguments) == 2

@@ -91,13 +91,24 @@ def test_a_row_without_its_picture(tmp_path):
 def test_a_picture_of_a_format_that_is_not_read(tmp_path):
     """Its row in the table of eyes is no error."""
     fill(tmp_path, "a.png")
-    (tmp_path / "b.heic").write_bytes(b"a picture")
-    (tmp_path / "eyes.csv").write_text(f"{HEADER}a.png,{ROW}\nb.heic,{ROW}\n")
+    (tmp_path / "b.jxl").write_bytes(b"a picture")
+    (tmp_path / "eyes.csv").write_text(f"{HEADER}a.png,{ROW}\nb.jxl,{ROW}\n")
     faces = load_folder(tmp_path, size=30)
     assert faces.names == ("a.png",)
     ((name, reason),) = faces.skipped
-    assert name == "b.heic"
-    assert ".heic files are not read" in reason
+    assert name == "b.jxl"
+    assert ".jxl files are not read" in reason
+
+
+def test_an_accent_in_two_unicode_forms(tmp_path):
+    """Within its letter in the table, after it on the disk, and the other way round."""
+    within, after = "Jos\u00e9.png", "Jose\u0301.png"
+    for on_disk, in_table in ((within, after), (after, within)):
+        folder = fill(tmp_path / str(len(in_table)), on_disk)
+        (folder / "eyes.csv").write_text(f"{HEADER}{in_table},{ROW}\n", encoding="utf-8")
+        faces = load_folder(folder, size=30)
+        assert faces.names == (on_disk,)
+        np.testing.assert_array_equal(load_picture(folder / on_disk, size=30), faces.images[0])
 
 
 def test_what_cannot_be_used_is_listed(tmp_path):
@@ -145,7 +156,8 @@ def test_faces_are_frozen(tmp_path):
 def test_eyes_are_found_without_a_table(tmp_path):
     pytest.importorskip("cv2")
     write_picture(tmp_path / "face.png", orl._read_images()["s5/1.pgm"])
-    write_picture(tmp_path / "noise.png", noise(60, 60))
+    # Of its own generator: in some noise a face is found.
+    write_picture(tmp_path / "noise.png", np.random.default_rng(0).random((60, 60)))
     faces = load_folder(tmp_path, size=60)
     assert faces.names == ("face.png",)
     assert [name for name, _ in faces.skipped] == ["noise.png"]

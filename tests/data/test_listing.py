@@ -100,13 +100,13 @@ def test_line_breaks_and_odd_bytes_in_names(tmp_path):
 
 
 def test_pictures_of_formats_that_are_not_read_are_listed_with_the_remedy(tmp_path):
-    others = ("eyes.csv", "eyes.txt", "a.json", "a.xmp", "a.mp4", "a", "Thumbs.db", ".b.heic", "c/.d/e.heic")
-    unread = ("a.HEIC", "b.avif", "b.jp2", "b.tga", "b.pfm", "b.psd", "b.heif", "d/e.cr2", "d/e.nef", "d/e.dng")
+    others = ("eyes.csv", "eyes.txt", "a.json", "a.xmp", "a.mp4", "a", "Thumbs.db", ".b.jxl", "c/.d/e.jxl")
+    unread = ("a.JXL", "b.exr", "b.psd", "d/e.cr2", "d/e.nef", "d/e.dng")
     touch(tmp_path, *others, *unread, "z.png")
-    shard(tmp_path / "s.tar", {"1.heic": b"x", "1.png": b"x", "1.json": b"{}"})
-    (tmp_path / "list.txt").write_text("a.HEIC\nz.png\n")
+    shard(tmp_path / "s.tar", {"1.jxl": b"x", "1.png": b"x", "1.json": b"{}"})
+    (tmp_path / "list.txt").write_text("a.JXL\nz.png\n")
     found = list_pictures(tmp_path)
-    assert sorted(entry.name for entry in found) == sorted((*unread, "z.png", "s.tar/1.heic", "s.tar/1.png"))
+    assert sorted(entry.name for entry in found) == sorted((*unread, "z.png", "s.tar/1.jxl", "s.tar/1.png"))
     for entry in (*found, *list_pictures(tmp_path / "list.txt"), *list_pictures(tmp_path / "s.tar")):
         if entry.name.endswith(".png"):
             assert entry.wrong is None
@@ -115,6 +115,32 @@ def test_pictures_of_formats_that_are_not_read_are_listed_with_the_remedy(tmp_pa
             assert suffix not in PICTURE_SUFFIXES
             assert suffix in entry.wrong
             assert "PNG" in entry.wrong
+            assert "HEIC" in entry.wrong
+
+
+def test_every_format_that_is_read_is_listed(tmp_path):
+    read = ("a.HEIC", "b.heif", "c.avif", "d.jp2", "e.j2k", "f.jfif", "g.jpe", "h.tga", "i.pfm", "j.TIFF")
+    touch(tmp_path, *read)
+    assert names(tmp_path) == list(read)
+    assert not any(entry.wrong for entry in list_pictures(tmp_path))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("line_break", ["\n", "\r\n"])
+def test_lists_in_every_encoding(tmp_path, encoding, line_break):
+    expected = ["first.png", "größe.png", "\u5bb6.png"]
+    (tmp_path / "list.txt").write_bytes(line_break.join([*expected, ""]).encode(encoding))
+    assert names(tmp_path / "list.txt") == expected
+
+
+def test_a_list_with_names_in_another_unicode_form(tmp_path):
+    within, after = "Jos\u00e9.png", "Jose\u0301.png"
+    for on_disk, in_list in ((within, after), (after, within)):
+        folder = touch(tmp_path / str(len(in_list)), on_disk)
+        (folder / "list.txt").write_text(f"{in_list}\nabsent.png\n", encoding="utf-8")
+        assert [(entry.name, entry.size) for entry in list_pictures(folder / "list.txt")] == [
+            (on_disk, 1), ("absent.png", 0),
+        ]  # fmt: skip
 
 
 def test_a_picture_that_changed_under_its_name(tmp_path):

@@ -17,15 +17,16 @@ WORDS = RNG.integers(0, 65536, (6, 5), dtype=np.uint16)
 LUMA = np.array([0.299, 0.587, 0.114])
 
 
-def png(size, color_type, depth, rows):
-    """A PNG file of a kind that Pillow does not write."""
+def png(size, color_type, depth, rows, **chunks):
+    """A PNG file of a kind that Pillow does not write, with more ``chunks`` before its pixels."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", size[1], size[0], depth, color_type, 0, 0, 0)
+    more = b"".join(chunk(kind.encode(), data) for kind, data in chunks.items())
     body = zlib.compress(b"".join(b"\0" + row for row in rows))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + more + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
 def check(image, shape, expected, tolerance=1e-6):
@@ -89,6 +90,53 @@ def test_alpha_lies_over_white(tmp_path):
     check(read_picture(tmp_path / "la.png"), (6, 5), BYTES / 255 * a[..., 0] + 1 - a[..., 0])
     Image.fromarray(BYTES).save(tmp_path / "clear.png", transparency=int(BYTES[2, 2]))
     check(read_picture(tmp_path / "clear.png"), (6, 5), np.where(BYTES[2, 2] == BYTES, 255, BYTES) / 255)
+
+
+def test_a_transparent_value_of_16_bits(tmp_path):
+    """Every pixel of exactly that value is clear, and lies over white; for colour, of its upper 8 bits."""
+    words = WORDS.copy()
+    words[2, 2:4] = 1234, 1235
+    rows = [row.astype(">u2").tobytes() for row in words]
+    (tmp_path / "gray.png").write_bytes(png((6, 5), 0, 16, rows, tRNS=struct.pack(">H", 1234)))
+    check(read_picture(tmp_path / "gray.png"), (6, 5), np.where(words == 1234, 65535, words) / 65535)
+    colors = RNG.integers(0, 65536, (6, 5, 3)).astype(">u2")
+    rows = [row.tobytes() for row in colors]
+    (tmp_path / "color.png").write_bytes(png((6, 5), 2, 16, rows, tRNS=colors[1, 1].tobytes()))
+    colors[1, 1] = 65535
+    check(read_picture(tmp_path / "color.png", color=True), (6, 5, 3), colors / 65535, tolerance=1 / 255)
+
+
+@pytest.mark.parametrize("exif", [b"", b"garbage", b"II*\0\xff\xff\xff\xff", b"Exif\0\0II*\0"])
+def test_damaged_exif(tmp_path, exif):
+    (tmp_path / "a.png").write_bytes(png((6, 5), 0, 8, [row.tobytes() for row in BYTES], eXIf=exif))
+    check(read_picture(tmp_path / "a.png"), (6, 5), BYTES / 255)
+    Image.fromarray(BYTES).save(tmp_path / "a.jpg", exif=b"Exif\0\0" + exif, quality=100)
+    check(read_picture(tmp_path / "a.jpg"), (6, 5), BYTES / 255, tolerance=0.02)
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "tga_rle"}, {"orientation": 1}])
+def test_tga(tmp_path, options):
+    """Which is known only by its name."""
+    alpha = RNG.integers(0, 256, (6, 5), dtype=np.uint8)
+    a = alpha[..., None] / 255
+    path = tmp_path / "a.TGA"
+    Image.fromarray(np.dstack([RGB, alpha])).save(path, **options)
+    check(read_picture(path, color=True), (6, 5, 3), RGB / 255 * a + 1 - a)
+    with pytest.raises(PictureError, match=r"a\.png.*of no known kind: read are PNG, JPEG.*AVIF"):
+        read_picture(path.rename(tmp_path / "a.png"))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_avif(tmp_path, orientation):
+    smooth = np.add.outer(np.linspace(0, 0.5, 40), np.linspace(0, 0.5, 48))
+    smooth = np.stack([smooth, smooth**2, 1 - smooth], axis=-1)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = Image.fromarray(np.round(255 * smooth).astype(np.uint8))
+    picture.save(tmp_path / "a.avif", quality=95, exif=exif)
+    picture.getexif()[0x0112] = orientation
+    expected = np.asarray(ImageOps.exif_transpose(picture)) / 255
+    check(read_picture(tmp_path / "a.avif", color=True), expected.shape, expected, tolerance=0.05)
 
 
 def test_palettes(tmp_path):
@@ -175,6 +223,7 @@ def test_write_clips_and_keeps_colour(tmp_path):
         ("a.png", np.zeros((3, 3, 4)), "shape"),
         ("a.png", np.zeros((0, 3)), "shape"),
         ("a.xyz", np.zeros((3, 3)), "suffix"),
+        ("a.heic", np.zeros((3, 3)), "suffix"),
         ("none/a.png", np.zeros((3, 3)), "folder"),
     ],
 )

@@ -96,6 +96,10 @@ def claim(content: bytes, width: int, height: int) -> bytes:
         put(26, "<HH", width % 2**14, height % 2**14)
     elif content[12:16] == b"VP8L":
         put(21, "<I", (width - 1) % 2**14 | (height - 1) % 2**14 << 14)
+    elif b"\xff\x4f\xff\x51" in content:  # JPEG 2000
+        put(content.index(b"\xff\x4f\xff\x51") + 8, ">II", width, height)
+    elif content[4:8] == b"ftyp" and b"ispe" in content:  # HEIC and AVIF
+        put(content.index(b"ispe") + 8, ">II", width, height)
     elif content.startswith(b"II*\0"):
         first = struct.unpack_from("<I", content, 4)[0]
         for entry in range(first + 2, first + 2 + 12 * struct.unpack_from("<H", content, first)[0], 12):

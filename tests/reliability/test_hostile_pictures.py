@@ -5,11 +5,14 @@ import struct
 import zlib
 from random import Random
 
+import imagecodecs
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
 from gmjax.data import PictureError, pictures, read_picture
+from tests.data.tiff_files import BLACK_IS_ZERO, FLOAT, RGB, tiff
 from tests.reliability.mutations import claim, mutated, says_clearly, within
 
 SECONDS_A_TRIAL = 20
@@ -31,7 +34,8 @@ def valid_files() -> list[bytes]:
     kinds += [(clear, "WEBP", {"lossless": True}), (rgb, "WEBP", {}), (rgb, "GIF", {"comment": b"a"})]
     kinds += [(gray, "GIF", {"save_all": True, "append_images": [gray.rotate(180)]})]
     kinds += [(picture, format_, {}) for picture in (gray, rgb, bits) for format_ in ("BMP", "PPM")]
-    kinds += [(words, "PPM", {}), (palette, "BMP", {})]
+    kinds += [(words, "PPM", {}), (palette, "BMP", {}), (rgb, "AVIF", {}), (clear, "AVIF", {})]
+    kinds += [(picture, "JPEG2000", options) for picture in (gray, rgb, words) for options in ({}, {"no_jp2": True})]
     exif = Image.Exif()
     exif[0x0112] = 6
     kinds += [(rgb, format_, {"exif": exif}) for format_ in ("PNG", "JPEG", "WEBP")]
@@ -40,6 +44,21 @@ def valid_files() -> list[bytes]:
         stream = io.BytesIO()
         picture.save(stream, format_, **options)
         files.append(stream.getvalue())
+    return files + files_of_the_extra(pixels)
+
+
+def files_of_the_extra(pixels: np.ndarray) -> list[bytes]:
+    """What other readers than Pillow read."""
+    files = [b"PF\n7 9\n-1\n" + np.float32(pixels[..., :3] / 255).tobytes()]
+    for samples in (pixels[..., 0], pixels[..., :3]):
+        photometric = BLACK_IS_ZERO if samples.ndim == 2 else RGB
+        files += [tiff(samples, 12, photometric, packed=packed) for packed in (False, True)]
+        files += [tiff(samples / 255, bits, photometric, form=FLOAT, packed=True) for bits in (16, 64)]
+        stream = io.BytesIO()
+        pillow_heif.from_pillow(Image.fromarray(samples)).save(stream)
+        files.append(stream.getvalue())
+    files.append(tiff(pixels[..., :3], 16, RGB, planar=True))
+    files += [imagecodecs.jpeg2k_encode(np.uint16(pixels[..., :3]) * 256, codecformat=form) for form in ("jp2", "j2k")]
     return files
 
 
