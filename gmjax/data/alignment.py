@@ -75,16 +75,14 @@ def resample(image: Picture, placement: Placement, size: int) -> Picture:
     from scipy.ndimage import affine_transform
 
     (a, b, row), (c, d, column) = placement.tolist()
-    # Only the part that is needed, with a margin for the spline; indices clipped at the borders repeat the edge.
     corners = [(r, s) for r in (-0.5, size - 0.5) for s in (-0.5, size - 0.5)]
-    corner_rows, corner_columns = ([p * r + q * s + t for r, s in corners] for p, q, t in placement.tolist())
-    rows, columns = (np.arange(math.floor(min(x)) - 12, math.ceil(max(x)) + 13) for x in (corner_rows, corner_columns))
-    part = image[np.clip(rows, 0, image.shape[0] - 1)][:, np.clip(columns, 0, image.shape[1] - 1)]
+    rows, columns = ([p * r + q * s + t for r, s in corners] for p, q, t in placement.tolist())
+    part, first_row, first_column = part_around(image, min(rows), max(rows), min(columns), max(columns))
 
     # Each pixel is the mean of samples ** 2 points, the first one at -margin from its centre.
     samples = max(1, math.ceil(pixels_per_pixel(placement)))
     margin = (samples - 1) / (2 * samples)
-    start = row - (a * margin + b * margin) - rows[0], column - (c * margin + d * margin) - columns[0]
+    start = row - (a * margin + b * margin) - first_row, column - (c * margin + d * margin) - first_column
     matrix = np.array([[a, b], [c, d]]) / samples
 
     def crop(plane: np.ndarray) -> np.ndarray:
@@ -92,6 +90,14 @@ def resample(image: Picture, placement: Placement, size: int) -> Picture:
         return fine.reshape(size, samples, size, samples).mean(axis=(1, 3))
 
     return each_plane(part, crop)
+
+
+def part_around(image: Picture, top: float, bottom: float, left: float, right: float) -> tuple[Picture, int, int]:
+    """The part of a picture with the given rows and columns and a margin for splines, the edge repeated beyond the
+    picture; and its first row and column."""
+    rows, columns = (np.arange(math.floor(a) - 12, math.ceil(b) + 13) for a, b in ((top, bottom), (left, right)))
+    part = image[np.clip(rows, 0, image.shape[0] - 1)][:, np.clip(columns, 0, image.shape[1] - 1)]
+    return part, int(rows[0]), int(columns[0])
 
 
 def pixels_per_pixel(placement: Placement) -> float:
