@@ -5,7 +5,7 @@ from gmjax.data.alignment import CROPS, EYES, CropName, Eyes, align, frame_of, r
 from gmjax.data.caspeal import caspeal_faces
 from gmjax.data.eyes import FoundFace, NoFaceError, find_eyes, find_face, read_eyes_csv
 from gmjax.data.faces import DoubtfulFaceWarning, Faces, eyes_table, load_face, load_folder, load_picture
-from gmjax.data.landmarks import Points, Templates, mean_shape, read_points_csv, read_tem, read_templates, warp
+from gmjax.data.landmarks import Points, Templates, eyes_of, mean_shape, read_points_csv, read_tem, read_templates, warp
 from gmjax.data.listing import COLLECTION_SUFFIXES, Entry, list_pictures, root_of
 from gmjax.data.orl import orl_faces
 from gmjax.data.pictures import MAX_PIXELS, PICTURE_SUFFIXES, Picture, PictureError, read_picture, write_picture

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from gmjax.data.alignment import CropName, Eyes, frame_of
 from gmjax.data.eyes import read_eyes_csv
-from gmjax.data.landmarks import Points, eyes_of, read_templates
+from gmjax.data.landmarks import read_templates
 from gmjax.data.listing import list_pictures, natural_key, root_of
 from gmjax.data.pictures import Picture, PictureError, read_file
 from gmjax.data.sources import Crop, Face, ListedPictures
@@ -53,8 +53,8 @@ def load_folder(
     """The faces of a folder and its subfolders, or of a list or shard (see :func:`list_pictures`), in that order.
 
     ``eyes``: a table as in :func:`read_eyes_csv`. Without it ``eyes.csv`` in the folder is used, if there is one, else
-    :func:`find_face`. ``templates``: landmarks in place of the eyes, as in :func:`read_templates`; ``affine``: shear and
-    stretch the faces to their mean shape too. ``aligned``: the pictures are only resized. ``crop``, ``size``: as in
+    :func:`find_face`. ``templates``: landmarks in place of the eyes, as in :func:`read_templates`; ``affine``: faces
+    are sheared and stretched to their mean shape too. ``aligned``: pictures are only resized. ``crop``, ``size``: as in
     :func:`align`. ``report``: called with (done, total) after each picture.
 
     A picture that cannot be used is listed in ``skipped``, one that is used with doubts in ``doubtful``; ``strict``
@@ -90,8 +90,8 @@ def load_picture(
 ) -> Picture:
     """One picture: a face aligned to a crop, (size, size[, 3]), or with ``aligned`` the picture as it is.
 
-    ``eyes``, ``crop``, ``size``: as in :func:`align`. Without ``eyes`` the picture's row in an ``eyes.csv`` beside it is
-    used, if there is one, else :func:`find_face`. ``aligned``: (H, W[, 3]), shrunk until the longer side is at most
+    ``eyes``, ``crop``, ``size``: as in :func:`align`. Without ``eyes`` the picture's row in an ``eyes.csv`` beside it
+    is used, if there is one, else :func:`find_face`. ``aligned``: (H, W[, 3]), shrunk until the longer side is at most
     ``size`` pixels. Warns of a doubtful face (DoubtfulFaceWarning). Raises PictureError where the picture or the table
     cannot be used, and ImportError as :func:`find_eyes` does.
     """
@@ -102,12 +102,10 @@ def load_picture(
     return face.image
 
 
-def load_face(path: str | Path, crop: Crop, *, eyes: Eyes | None = None, template: Points | None = None) -> Face:
-    """``load_picture`` with what else is known of the face; ``template``: landmarks, whose first two are the eyes."""
+def load_face(path: str | Path, crop: Crop, *, eyes: Eyes | None = None) -> Face:
+    """``load_picture`` with what else is known of the face, and without a warning."""
     path = Path(path)
     content = read_file(path)
-    if template is not None:
-        eyes = eyes_of(template)
     if eyes is None and not crop.aligned and (path.parent / EYES_FILE).is_file():
         eyes = read_eyes_csv(path.parent / EYES_FILE).get(path.name)
     try:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool
@@ -155,7 +155,15 @@ class ArrayPictures:
         return self.images[number]
 
 
-Pictures = ListedPictures | ArrayPictures
+@runtime_checkable
+class Pictures(Protocol):
+    """A sequence of named pictures, each read by its number; ``read`` raises PictureError where it cannot be used."""
+
+    def __len__(self) -> int: ...
+
+    def name(self, number: int) -> str: ...
+
+    def read(self, number: int) -> Picture: ...
 
 
 def read_or_reason(pictures: Pictures, number: int) -> Picture | str:

@@ -1,4 +1,4 @@
-"""Why a face is doubtful: the reasons in words, none for a good one. It is used, and said, unless the user is strict."""
+"""Why a face is doubtful: the reasons in words, none for a good one. They are said, and it is used."""
 
 import math
 
