@@ -1,6 +1,5 @@
 """Landmark templates: points on faces, read from files, brought to their mean shape, outlined, and warped to others."""
 
-import contextlib
 import csv
 import math
 import os
@@ -89,13 +88,13 @@ def read_tem(path: str | Path) -> Points:
     lines between them, which follow, are not used. Raises PictureError."""
     path = Path(path)
     lines = [line.split() for line in _text(path).splitlines() if line.strip()]
-    with contextlib.suppress(ValueError, IndexError):
-        count = int(lines[0][0])
-        if len(lines[0]) == 1 and 3 <= count <= MAX_POINTS:
-            points = np.array([[float(number) for number in line] for line in lines[1 : count + 1]])
-            if points.shape == (count, 2):
-                return _checked(points, str(path))
-    raise PictureError(f"{path} is not a template: a number of points, then x and y of each on a line")
+    try:
+        points = np.array([[float(number) for number in line] for line in lines[1 : int(lines[0][0]) + 1]])
+    except (ValueError, IndexError):
+        points = np.zeros(0)
+    if not 3 <= len(points) <= MAX_POINTS or points.shape != (int(lines[0][0]), 2):
+        raise PictureError(f"{path} is not a template: a number of points, then x and y of each on a line")
+    return _checked(points, str(path))
 
 
 def read_points_csv(path: str | Path) -> dict[str, Points]:
@@ -117,9 +116,8 @@ def read_points_csv(path: str | Path) -> dict[str, Points]:
             raise PictureError(f"{where}: {len(row)} columns in place of {len(header)}")
         if name in table:
             raise PictureError(f"{where}: {name} is given a second time")
-        numbers = [finite_number(text, f"{where}, column {column}") for column, text in zip(header, row, strict=True)][
-            1:
-        ]
+        columns = zip(header[1:], row[1:], strict=True)
+        numbers = [finite_number(text, f"{where}, column {column}") for column, text in columns]
         table[name] = _checked(np.reshape(numbers, (count, 2)), where)
     return table
 
