@@ -21,10 +21,15 @@ _COLUMNS = ("file", "left_x", "left_y", "right_x", "right_y")
 
 # MTCNN gives whole pixels: the median over these sizes (root of the area), each mirrored and not, is more stable.
 _SIZES = (350, 500, 700)
-VIEWS = 2 * len(_SIZES)
+_VIEWS = 2 * len(_SIZES)
+# Upright faces were found with at least 0.999, what was taken for a face in pictures upside down with at most 0.997.
+_SURE = 0.998
 _POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _OTHER_FACE = 0.1  # of the largest face's area: another one of at least that is said
 _threads = threading.local()
+
+# Of k faces: the confidences, the areas times these, and (x, y) of the five points.
+_Faces = tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"], Float[np.ndarray, "k 10"]]
 
 
 class NoFaceError(PictureError):
@@ -35,12 +40,13 @@ class FoundFace(NamedTuple):
     """A face as it was found in the picture, which was first turned by ``turns`` quarter turns (``np.rot90``).
 
     ``points``: (x, y) of the left eye, the right eye, the nose, the left and the right corner of the mouth, each left
-    that of the turned picture. ``views``: in how many of the ``VIEWS`` copies of the picture (of three sizes, each
-    mirrored and not) the face was found. ``several``: whether there are other faces, found in half of the copies.
+    that of the turned picture. ``confidence``: MTCNN's, from 0 to 1, in the mean over the six copies of the picture (of
+    three sizes, each mirrored and not), with 0 where it was not found. ``several``: whether there are other faces,
+    found in half of the copies.
     """
 
     points: Float[np.ndarray, "5 2"]
-    views: int
+    confidence: float
     several: bool
     turns: int = 0
 
@@ -48,10 +54,6 @@ class FoundFace(NamedTuple):
     def eyes(self) -> Eyes:
         (left_x, left_y), (right_x, right_y) = self.points[:2].tolist()
         return left_x, left_y, right_x, right_y
-
-    @property
-    def is_weak(self) -> bool:
-        return self.views < VIEWS / 2
 
 
 def find_eyes(image: Picture) -> Eyes:
@@ -65,13 +67,13 @@ def find_eyes(image: Picture) -> Eyes:
 
 
 def find_face(image: Picture) -> FoundFace:
-    """As :func:`find_eyes`, with what tells how good the face is. A picture in which no face is found, or only a weak
-    one, is turned by 90, 180 and 270 degrees too."""
+    """As :func:`find_eyes`, with what tells how good the face is. Where no face is found with confidence, the picture
+    is also turned by 90, 180 and 270 degrees, and the best face taken."""
     best = _found(image)
-    if best is None or best.is_weak:
+    if best is None or best.confidence < _SURE:
         for turns in (1, 2, 3):
             turned = _found(np.ascontiguousarray(np.rot90(image, turns)))
-            if turned is not None and not turned.is_weak and (best is None or turned.views > best.views):
+            if turned is not None and (best is None or turned.confidence > best.confidence):
                 best = turned._replace(turns=turns)
     return _require(best)
 
@@ -84,8 +86,8 @@ def _require(found: FoundFace | None) -> FoundFace:
 
 def _found(image: Picture) -> FoundFace | None:
     chosen: list[np.ndarray] = []
-    largest, several = 0.0, 0
-    for areas, points in _views(image):
+    largest, several, confidence = 0.0, 0, 0.0
+    for confidences, areas, points in _views(image):
         if not len(points) and not chosen:
             continue
         first = chosen[0] if chosen else points[np.argmax(areas)]
@@ -94,14 +96,15 @@ def _found(image: Picture) -> FoundFace | None:
         # Where there are several faces, the same one at each size, or none.
         if len(points) and away.min() < 0.3 * distance:
             chosen.append(points[np.argmin(away)])
+            confidence += confidences[np.argmin(away)] / _VIEWS
         several += bool((areas[away > distance] > _OTHER_FACE * largest).any())
     if not chosen:
         return None
-    return FoundFace(np.median(chosen, axis=0).reshape(5, 2), len(chosen), 2 * several >= VIEWS)
+    return FoundFace(np.median(chosen, axis=0).reshape(5, 2), float(confidence), 2 * several >= _VIEWS)
 
 
-def _views(image: Picture) -> Iterator[tuple[Float[np.ndarray, " k"], Float[np.ndarray, "k 10"]]]:
-    """The faces in each of the ``VIEWS`` copies of a picture: their areas and points, in pixels of the picture."""
+def _views(image: Picture) -> Iterator[_Faces]:
+    """The faces in each of the copies of a picture; areas and points in pixels of the picture."""
     height, width = image.shape[:2]
     for size in _SIZES:
         scale = size / math.sqrt(height * width)
@@ -109,8 +112,8 @@ def _views(image: Picture) -> Iterator[tuple[Float[np.ndarray, " k"], Float[np.n
         pixels = np.round(255 * np.broadcast_to(np.atleast_3d(scaled), (*scaled.shape[:2], 3))).astype(np.uint8)
         ratio = np.divide((width, height), pixels.shape[1::-1])
         for mirrored in (False, True):
-            areas, points = _detect(pixels, mirrored)
-            yield areas * ratio.prod(), (points + 0.5) * np.tile(ratio, 5) - 0.5
+            confidences, areas, points = _detect(pixels, mirrored)
+            yield confidences, areas * ratio.prod(), (points + 0.5) * np.tile(ratio, 5) - 0.5
 
 
 def read_eyes_csv(path: str | Path) -> dict[str, Eyes]:
@@ -156,9 +159,9 @@ def _inner_name(text: str | None, where: str) -> str:
     return str(name)
 
 
-def _detect(pixels: np.ndarray, mirrored: bool) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, "k 10"]]:
-    """All faces found in ``pixels``, or in its mirror image: their areas, and their five points in ``pixels``."""
-    areas, found = [], []
+def _detect(pixels: np.ndarray, mirrored: bool) -> _Faces:
+    """All faces found in ``pixels``, or in its mirror image."""
+    confidences, areas, found = [], [], []
     for face in _detector().detect_faces(np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels):
         points = np.array([face["keypoints"][name] for name in _POINTS], float)
         if mirrored:
@@ -167,7 +170,8 @@ def _detect(pixels: np.ndarray, mirrored: bool) -> tuple[Float[np.ndarray, " k"]
         if points[0, 0] < points[1, 0]:
             found.append(points.ravel())
             areas.append(float(face["confidence"] * face["box"][2] * face["box"][3]))
-    return np.array(areas, float), np.array(found, float).reshape(-1, 10)
+            confidences.append(float(face["confidence"]))
+    return np.array(confidences, float), np.array(areas, float), np.array(found, float).reshape(-1, 10)
 
 
 def _detector() -> Any:

@@ -5,9 +5,10 @@ import math
 import numpy as np
 
 from gmjax.data.alignment import Eyes, Placement, pixels_per_pixel
-from gmjax.data.eyes import VIEWS, FoundFace
+from gmjax.data.eyes import FoundFace
 
 # Measured on frontal photographs and on heads turned to the side (docs/choices.md).
+LEAST_CONFIDENCE = 0.95
 MOST_TILT = 30.0  # degrees
 MOST_NOSE_OFFSET = 0.25  # of the distance between the eyes
 MOST_ENLARGED = 1.1
@@ -15,13 +16,13 @@ MOST_OUTSIDE = 0.05  # of the crop's area
 
 
 def doubts_of_detection(face: FoundFace) -> list[str]:
-    """What finding a face tells: turned by quarter turns, weak, looking aside, one of several."""
+    """What finding a face tells: turned by quarter turns, uncertain, looking aside, one of several."""
     doubts = []
     if face.turns:
         counter = "counter-clockwise" if face.turns < 3 else "clockwise"
         doubts.append(f"turned: used after {90 * min(face.turns, 4 - face.turns)} degrees {counter}")
-    if face.is_weak:
-        doubts.append(f"uncertain face: found in {face.views} of {VIEWS} trials")
+    if face.confidence < LEAST_CONFIDENCE:
+        doubts.append(f"uncertain face: confidence {face.confidence:.2f} of 1")
     if abs(offset := nose_offset(face)) > MOST_NOSE_OFFSET:
         side = "left" if offset < 0 else "right"
         doubts.append(f"looks to the {side}: the nose is {abs(offset):.0%} of the eyes' distance beside the middle")

@@ -9,7 +9,7 @@ from gmjax.data.verdicts import doubts_of_detection, doubts_of_placement, nose_o
 
 FRONTAL = np.array([(100, 100), (160, 100), (130, 135), (108, 165), (152, 165)], float)
 ASIDE = np.array([(0, 0), (0, 0), (1, 0), (0, 0), (0, 0)], float)  # only the nose
-GOOD = FoundFace(FRONTAL, 6, False)
+GOOD = FoundFace(FRONTAL, 1.0, False)
 
 
 def turned(points, degrees):
@@ -31,7 +31,7 @@ def test_a_good_face():
     [
         (GOOD._replace(turns=1), "turned: used after 90 degrees counter-clockwise"),
         (GOOD._replace(turns=3), "turned: used after 90 degrees clockwise"),
-        (GOOD._replace(views=2), "uncertain face: found in 2 of 6"),
+        (GOOD._replace(confidence=0.7), "uncertain face: confidence 0.70"),
         (GOOD._replace(several=True), "several faces"),
         (GOOD._replace(points=FRONTAL + 25 * ASIDE), "looks to the right"),
         (GOOD._replace(points=FRONTAL - 25 * ASIDE), "looks to the left"),
