@@ -24,6 +24,7 @@ _SIZES = (350, 500, 700)
 _VIEWS = 2 * len(_SIZES)
 # Upright faces were found with at least 0.999, what was taken for a face in pictures upside down with at most 0.997.
 _SURE = 0.998
+_LEAST = 0.9  # of a face in a picture that shows none before it is turned: noise at some turn looks like one
 _POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _OTHER_FACE = 0.1  # of the largest face's area: another one of at least that is said
 _threads = threading.local()
@@ -73,7 +74,7 @@ def find_face(image: Picture) -> FoundFace:
     if best is None or best.confidence < _SURE:
         for turns in (1, 2, 3):
             turned = _found(np.ascontiguousarray(np.rot90(image, turns)))
-            if turned is not None and (best is None or turned.confidence > best.confidence):
+            if turned is not None and turned.confidence > (_LEAST if best is None else best.confidence):
                 best = turned._replace(turns=turns)
     return _require(best)
 
