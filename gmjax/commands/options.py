@@ -134,7 +134,8 @@ class FitOptions:
         start, init = self.start or ("published" if is_published else "grid"), None
         changes = {"solver": self.solver, "steps": self.steps, "pae_weight": self.pae_weight, **more}
         if start in ("grid", "random"):
-            changes |= {"start": start, "num_components": self.components or _COMPONENTS.get(self.crop)}
+            components = _COMPONENTS.get(self.crop) if self.components is None else self.components
+            changes |= {"start": start, "num_components": components}
         else:
             init = self._initial_model(start)
             changes |= {"num_components": init.num_components}
