@@ -17,7 +17,7 @@ from gmjax.gmface import GmFace
 from gmjax.published import published_common_face
 from gmjax.solvers.config import FitConfig, resolved
 
-_COMPONENTS = {"face": 160, "head": 320}  # docs/choices.md
+_COMPONENTS = {"face": 240, "head": 480}  # docs/choices.md
 
 Flag = Annotated[bool, arg(help_behavior_hint="")]
 
@@ -55,7 +55,7 @@ class Plan(NamedTuple):
 
 @dataclasses.dataclass(kw_only=True)
 class FitOptions:
-    components: Annotated[int | None, option("M", "80; face 160; head 320; or as in --start")] = None
+    components: Annotated[int | None, option("M", "80; face 240; head 480; or as in --start")] = None
     """Number of Gaussians, m. They have 6 m parameters in gray and 8 m in colour."""
 
     solver: Literal["adam", "lm"] = "adam"
@@ -80,7 +80,7 @@ class FitOptions:
     """How much of a face is kept. paper: from the eyes to the mouth. face: from the brows to the chin. head: with hair,
     ears and a margin."""
 
-    size: Annotated[int | None, option("PIXELS", "120; face 160; head 240")] = None
+    size: Annotated[int | None, option("PIXELS", "120; face and head 160")] = None
     """Side of the aligned faces in pixels."""
 
     color: Flag = False

@@ -31,7 +31,7 @@ class CropFrame(NamedTuple):
 CROPS: dict[CropName, CropFrame] = {
     "paper": CropFrame(((0.058, 0.152), (0.058, 0.855)), 120),
     "face": CropFrame(((0.221, 0.325), (0.221, 0.682)), 160),
-    "head": CropFrame(((0.526, 0.399), (0.526, 0.609)), 240),
+    "head": CropFrame(((0.526, 0.399), (0.526, 0.609)), 160),
 }
 EYES = CROPS["paper"].eyes
 

@@ -152,7 +152,7 @@ def test_one_picture_says_its_doubts(photos, capsys):
     assert "is doubtful (--strict): tilted" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("crop", "components"), [("face", 160), ("head", 320)])
+@pytest.mark.parametrize(("crop", "components"), [("face", 240), ("head", 480)])
 def test_each_crop_has_its_own_size_and_number_of_components(photos, monkeypatch, crop, components):
     asked = []
     monkeypatch.setattr(gmjax.personal, "prepare", lambda image, init, **options: asked.append((image, init, options)))
