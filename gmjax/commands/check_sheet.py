@@ -50,10 +50,9 @@ def write_check_sheet(
         others = (f'<a href="{_page(other)}">{other}</a>' for other in range(1, len(pages) + 1) if other != page)
         links = f"<p>Page {page} of {len(pages)}; the others: {' '.join(others)}</p>\n" if len(pages) > 1 else ""
         table = f"<table>\n<tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>\n{''.join(rows)}</table>\n"
-        title = f"Check sheet of {html.escape(as_text(folder.resolve().name))}"
         content = (
-            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
-            f"<style>{_STYLE}</style></head><body>\n<h1>{title}</h1>\n<p>{len(pictures)} pictures, the worst first. "
+            f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Check sheet</title>\n'
+            f"<style>{_STYLE}</style></head><body>\n<h1>Check sheet</h1>\n<p>{len(pictures)} pictures, the worst first. "
             f"The eyes that were used are marked.</p>\n{links}{table}</body></html>\n"
         )
         write_atomically(folder / _page(page), content.encode("utf-8", "backslashreplace"))
