@@ -52,8 +52,8 @@ def write_check_sheet(
         table = f"<table>\n<tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>\n{''.join(rows)}</table>\n"
         content = (
             f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Check sheet</title>\n'
-            f"<style>{_STYLE}</style></head><body>\n<h1>Check sheet</h1>\n<p>{len(pictures)} pictures, the worst first. "
-            f"The eyes that were used are marked.</p>\n{links}{table}</body></html>\n"
+            f"<style>{_STYLE}</style></head><body>\n<h1>Check sheet</h1>\n<p>{len(pictures)} pictures, "
+            f"the worst first. The eyes that were used are marked.</p>\n{links}{table}</body></html>\n"
         )
         write_atomically(folder / _page(page), content.encode("utf-8", "backslashreplace"))
 
