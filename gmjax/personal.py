@@ -53,9 +53,16 @@ def fit(
         return fit_statistics(one_image(image), init, mask, config, loss)
 
 
-def prepare(image: Picture, init: GmFace | None = None, *, config: FitConfig, key: Array | None = None) -> PreparedFit:
+def prepare(
+    image: Picture,
+    init: GmFace | None = None,
+    *,
+    config: FitConfig,
+    key: Array | None = None,
+    mask: Mask | None = None,
+) -> PreparedFit:
     """The same fit, to be run in chunks that can be reported, saved and resumed: the result has the same bits."""
-    image, init, mask, config = _checked(image, init, config, key)
+    image, init, mask, config = _checked(image, init, config, key, mask)
     statistics = one_image(image)
     return PreparedFit(init, stages_of(init, statistics, mask, config), statistics, mask)
 

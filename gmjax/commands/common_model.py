@@ -1,7 +1,7 @@
 """``gmjax common-model``."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +9,8 @@ import numpy as np
 from tyro.conf import Positional
 
 from gmjax import parallel
+from gmjax.commands.check_sheet import write_check_sheet
+from gmjax.commands.checked_pictures import CheckedPictures, crop_path, doubtful_lines, write_doubts
 from gmjax.commands.collection_statistics import collection_statistics
 from gmjax.commands.options import FitOptions, Plan, option
 from gmjax.commands.run_command import listed_pictures, run_command
@@ -16,7 +18,17 @@ from gmjax.commands.run_files import MODEL, write_figure, write_result, write_sk
 from gmjax.commands.run_fit import run_fit
 from gmjax.commands.run_folder import finish
 from gmjax.commands.terminal import progress, warn_before_fit
-from gmjax.data import ArrayPictures, Entry, Pictures, PicturesAgain, caspeal_faces, orl_faces, write_picture
+from gmjax.data import (
+    ArrayPictures,
+    Entry,
+    ListedPictures,
+    Pictures,
+    PicturesAgain,
+    caspeal_faces,
+    orl_faces,
+    read_picture,
+    write_picture,
+)
 from gmjax.errors import ArgumentError
 from gmjax.gmface import render
 from gmjax.losses import mse
@@ -57,13 +69,18 @@ class CommonModel(FitOptions):
     def _plan(self) -> Plan:
         if self.data is not None and self.caspeal is not None:
             raise ArgumentError("caspeal", "and a folder of pictures exclude each other: give one of them")
-        if self.data is None and (self.aligned or self.eyes or self.color):
-            raise ArgumentError("data", "is needed with --aligned, --eyes and --color: give a folder of pictures")
+        own = self.aligned or self.eyes or self.color or self.templates or self.strict or self.crop != "paper"
+        if self.data is None and own:
+            options = "--aligned, --eyes, --color, --crop, --templates and --strict"
+            raise ArgumentError("data", f"is needed with {options}: give a folder of pictures")
         return self.plan(from_published=True, collection=True, batch_size=self.batch_size, epochs=self.epochs)
 
     def _fit(self, folder: Path, plan: Plan, entries: Sequence[Entry]) -> int:
         pictures = self._pictures(entries)
-        statistics, skipped = collection_statistics(pictures, folder, self)
+        read = pictures
+        if isinstance(pictures, ListedPictures) and not self.aligned:
+            read = CheckedPictures(pictures, folder, self.strict)
+        statistics, skipped = collection_statistics(read, folder, self)
         images, steps = None, plan.config.steps
         if plan.config.batch_size is not None:
             usable = np.array([number for number in range(len(pictures)) if number not in skipped])
@@ -75,18 +92,36 @@ class CommonModel(FitOptions):
         if not processes.is_first():
             return finish(folder, "")
         write_skipped(folder, pictures, skipped)
-        said = _write(folder, statistics, result, seconds)
-        return finish(folder, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
+        said = [_write(folder, statistics, result, seconds)]
+        if read is not pictures:
+            doubtful = write_doubts(folder, pictures, skipped)
+            write_check_sheet(folder, pictures, _errors(folder, pictures, skipped, result), skipped)
+            said += doubtful_lines(folder, doubtful, len(pictures))
+        said.append(f"It started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
+        return finish(folder, "\n".join(said))
 
     def _pictures(self, entries: Sequence[Entry]) -> Pictures:
         if self.data is not None:
             return listed_pictures(entries, self.data, self, square=True)
         if self.caspeal is None:
-            faces = orl_faces(size=self.size)
+            faces = orl_faces(size=self.side)
         else:
             with progress("reading faces", "face") as bar:
-                faces = caspeal_faces(self.caspeal, size=self.size, report=lambda done, total: bar.update(done - bar.n))
+                faces = caspeal_faces(self.caspeal, size=self.side, report=lambda done, total: bar.update(done - bar.n))
         return ArrayPictures(faces.images, faces.names, faces.skipped)
+
+
+def _errors(folder: Path, pictures: Pictures, skipped: Mapping[int, str], result: FitResult) -> dict[int, float]:
+    """The MSE of each crop to the common face."""
+    channels = result.params.channels
+    errors: dict[int, float] = {}
+    drawn: np.ndarray | None = None
+    for number in range(len(pictures)):
+        if number not in skipped:
+            crop = read_picture(crop_path(folder, pictures.name(number)), color=channels is not None)
+            drawn = np.asarray(render(result.params, crop.shape[:2])) if drawn is None else drawn
+            errors[number] = float(np.mean((crop - drawn) ** 2))
+    return errors
 
 
 def _write(folder: Path, statistics: ImageStatistics, result: FitResult, seconds: float) -> str:

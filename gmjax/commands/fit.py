@@ -12,13 +12,25 @@ from tyro.conf import Positional
 
 from gmjax import personal
 from gmjax.commands.fit_folder import fit_folder
+from gmjax.commands.masks import OUTLINE, Mask, mask_of
 from gmjax.commands.options import FitOptions, Plan, option
 from gmjax.commands.run_command import is_collection, listed_pictures, run_command
 from gmjax.commands.run_files import MODEL, as_text, write_figure, write_result
 from gmjax.commands.run_fit import require_no_divergence, run_fit
 from gmjax.commands.run_folder import finish
-from gmjax.commands.terminal import progress, warn_before_fit
-from gmjax.data import Entry, Picture, eyes_of, load_picture, write_picture
+from gmjax.commands.terminal import notice, progress, warn_before_fit
+from gmjax.data import (
+    Crop,
+    Entry,
+    ListedPictures,
+    Picture,
+    PictureError,
+    eyes_of,
+    load_face,
+    read_eyes_of,
+    read_templates,
+    write_picture,
+)
 from gmjax.errors import ArgumentError
 from gmjax.gmface import render
 from gmjax.parallel import processes
@@ -36,6 +48,10 @@ class Fit(FitOptions):
     """Choose the number of Gaussians: the fewest, within 10 %, that reach this PSNR in decibels (30 is a good
     likeness). Each number that is tried is a fit of its own, and compiled: about a minute the first time."""
 
+    mask: Annotated[str | None, option("PICTURE|FOLDER|outline", "all pixels count")] = None
+    """What counts is white, in the frame of the crop: a picture for all; a folder with one of each picture's name (or
+    with the suffix .png); or outline: what the landmarks of --templates enclose."""
+
     out: Annotated[Path | None, option("FOLDER", "runs/NAME, of the input")] = None
     """Run folder for the models, pictures, metrics and configuration."""
 
@@ -44,7 +60,15 @@ class Fit(FitOptions):
         out = self.out or Path("runs", name if name.strip(".") else "picture")  # the stem of "...png" is ".."
         return run_command("fit", self, self.path, out, self._plan, self._fit)
 
+    @property
+    def mask_files(self) -> Path | None:
+        return None if self.mask in (None, OUTLINE) else Path(str(self.mask))
+
     def _plan(self) -> Plan:
+        if self.mask == OUTLINE and self.templates is None:
+            raise ArgumentError("mask", "outline goes with --templates")
+        if self.mask_files is not None and not self.mask_files.exists():
+            raise ArgumentError("mask", f"{self.mask} does not exist: give a picture, a folder of them, or outline")
         if self.target_psnr is None:
             return self.plan(from_published=not self.aligned)
         if not math.isfinite(self.target_psnr):
@@ -59,30 +83,40 @@ class Fit(FitOptions):
         if is_collection(self.path):
             # A list may name a picture twice: it has one result.
             entries = list({entry.name.lstrip("/"): entry for entry in entries}.values())
-            pictures = listed_pictures(entries, self.path, self, square=False)
-            return fit_folder(folder, pictures, plan, self)
+            return fit_folder(folder, listed_pictures(entries, self.path, self, square=False), plan, self, self.mask)
         if processes.count() > 1:
             raise ArgumentError("distributed", "is for many pictures: one picture is the work of one process")
-        picture = self._picture()
+        picture, mask = self._picture()
         if plan.target_psnr is None:
             warn_before_fit(plan.config, picture.shape, plan.config.steps)
-            prepared = personal.prepare(picture, plan.init, config=plan.config, key=plan.key)
+            prepared = personal.prepare(picture, plan.init, config=plan.config, key=plan.key, mask=mask)
             result, seconds = run_fit(prepared, folder, save_every=self.save_every)
         else:
-            result, seconds = _fit_to_psnr(plan.target_psnr, picture, plan)
+            result, seconds = _fit_to_psnr(plan.target_psnr, picture, plan, mask)
         said = _write(folder, self.path, picture, result, seconds)
         return finish(folder, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
 
-    def _picture(self) -> Picture:
-        eyes = None
+    def _picture(self) -> tuple[Picture, Mask | None]:
+        eyes, entry = None, Entry(self.path.name)
+        crop = Crop(self.side, self.color, self.aligned, False, self.crop)
         if self.eyes is not None and not self.aligned:
-            eyes = eyes_of(self.eyes, self.path.name)
+            eyes = read_eyes_of(self.eyes, self.path.name)
             if eyes is None:
                 raise ArgumentError("eyes", f"{self.eyes} has no row for {self.path.name}")
-        return load_picture(self.path, eyes=eyes, aligned=self.aligned, size=self.size, color=self.color)
+        templates = None
+        if self.templates is not None:
+            templates = read_templates(self.templates, [entry.name], affine=self.affine)
+            eyes = eyes_of(templates.points_of(entry.name))
+        face = load_face(self.path, crop, eyes=eyes)
+        if face.doubts and self.strict:
+            raise PictureError(f"{as_text(self.path)} is doubtful (--strict): {'; '.join(face.doubts)}")
+        if face.doubts:
+            notice(f"{as_text(self.path)} is doubtful: {'; '.join(face.doubts)}")
+        pictures = ListedPictures([entry], self.path.parent, crop, None, templates)
+        return face.image, None if self.mask is None else mask_of(self.mask, pictures, 0, face.image.shape)
 
 
-def _fit_to_psnr(target_psnr: float, picture: Picture, plan: Plan) -> tuple[FitResult, float]:
+def _fit_to_psnr(target_psnr: float, picture: Picture, plan: Plan, mask: Mask | None) -> tuple[FitResult, float]:
     began = time.perf_counter()
     with progress("fitting", "model") as bar:
 
@@ -91,7 +125,7 @@ def _fit_to_psnr(target_psnr: float, picture: Picture, plan: Plan) -> tuple[FitR
             bar.update()
             processes.require_running()
 
-        result = personal.fit_to_psnr(target_psnr, picture, config=plan.config, key=plan.key, report=report)
+        result = personal.fit_to_psnr(target_psnr, picture, config=plan.config, key=plan.key, mask=mask, report=report)
     require_no_divergence(result)
     return result, time.perf_counter() - began
 

@@ -10,12 +10,15 @@ import jax
 import numpy as np
 
 from gmjax import parallel, personal
+from gmjax.commands.check_sheet import write_check_sheet
+from gmjax.commands.checked_pictures import CheckedPictures, doubtful_lines, write_doubts
+from gmjax.commands.masks import Mask, mask_of
 from gmjax.commands.options import FitOptions, Plan
 from gmjax.commands.run_files import FIGURES, METRICS, SKIPPED, save_model, write_skipped
 from gmjax.commands.run_fit import DIVERGED
 from gmjax.commands.run_folder import MODELS, REASONS, RENDERS, finish
 from gmjax.commands.terminal import SHOWN, notice, progress, warn_before_fit
-from gmjax.data import Picture, PictureError, Pictures, read_pictures, write_picture
+from gmjax.data import ListedPictures, Picture, PictureError, Pictures, read_pictures, write_picture
 from gmjax.errors import DivergedError, GmjaxError, in_one_line
 from gmjax.files import models
 from gmjax.files.atomic import write_atomically
@@ -28,17 +31,18 @@ from gmjax.solvers.stages import FitResult
 _LONGEST_NAME = 255 - len(".safetensors")
 
 
-def fit_folder(folder: Path, pictures: Pictures, plan: Plan, options: FitOptions) -> int:
-    """Fits all pictures that have no result yet; the exit status."""
+def fit_folder(folder: Path, listed: ListedPictures, plan: Plan, options: FitOptions, masks: str | None = None) -> int:
+    """Fits all pictures that have no result yet, with ``masks`` as in ``mask_of``; the exit status."""
+    pictures = CheckedPictures(listed, folder, options.strict)
     done = np.array(processes.broadcast(_done(folder, pictures).tolist() if processes.is_first() else []), bool)
     if done.any():
         notice(f"{folder} is resumed: {done.sum()} of {len(pictures)} pictures are done")
-    shape, size = (options.size, options.size, *[3] * options.color), 1
+    shape, size = (options.side, options.side, *[3] * options.color), 1
     if plan.target_psnr is None:
         warn_before_fit(plan.config, shape, plan.config.steps)
         size = parallel.pictures_at_once(shape, plan.init, plan.config, jax.local_devices())
     try:
-        _fit_chunks(folder, pictures, ~done, size, plan, options)
+        _fit_chunks(folder, pictures, ~done, size, plan, options, masks)
     except (OSError, ModelFileError) as error:
         done = _done(folder, pictures)
         state = f"{done.sum()} of {len(pictures)} pictures are done and kept, {(~done).sum()} are missing"
@@ -54,7 +58,11 @@ def fit_folder(folder: Path, pictures: Pictures, plan: Plan, options: FitOptions
     errors, skipped = _write_tables(folder, pictures)
     if missing := len(pictures) - len(errors) - len(skipped):
         raise GmjaxError(f"{missing} of {len(pictures)} pictures are missing: the same command fits them")
-    return finish(folder, _summary(folder, errors, skipped, plan, options), 1 if skipped else 0)
+    doubtful = write_doubts(folder, pictures, skipped)
+    write_check_sheet(folder, pictures, errors, skipped, lambda name: result_paths(folder, name)[1])
+    reasons = [(pictures.name(number), reason) for number, reason in skipped.items()]
+    said = _summary(folder, np.array(list(errors.values())), reasons, doubtful, plan, options)
+    return finish(folder, said, 1 if skipped else 0)
 
 
 def result_paths(folder: Path, name: str) -> tuple[Path, Path]:
@@ -64,7 +72,13 @@ def result_paths(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 def _fit_chunks(
-    folder: Path, pictures: Pictures, pending: np.ndarray, size: int, plan: Plan, options: FitOptions
+    folder: Path,
+    pictures: CheckedPictures,
+    pending: np.ndarray,
+    size: int,
+    plan: Plan,
+    options: FitOptions,
+    masks: str | None,
 ) -> None:
     """Fits chunks of ``size`` pictures, whole ones even if few are ``pending``: so resumed runs have equal bits."""
     chunks = [range(first, min(first + size, len(pending))) for first in range(0, len(pending), size)]
@@ -75,7 +89,7 @@ def _fit_chunks(
     (folder / REASONS).mkdir(exist_ok=True)
     with progress("fitting", "picture", len(numbers)) as bar:
         for chunk in mine:
-            for number, picture, result in _fit_chunk(pictures, itertools.islice(read, len(chunk)), plan):
+            for number, picture, result in _fit_chunk(pictures, itertools.islice(read, len(chunk)), plan, masks):
                 if not isinstance(result, Exception):
                     _write(folder, pictures.name(number), picture, result)
                 elif options.on_error == "stop":
@@ -90,29 +104,42 @@ def _fit_chunks(
 
 
 def _fit_chunk(
-    pictures: Pictures, chunk: Iterable[tuple[int, Picture | PictureError]], plan: Plan
+    pictures: CheckedPictures, chunk: Iterable[tuple[int, Picture | PictureError]], plan: Plan, masks: str | None
 ) -> Iterator[tuple[int, Any, FitResult | Exception]]:
     """The number of each picture, the picture, and its result or why it has none."""
-    usable = {}
+    usable: dict[int, Picture] = {}
+    mask: dict[int, Mask] = {}
     for number, picture in chunk:
         if len(os.fsencode(Path(pictures.name(number)).name)) > _LONGEST_NAME:
             yield number, picture, PictureError("its name is too long for the name of a model file")
-        elif isinstance(picture, PictureError):
-            yield number, picture, picture
-        else:
+            continue
+        try:
+            if isinstance(picture, PictureError):
+                raise picture
+            if masks is not None:
+                mask[number] = mask_of(masks, pictures.pictures, number, picture.shape)
             usable[number] = picture
+        except PictureError as error:
+            yield number, picture, error
     if plan.target_psnr is None:
-        fits = parallel.fit_many(usable.values(), plan.init, config=plan.config, key=plan.key, numbers=usable)
+        each = None if masks is None else mask.values()
+        fits = parallel.fit_many(
+            usable.values(), plan.init, config=plan.config, key=plan.key, numbers=usable, masks=each
+        )
     else:
-        fits = ((number, _fit_to_psnr(number, picture, plan, plan.target_psnr)) for number, picture in usable.items())
+        target = plan.target_psnr
+        fits = ((n, _fit_to_psnr(n, picture, plan, target, mask.get(n))) for n, picture in usable.items())
     for number, result in fits:
         diverged = isinstance(result, FitResult) and bool(result.info.diverged)
         yield number, usable[number], DivergedError(DIVERGED) if diverged else result
 
 
-def _fit_to_psnr(number: int, picture: Picture, plan: Plan, target_psnr: float) -> FitResult | Exception:
+def _fit_to_psnr(
+    number: int, picture: Picture, plan: Plan, target_psnr: float, mask: Mask | None
+) -> FitResult | Exception:
+    key = jax.random.fold_in(plan.key, number)
     try:
-        return personal.fit_to_psnr(target_psnr, picture, config=plan.config, key=jax.random.fold_in(plan.key, number))
+        return personal.fit_to_psnr(target_psnr, picture, config=plan.config, key=key, mask=mask)
     except ValueError as error:
         return error
 
@@ -139,10 +166,11 @@ def _done(folder: Path, pictures: Pictures) -> np.ndarray:
     return np.array([n in skipped or result_paths(folder, name)[0].exists() for n, name in enumerate(names)], bool)
 
 
-def _write_tables(folder: Path, pictures: Pictures) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """Writes metrics.csv and skipped.csv; returns the MSEs, and the (name, reason) of each skipped picture."""
+def _write_tables(folder: Path, pictures: Pictures) -> tuple[dict[int, float], dict[int, str]]:
+    """Writes metrics.csv and skipped.csv; returns the MSEs, and why pictures were skipped, by number."""
     skipped = _recorded(folder)
     rows: list[tuple[str, ...]] = []
+    errors: dict[int, float] = {}
     for number, name in enumerate(map(pictures.name, range(len(pictures)))):
         path = result_paths(folder, name)[0]
         if number in skipped or not path.exists():
@@ -150,22 +178,31 @@ def _write_tables(folder: Path, pictures: Pictures) -> tuple[np.ndarray, list[tu
         try:
             metadata = models.load_metadata(path)
             rows.append((name, *(metadata[figure] for figure in FIGURES)))
-        except (ModelFileError, KeyError) as error:
+            errors[number] = float(metadata["mse"])
+        except (ModelFileError, KeyError, ValueError) as error:
             raise GmjaxError(f"{in_one_line(error)}: remove {path}, and the same command fits it again") from error
     write_table(folder / METRICS, ("picture", *FIGURES), rows)
-    reasons = write_skipped(folder, pictures, skipped)
-    return np.array([float(row[1 + FIGURES.index("mse")]) for row in rows]), reasons
+    write_skipped(folder, pictures, skipped)
+    return errors, skipped
 
 
-def _summary(folder: Path, errors: np.ndarray, skipped: list[tuple[str, str]], plan: Plan, options: FitOptions) -> str:
+def _summary(
+    folder: Path,
+    errors: np.ndarray,
+    skipped: list[tuple[str, str]],
+    doubtful: list[tuple[str, str]],
+    plan: Plan,
+    options: FitOptions,
+) -> str:
     total = len(errors) + len(skipped)
     lines = [f"{len(errors)} of {total} pictures are fitted."]
     if len(errors):
         lines[0] += f" Mean MSE {errors.mean():.3g}, lowest {errors.min():.3g}, highest {errors.max():.3g}."
-        lines.append(f"The models are in {folder / MODELS}; see also renders and metrics.csv.")
+        lines.append(f"The models are in {folder / MODELS}; see also renders, metrics.csv and check.html.")
     if skipped:
         lines.append(f"{len(skipped)} of {total} are skipped, all listed in {folder / SKIPPED}:")
         lines += [f"  {name}: {reason}" for name, reason in skipped[:SHOWN]] + ["  ..."] * (len(skipped) > SHOWN)
+    lines += doubtful_lines(folder, doubtful, total)
     if len(errors):
         lines.append(f"They started from {plan.start}, seed {options.seed}.")
     return "\n".join(lines)

@@ -10,12 +10,14 @@ import tyro
 from jaxtyping import Array
 from tyro.conf import arg
 
-from gmjax.data import MAX_PIXELS, cores
+from gmjax.data import CROPS, MAX_PIXELS, CropName, cores
 from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.gmface import GmFace
 from gmjax.published import published_common_face
 from gmjax.solvers.config import FitConfig, resolved
+
+_COMPONENTS = {"face": 240, "head": 480}  # docs/choices.md
 
 Flag = Annotated[bool, arg(help_behavior_hint="")]
 
@@ -53,7 +55,7 @@ class Plan(NamedTuple):
 
 @dataclasses.dataclass(kw_only=True)
 class FitOptions:
-    components: Annotated[int | None, option("M", "80, or as in --start")] = None
+    components: Annotated[int | None, option("M", "80; face 240; head 480; or as in --start")] = None
     """Number of Gaussians, m. They have 6 m parameters in gray and 8 m in colour."""
 
     solver: Literal["adam", "lm"] = "adam"
@@ -74,7 +76,11 @@ class FitOptions:
     aligned: Flag = False
     """Do not align the pictures by their eyes: they are cropped already or, for fit, any pictures, shrunk to --size."""
 
-    size: Annotated[int, arg(metavar="PIXELS")] = 120
+    crop: CropName = "paper"
+    """How much of a face is kept. paper: from the eyes to the mouth. face: from the brows to the chin. head: with hair,
+    ears and a margin."""
+
+    size: Annotated[int | None, option("PIXELS", "120; face and head 160")] = None
     """Side of the aligned faces in pixels."""
 
     color: Flag = False
@@ -82,6 +88,16 @@ class FitOptions:
 
     eyes: Annotated[Path | None, option("CSV", "eyes.csv beside the pictures")] = None
     """Table of eye positions: file,left_x,left_y,right_x,right_y. Without one the eyes are found automatically."""
+
+    templates: Annotated[Path | None, option("FOLDER|CSV")] = None
+    """Align by landmarks in place of the eyes: a folder of .tem files (Psychomorph, webmorph) with the pictures' names,
+    for example the pictures' own folder; or a table file,x1,y1,x2,y2,... The first two points are the eyes."""
+
+    affine: Flag = False
+    """With --templates: shear and stretch the faces to their mean shape too."""
+
+    strict: Flag = False
+    """Leave doubtful faces out. Otherwise they are used, and listed in doubtful.csv."""
 
     seed: Annotated[int, arg(metavar="N")] = 0
     """Seed for everything random."""
@@ -100,15 +116,26 @@ class FitOptions:
 
     distribution: tyro.conf.OmitArgPrefixes[DistributedOptions] = DistributedOptions()
 
+    @property
+    def side(self) -> int:
+        """``size``, or the crop's own."""
+        return CROPS[self.crop].size if self.size is None else self.size
+
+    @property
+    def mask_files(self) -> Path | None:
+        """The masks, of a command that takes them."""
+        return None
+
     def plan(self, *, from_published: bool, collection: bool = False, target_psnr: float | None = None, **more) -> Plan:
         """What the options stand for. ``from_published``: start from the published face if the number of Gaussians
         allows it and there is no ``--start``. ``more``: other fields of ``FitConfig``. Raises ArgumentError."""
         self._check()
-        is_published = from_published and self.components in (None, 80)
+        is_published = from_published and self.crop == "paper" and self.components in (None, 80)
         start, init = self.start or ("published" if is_published else "grid"), None
         changes = {"solver": self.solver, "steps": self.steps, "pae_weight": self.pae_weight, **more}
         if start in ("grid", "random"):
-            changes |= {"start": start, "num_components": self.components}
+            components = _COMPONENTS.get(self.crop) if self.components is None else self.components
+            changes |= {"start": start, "num_components": components}
         else:
             init = self._initial_model(start)
             changes |= {"num_components": init.num_components}
@@ -120,8 +147,20 @@ class FitOptions:
         return Plan(config, init, start, jax.random.key(self.seed), target_psnr)
 
     def _check(self) -> None:
-        if not 2 <= self.size <= math.isqrt(MAX_PIXELS):
-            raise ArgumentError("size", f"must be from 2 to {math.isqrt(MAX_PIXELS)} pixels; got {self.size}")
+        if not 2 <= self.side <= math.isqrt(MAX_PIXELS):
+            raise ArgumentError("size", f"must be from 2 to {math.isqrt(MAX_PIXELS)} pixels; got {self.side}")
+        if self.aligned and (self.crop != "paper" or self.templates is not None):
+            name = "templates" if self.crop == "paper" else "crop"
+            raise ArgumentError(name, "is for pictures that are to be aligned: leave --aligned out")
+        if self.templates is not None and self.eyes is not None:
+            raise ArgumentError("templates", "and --eyes exclude each other: give one of them")
+        if self.templates is not None and not self.templates.exists():
+            raise ArgumentError("templates", f"{self.templates} does not exist: give a folder of .tem files or a table")
+        if self.affine and self.templates is None:
+            raise ArgumentError("affine", "goes with --templates")
+        if self.start == "published" and self.crop != "paper":
+            problem = f"published is the common face in the paper's crop: leave it out with --crop {self.crop}"
+            raise ArgumentError("start", problem)
         if not 0 <= self.seed < 2**32:
             raise ArgumentError("seed", f"must be from 0 to 2^32 - 1; got {self.seed}")
         if not self.save_every >= 0:

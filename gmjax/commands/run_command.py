@@ -6,7 +6,16 @@ from pathlib import Path
 
 from gmjax.commands.options import FitOptions, Plan
 from gmjax.commands.run_folder import configuration_of, opened
-from gmjax.data import COLLECTION_SUFFIXES, Crop, Entry, ListedPictures, eyes_table, list_pictures, root_of
+from gmjax.data import (
+    COLLECTION_SUFFIXES,
+    Crop,
+    Entry,
+    ListedPictures,
+    eyes_table,
+    list_pictures,
+    read_templates,
+    root_of,
+)
 from gmjax.data.faces import EYES_FILE
 from gmjax.errors import ArgumentError
 from gmjax.parallel import processes
@@ -55,17 +64,31 @@ def _listed(source: Path) -> list[Entry]:
 
 
 def listed_pictures(entries: Sequence[Entry], source: Path, options: FitOptions, *, square: bool) -> ListedPictures:
-    root = root_of(source)
-    eyes = None if options.aligned else eyes_table(root, options.eyes, (entry.name for entry in entries))
-    return ListedPictures(entries, root, Crop(options.size, options.color, options.aligned, square), eyes)
+    root, names = root_of(source), [entry.name for entry in entries]
+    templates, eyes = None, None
+    if options.templates is not None:
+        templates = read_templates(options.templates, names, affine=options.affine)
+    elif not options.aligned:
+        eyes = eyes_table(root, options.eyes, names)
+    crop = Crop(options.side, options.color, options.aligned, square, options.crop)
+    return ListedPictures(entries, root, crop, eyes, templates)
 
 
 def _other_inputs(source: Path | None, options: FitOptions, plan: Plan) -> list[Entry]:
-    """The table of eyes, and the model to start from."""
-    eyes = options.eyes or (source and root_of(source) / EYES_FILE)
-    paths = [eyes] if eyes and not options.aligned and (options.eyes or eyes.is_file()) else []
+    """The table of eyes, the templates, the masks, and the model to start from."""
+    paths: list[Path] = []
+    if options.templates is not None:
+        paths = _files(options.templates, "*.tem")
+    elif not options.aligned:
+        eyes = options.eyes or (source and root_of(source) / EYES_FILE)
+        paths = [eyes] if eyes and (options.eyes or eyes.is_file()) else []
+    paths += [] if options.mask_files is None else _files(options.mask_files, "*")
     start = [Path(plan.start)] if plan.start not in ("published", "grid", "random") else []
     return [_entry_of(path) for path in [*paths, *start]]
+
+
+def _files(source: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in source.rglob(pattern) if path.is_file()) if source.is_dir() else [source]
 
 
 def _entry_of(path: Path) -> Entry:

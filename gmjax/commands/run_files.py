@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MODEL, METRICS, SKIPPED, LOSS = "model.safetensors", "metrics.csv", "skipped.csv", "loss.csv"
+DOUBTFUL, EYES = "doubtful.csv", "eyes.csv"
 FIGURES = ("height", "width", "components", "parameters", "mse", "pae", "psnr")  # in model files and metrics.csv
 FINGERPRINT = "picture_sha256"
 
@@ -44,13 +45,12 @@ def fingerprint(picture: Picture) -> str:
     return hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
 
-def write_skipped(folder: Path, pictures: Pictures, skipped: Mapping[int, str]) -> list[tuple[str, str]]:
-    """The (name, reason) of each skipped picture; no file if there are none."""
+def write_skipped(folder: Path, pictures: Pictures, skipped: Mapping[int, str]) -> None:
+    """The name and the reason of each skipped picture; no file if there are none."""
     reasons = [(pictures.name(number), reason) for number, reason in skipped.items()]
     if reasons:
         write_table(folder / SKIPPED, ("picture", "reason"), reasons)
         notice(f"{len(reasons)} of {len(pictures)} pictures are skipped; the reasons are in {folder / SKIPPED}")
-    return reasons
 
 
 def write_result(

@@ -19,7 +19,7 @@ import jax
 
 from gmjax._version import __version__
 from gmjax.commands.options import FitOptions, Plan
-from gmjax.commands.run_files import LOSS, METRICS, MODEL, SKIPPED
+from gmjax.commands.run_files import DOUBTFUL, EYES, LOSS, METRICS, MODEL, SKIPPED
 from gmjax.data import Entry
 from gmjax.errors import GmjaxError, in_one_line
 from gmjax.files.atomic import write_atomically
@@ -27,10 +27,13 @@ from gmjax.files.tables import table
 from gmjax.parallel import processes
 
 CONFIG, PICTURES, FINISHED = "config.json", "pictures.csv", "finished.json"
-_RESULTS = {MODEL, METRICS, SKIPPED, LOSS, "loss.png", "picture.png", "render.png", "fit.png"} | {
+_RESULTS = {MODEL, METRICS, SKIPPED, DOUBTFUL, EYES, LOSS, "loss.png", "picture.png", "render.png", "fit.png"} | {
     "common_face.png", "average_face.png", "comparison.png"
 }  # fmt: skip
-_FOLDERS = CHECKPOINTS, REASONS, MODELS, RENDERS = "checkpoints", "skipped", "models", "renders"
+_FOLDERS = CHECKPOINTS, REASONS, RECORDS, MODELS, RENDERS, CROPS = (
+    "checkpoints", "skipped", "checks", "models", "renders", "crops"
+)  # fmt: skip
+_SHEETS = "check*.html"
 _PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy")
 # What may differ when a run is resumed.
 _FREE = frozenset({"overwrite", "on_error", "workers", "save_every", "distribution", "platform", "devices"})
@@ -43,7 +46,7 @@ def configuration_of(command: str, options: FitOptions, plan: Plan) -> dict[str,
     devices = jax.local_devices()
     content = {
         "command": command,
-        "options": dataclasses.asdict(options),
+        "options": {**dataclasses.asdict(options), "size": options.side},
         "fit": {**dataclasses.asdict(plan.config), "start": plan.start},
         "versions": {**versions, "device": devices[0].device_kind, "devices": len(devices)},
     }
@@ -82,7 +85,7 @@ def finish(folder: Path, said: str, status: int = 0) -> int:
     status = processes.broadcast(status)
     if processes.is_first():
         write_atomically(folder / FINISHED, json.dumps([said, status]).encode())
-        for name in (CHECKPOINTS, REASONS):
+        for name in (CHECKPOINTS, REASONS, RECORDS):
             shutil.rmtree(folder / name, ignore_errors=True)
         print(said)
     return status
@@ -144,13 +147,16 @@ def _discard(folder: Path) -> None:
     for name in _FOLDERS:
         if (folder / name).exists():
             shutil.rmtree(folder / name)
+    for path in folder.glob(_SHEETS):
+        path.unlink(missing_ok=True)
     for name in (*_RESULTS, PICTURES, CONFIG):
         (folder / name).unlink(missing_ok=True)
 
 
 def _has_results(folder: Path) -> bool:
     files = [folder / name for name in _RESULTS]
-    files += [path for name in _FOLDERS for path in (folder / name).rglob("*") if path.is_file()]
+    folders = (CHECKPOINTS, REASONS, MODELS, RENDERS)
+    files += [path for name in folders for path in (folder / name).rglob("*") if path.is_file()]
     return any(path.exists() and path.stat().st_size for path in files)
 
 

@@ -1,29 +1,37 @@
 """Faces as arrays: those of a folder, or a single picture."""
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from gmjax.data.alignment import Eyes
-from gmjax.data.eyes import by_names, eyes_of, read_eyes_csv
+from gmjax.data.alignment import CropName, Eyes, frame_of
+from gmjax.data.eyes import by_names, read_eyes_csv, read_eyes_of
+from gmjax.data.landmarks import read_templates
 from gmjax.data.listing import list_pictures, natural_key, root_of
 from gmjax.data.pictures import Picture, PictureError, read_file
-from gmjax.data.sources import Crop, ListedPictures
+from gmjax.data.sources import Crop, Face, ListedPictures
 
 Report = Callable[[int, int], object]
 EYES_FILE = "eyes.csv"
 
 
+class DoubtfulFaceWarning(UserWarning):
+    """A face was used although something about it is doubtful; the text says what."""
+
+
 @dataclass(frozen=True)
 class Faces:
-    """Faces of one size, float32 in [0, 1], with their names, and (name, reason) of each picture left out."""
+    """Faces of one size, float32 in [0, 1], with their names; (name, reason) of each picture left out, and of each
+    that is used although it is doubtful."""
 
     images: Float[np.ndarray, "n h w"] | Float[np.ndarray, "n h w 3"]
     names: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...] = ()
+    doubtful: tuple[tuple[str, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -33,42 +41,75 @@ def load_folder(
     folder: str | Path,
     *,
     eyes: str | Path | None = None,
+    templates: str | Path | None = None,
+    affine: bool = False,
     aligned: bool = False,
-    size: int = 120,
+    crop: CropName = "paper",
+    size: int | None = None,
     color: bool = False,
+    strict: bool = False,
     report: Report | None = None,
 ) -> Faces:
     """The faces of a folder and its subfolders, or of a list or shard (see :func:`list_pictures`), in that order.
 
     ``eyes``: a table as in :func:`read_eyes_csv`. Without it ``eyes.csv`` in the folder is used, if there is one, else
-    :func:`find_eyes`. ``aligned``: the pictures are only resized to ``size`` x ``size`` pixels. ``report``: called with
-    (done, total) after each picture.
+    :func:`find_face`. ``templates``: landmarks in place of the eyes, as in :func:`read_templates`; ``affine``: faces
+    are sheared and stretched to their mean shape too. ``aligned``: pictures are only resized. ``crop``, ``size``: as in
+    :func:`align`. ``report``: called with (done, total) after each picture.
 
-    A picture that cannot be used is listed in ``skipped``. Raises PictureError for a folder without usable pictures or
-    a wrong table of eyes, and ImportError where eyes have to be found and the extra ``align`` is not installed.
+    A picture that cannot be used is listed in ``skipped``, one that is used with doubts in ``doubtful``; ``strict``
+    skips these too. Raises PictureError for a folder without usable pictures or a wrong table, and ImportError where
+    eyes have to be found and the extra ``align`` is not installed.
     """
     entries, root = list_pictures(folder), root_of(folder)
     names = [entry.name for entry in entries]
-    table = None if aligned else eyes_table(root, eyes, names)
-    pictures = ListedPictures(entries, root, Crop(size, color, aligned), table)
-    return gather_faces(names, pictures.read, source=folder, report=report)
+    shapes = None if templates is None else read_templates(templates, names, affine=affine)
+    table = None if aligned or shapes is not None else eyes_table(root, eyes, names)
+    how = Crop(frame_of(crop, size)[1], color, aligned, name=crop)
+    pictures, doubtful = ListedPictures(entries, root, how, table, shapes), []
+
+    def load(number: int) -> Picture:
+        face = pictures.face(number)
+        if face.doubts and strict:
+            raise PictureError("; ".join(face.doubts))
+        if face.doubts:
+            doubtful.append((names[number], "; ".join(face.doubts)))
+        return face.image
+
+    return replace(gather_faces(names, load, source=folder, report=report), doubtful=tuple(doubtful))
 
 
 def load_picture(
-    path: str | Path, *, eyes: Eyes | None = None, aligned: bool = False, size: int = 120, color: bool = False
+    path: str | Path,
+    *,
+    eyes: Eyes | None = None,
+    aligned: bool = False,
+    crop: CropName = "paper",
+    size: int | None = None,
+    color: bool = False,
 ) -> Picture:
-    """One picture: a face aligned to the crop, (size, size[, 3]), or with ``aligned`` the picture as it is.
+    """One picture: a face aligned to a crop, (size, size[, 3]), or with ``aligned`` the picture as it is.
 
-    ``eyes``: as in :func:`align`. Without it the picture's row in an ``eyes.csv`` beside it is used, if there is one,
-    else :func:`find_eyes`. ``aligned``: (H, W[, 3]), shrunk until the longer side is at most ``size`` pixels.
-    Raises PictureError where the picture or the table cannot be used, and ImportError as :func:`find_eyes` does.
+    ``eyes``, ``crop``, ``size``: as in :func:`align`. Without ``eyes`` the picture's row in an ``eyes.csv`` beside it
+    is used, if there is one, else :func:`find_face`. ``aligned``: (H, W[, 3]), shrunk until the longer side is at most
+    ``size`` pixels. Warns of a doubtful face (DoubtfulFaceWarning). Raises PictureError where the picture or the table
+    cannot be used, and ImportError as :func:`find_eyes` does.
     """
-    path, crop = Path(path), Crop(size, color, aligned, square=False)
+    how = Crop(frame_of(crop, size)[1], color, aligned, square=False, name=crop)
+    face = load_face(path, how, eyes=eyes)
+    if face.doubts:
+        warnings.warn(f"{path}: {'; '.join(face.doubts)}", DoubtfulFaceWarning, stacklevel=2)
+    return face.image
+
+
+def load_face(path: str | Path, crop: Crop, *, eyes: Eyes | None = None) -> Face:
+    """``load_picture`` with what else is known of the face, and without a warning."""
+    path = Path(path)
     content = read_file(path)
-    if eyes is None and not aligned and (path.parent / EYES_FILE).is_file():
-        eyes = eyes_of(path.parent / EYES_FILE, path.name)
+    if eyes is None and not crop.aligned and (path.parent / EYES_FILE).is_file():
+        eyes = read_eyes_of(path.parent / EYES_FILE, path.name)
     try:
-        return crop.of(content, path, eyes)
+        return crop.face(content, path, eyes)
     except PictureError as error:
         raise error if str(path) in str(error) else type(error)(f"{path}: {error}") from error
 

@@ -4,35 +4,72 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Bool
 
-from gmjax.data.alignment import Eyes, align, check_size, resize
-from gmjax.data.eyes import find_eyes
+from gmjax.data.alignment import (
+    CropName,
+    Eyes,
+    Placement,
+    check_eyes,
+    frame_of,
+    placement_by_eyes,
+    resample,
+    resize,
+)
+from gmjax.data.eyes import find_face
+from gmjax.data.landmarks import Templates, eyes_of, outline_mask, points_in_crop
 from gmjax.data.listing import Entry
 from gmjax.data.pictures import MAX_PICTURE_BYTES, Picture, PictureError, decode_picture, read_file
+from gmjax.data.verdicts import doubts_of_detection, doubts_of_placement
+
+
+class Face(NamedTuple):
+    """A picture's crop ``image``, and why it is doubtful. Of an aligned picture also ``eyes``, in pixels of ``photo``:
+    the whole picture, turned by ``turns`` quarter turns (``np.rot90``) where it was not upright."""
+
+    image: Picture
+    doubts: tuple[str, ...] = ()
+    eyes: Eyes | None = None
+    photo: Picture | None = None
+    turns: int = 0
 
 
 @dataclass(frozen=True)
 class Crop:
-    """How a picture is cropped: aligned by its eyes or, if it is ``aligned`` already, resized to ``size`` x ``size``;
-    where not ``square``, shrunk until its longer side is at most ``size``."""
+    """How a picture is cropped: aligned to the crop ``name`` or, if it is ``aligned`` already, resized to ``size`` x
+    ``size``; where not ``square``, shrunk until its longer side is at most ``size``."""
 
     size: int = 120
     color: bool = False
     aligned: bool = False
     square: bool = True
+    name: CropName = "paper"
 
     def __post_init__(self):
-        check_size(self.size)
+        frame_of(self.name, self.size)
 
-    def of(self, content: bytes, name: str | Path, eyes: Eyes | None) -> Picture:
-        """The crop of the picture file ``content``, called ``name`` in errors. ``eyes``: None to find them."""
-        image = decode_picture(content, name, color=self.color)
-        if not self.aligned:
-            if eyes is None:  # in colour always, so that gray and colour have the same crop
-                eyes = find_eyes(decode_picture(content, name, color=True))
-            return align(image, eyes, size=self.size)
+    def face(
+        self, content: bytes, name: str | Path, eyes: Eyes | None = None, placement: Placement | None = None
+    ) -> Face:
+        """The face in the picture file ``content``, called ``name`` in errors. ``eyes``: None to find them.
+        ``placement``: where the crop is, if not as the eyes say."""
+        image, turns, doubts = decode_picture(content, name, color=self.color), 0, []
+        if self.aligned:
+            return Face(self._resized(image))
+        if eyes is None:  # in colour always, so that gray and colour have the same crop
+            found = find_face(decode_picture(content, name, color=True))
+            eyes, turns, doubts = found.eyes, found.turns, doubts_of_detection(found)
+            image = np.ascontiguousarray(np.rot90(image, turns))
+        check_eyes(eyes, image.shape)
+        if placement is None:
+            placement = placement_by_eyes(eyes, frame_of(self.name, self.size)[0], self.size)
+        doubts += doubts_of_placement(placement, eyes, image.shape, self.size)
+        return Face(resample(image, placement, self.size), tuple(doubts), eyes, image, turns)
+
+    def _resized(self, image: Picture) -> Picture:
         height, width = image.shape[:2]
         shape = self.size, self.size
         if not self.square:
@@ -43,12 +80,14 @@ class Crop:
 
 @dataclass(frozen=True)
 class ListedPictures:
-    """The pictures ``entries`` below ``root``, cropped. ``eyes``: positions by name, or None to find them."""
+    """The pictures ``entries`` below ``root``, cropped: by ``templates`` of landmarks or, without them, by ``eyes``,
+    positions by name, or None to find them."""
 
     entries: Sequence[Entry]
     root: Path
     crop: Crop
     eyes: Mapping[str, Eyes] | None = None
+    templates: Templates | None = None
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -57,14 +96,33 @@ class ListedPictures:
         return self.entries[number].name
 
     def read(self, number: int) -> Picture:
+        return self.face(number).image
+
+    def face(self, number: int) -> Face:
         entry = self.entries[number]
         if entry.wrong is not None:
             raise PictureError(entry.wrong)
-        if self.eyes is not None and entry.name not in self.eyes:
-            raise PictureError("it has no row in the table of eyes")
+        eyes, placement = None, None
+        if self.templates is not None:
+            eyes, placement = eyes_of(self.templates.points_of(entry.name)), self._placement(entry.name)
+        elif self.eyes is not None:
+            if entry.name not in self.eyes:
+                raise PictureError("it has no row in the table of eyes")
+            eyes = self.eyes[entry.name]
         path = os.path.join(self.root, entry.name)  # building a Path would take longer than reading a small file
         content = read_file(path) if entry.shard is None else self._member(entry)
-        return self.crop.of(content, path, None if self.eyes is None else self.eyes[entry.name])
+        return self.crop.face(content, path, eyes, placement)
+
+    def outline(self, number: int) -> Bool[np.ndarray, "s s"]:
+        """The pixels of the crop that are inside the outline of the picture's template. Raises PictureError."""
+        assert self.templates is not None
+        name = self.entries[number].name
+        points = points_in_crop(self.templates.points_of(name), self._placement(name))
+        return outline_mask(points, self.crop.size)
+
+    def _placement(self, name: str) -> Placement:
+        assert self.templates is not None
+        return self.templates.place(name, frame_of(self.crop.name, self.crop.size)[0], self.crop.size)
 
     def _member(self, entry: Entry) -> bytes:
         if entry.size > MAX_PICTURE_BYTES:
@@ -97,7 +155,15 @@ class ArrayPictures:
         return self.images[number]
 
 
-Pictures = ListedPictures | ArrayPictures
+@runtime_checkable
+class Pictures(Protocol):
+    """A sequence of named pictures, each read by its number; ``read`` raises PictureError where it cannot be used."""
+
+    def __len__(self) -> int: ...
+
+    def name(self, number: int) -> str: ...
+
+    def read(self, number: int) -> Picture: ...
 
 
 def read_or_reason(pictures: Pictures, number: int) -> Picture | str:

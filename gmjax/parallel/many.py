@@ -1,5 +1,6 @@
 """Many pictures, one formula each (paper, III-D): ``pmap(vmap(fit))``, as many at once as memory allows."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
@@ -8,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from gmjax.checks import checked_image, checked_start
+from gmjax.checks import checked_image, checked_mask, checked_start
 from gmjax.gmface import GmFace
 from gmjax.parallel.devices import AXIS, local
 from gmjax.personal import fit
 from gmjax.solvers.config import FitConfig
 from gmjax.solvers.stages import FitResult
-from gmjax.types import Picture
+from gmjax.types import Mask, Picture
 
 _BYTES_A_DEVICE = 2**31
 _ARRAYS_A_FIT = 2  # of m x pixels: a fit under vmap was measured to hold 0.6 of them, and 1.7 with "lm"
@@ -27,6 +28,7 @@ def fit_many(
     config: FitConfig = FitConfig(),
     key: Array | None = None,
     numbers: Iterable[int] | None = None,
+    masks: Iterable[Mask] | None = None,
     devices: Sequence | None = None,
 ) -> Iterator[tuple[int, FitResult | Exception]]:
     """``gmjax.fit`` of each picture under ``pmap(vmap(...))``, all from ``init``: yields (number, result) of each.
@@ -34,19 +36,22 @@ def fit_many(
     images: may be a generator: pictures of a shape are held until the devices are full (``pictures_at_once``). One
         that cannot be right yields its error as its result.
     key: picture number i, from 0 or as in ``numbers``, gets ``fold_in(key, i)``.
+    masks: one for each picture, as in ``gmjax.fit``; ``itertools.repeat(mask)`` gives all the same one.
     """
     devices = local(devices)
     waiting: dict[tuple, list] = {}
-    for number, image in enumerate(images) if numbers is None else zip(numbers, images, strict=False):
+    numbers = itertools.count() if numbers is None else numbers
+    for number, image, mask in zip(numbers, images, itertools.repeat(None) if masks is None else masks, strict=False):
         try:
             image = checked_image(image, f"image {number}", channels=config.channels)
+            mask = checked_mask(mask, image.shape, image.dtype)
             if init is not None:
                 checked_start(init, image)
         except (TypeError, ValueError) as error:
             yield number, error
             continue
         group = waiting.setdefault((image.shape, image.dtype), [])
-        group.append((number, np.asarray(image)))
+        group.append((number, np.asarray(image), None if mask is None else np.asarray(mask)))
         if len(group) == pictures_at_once(image.shape, init, config, devices):
             yield from _fit_group(group, init, config, key, devices)
             group.clear()
@@ -56,12 +61,13 @@ def fit_many(
 
 
 def _fit_group(group, init, config, key, devices):
-    numbers = np.array([number for number, _ in group])
+    numbers = np.array([number for number, _, _ in group])
     # A batch that is not full is filled up with its last picture: its shape stays, and nothing is compiled again.
     size = pictures_at_once(group[0][1].shape, init, config, devices)
     places = np.minimum(np.arange(size), len(group) - 1).reshape(len(devices), -1)
-    images = np.stack([image for _, image in group])[places]
-    results = _fit_pmapped(config, devices)(images, init, key, numbers[places])
+    images = np.stack([image for _, image, _ in group])[places]
+    masks = None if group[0][2] is None else np.stack([mask for _, _, mask in group])[places]
+    results = _fit_pmapped(config, devices)(images, init, key, numbers[places], masks)
     results = jax.tree.map(lambda leaf: np.asarray(leaf).reshape(size, *leaf.shape[2:]), results)
     for place, number in enumerate(numbers):
         yield int(number), jax.tree.map(lambda leaf, place=place: jnp.asarray(leaf[place]), results)
@@ -69,11 +75,11 @@ def _fit_group(group, init, config, key, devices):
 
 @lru_cache(maxsize=8)
 def _fit_pmapped(config: FitConfig, devices):
-    def fit_one(image, init, key, number):
-        return fit(image, init, config=config, key=None if key is None else jax.random.fold_in(key, number))
+    def fit_one(image, init, key, number, mask):
+        return fit(image, init, config=config, key=None if key is None else jax.random.fold_in(key, number), mask=mask)
 
-    vmapped = jax.vmap(fit_one, in_axes=(0, None, None, 0))
-    return jax.pmap(vmapped, axis_name=AXIS, in_axes=(0, None, None, 0), devices=devices)
+    vmapped = jax.vmap(fit_one, in_axes=(0, None, None, 0, 0))
+    return jax.pmap(vmapped, axis_name=AXIS, in_axes=(0, None, None, 0, 0), devices=devices)
 
 
 def pictures_at_once(shape: tuple[int, ...], init: GmFace | None, config: FitConfig, devices: Sequence) -> int:

@@ -142,7 +142,7 @@ def asked(monkeypatch, model):
     """In place of a fit: what the library was asked for."""
     calls = []
 
-    def prepare(data, init, *, config, key, images=None):
+    def prepare(data, init, *, config, key, images=None, mask=None):
         statistics = data if isinstance(data, gmjax.ImageStatistics) else None
         calls.append({"data": data, "images": images, "init": init, "config": config, "key": key})
         params = models.load(model)

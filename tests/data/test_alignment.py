@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmjax.data import EYES, PictureError, align, resize
+from gmjax.data import CROPS, EYES, PictureError, align, resize
 
 
 def eye_pixels(size):
@@ -54,6 +54,26 @@ def test_eyes_land_at_the_two_points(distance, degrees, x, y, size):
     for point in eye_pixels(size):
         found = blob_position(crop, point, sigma / scale)
         assert math.dist(found, point) < 0.05
+
+
+@pytest.mark.parametrize("crop", list(CROPS))
+def test_each_crop_has_the_eyes_in_its_place(crop):
+    """And by default its size; the paper's crop is the default."""
+    size = CROPS[crop].size
+    image = blobs((500, 500), [(200, 190), (270, 210)], 4)
+    found = align(image, (200.0, 190.0, 270.0, 210.0), crop=crop)
+    assert found.shape == (size, size)
+    scale = math.dist((200, 190), (270, 210)) / ((CROPS[crop].eyes[1][1] - CROPS[crop].eyes[0][1]) * size)
+    for row, column in CROPS[crop].eyes:
+        point = (column * size - 1, row * size - 1)
+        assert math.dist(blob_position(found, point, 4 / scale), point) < 0.05
+    if crop == "paper":
+        np.testing.assert_array_equal(found, align(image, (200.0, 190.0, 270.0, 210.0), size=120))
+
+
+def test_an_unknown_crop(unchecked):
+    with pytest.raises(ValueError, match="crop must be one of paper, face, head"):
+        align(np.zeros((30, 40), np.float32), (5.0, 5.0, 20.0, 5.0), crop="nose")
 
 
 def test_turned_the_right_way_round():

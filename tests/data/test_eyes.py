@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from gmjax.data import NoFaceError, PictureError, eyes, eyes_of, find_eyes, orl, read_eyes_csv, resize
+from gmjax.data import NoFaceError, PictureError, eyes, find_eyes, orl, read_eyes_csv, read_eyes_of, resize
 
 HEADER = "file,left_x,left_y,right_x,right_y\n"
 
@@ -126,9 +126,9 @@ def test_an_absent_table(tmp_path):
 
 def test_one_row_by_either_unicode_form(tmp_path):
     path = write(tmp_path, HEADER + "Jos\u00e9.png,1,2,3,4\nZoe\u0308.png,5,6,7,8\n")
-    assert eyes_of(path, "Jose\u0301.png") == eyes_of(path, "Jos\u00e9.png") == (1, 2, 3, 4)
-    assert eyes_of(path, "Zo\u00eb.png") == (5, 6, 7, 8)
-    assert eyes_of(path, "Jose.png") is None
+    assert read_eyes_of(path, "Jose\u0301.png") == read_eyes_of(path, "Jos\u00e9.png") == (1, 2, 3, 4)
+    assert read_eyes_of(path, "Zo\u00eb.png") == (5, 6, 7, 8)
+    assert read_eyes_of(path, "Jose.png") is None
     write(tmp_path, HEADER + "Jos\u00e9.png,1,2,3,4\nJose\u0301.png,5,6,7,8\n")
     with pytest.raises(PictureError, match=r"second time, in another Unicode form"):
         eyes.by_names(read_eyes_csv(path), ["Jos\u00e9.png"], path)

@@ -158,14 +158,14 @@ def test_eyes_are_found_without_a_table(tmp_path):
     write_picture(tmp_path / "face.png", orl._read_images()["s5/1.pgm"])
     # Of its own generator: in some noise a face is found.
     write_picture(tmp_path / "noise.png", np.random.default_rng(0).random((60, 60)))
-    faces = load_folder(tmp_path, size=60)
+    faces = load_folder(tmp_path, size=40)
     assert faces.names == ("face.png",)
     assert [name for name, _ in faces.skipped] == ["noise.png"]
     assert "no face" in faces.skipped[0][1]
     # The table of the ORL faces was made in the same way, so the crop is the same.
-    (expected,) = (image for name, image in orl_crops(60) if name == "s5/1.pgm")
+    (expected,) = (image for name, image in orl_crops(40) if name == "s5/1.pgm")
     np.testing.assert_allclose(faces.images[0], expected, atol=0.03)
-    np.testing.assert_array_equal(load_picture(tmp_path / "face.png", size=60), faces.images[0])
+    np.testing.assert_array_equal(load_picture(tmp_path / "face.png", size=40), faces.images[0])
     with pytest.raises(NoFaceError, match=r"noise\.png: no face"):
         load_picture(tmp_path / "noise.png")
 
@@ -190,9 +190,9 @@ def test_one_picture_as_it_is(tmp_path, shape, expected):
 
 def test_one_picture_by_its_eyes(tmp_path):
     path = fill(tmp_path, "a.png") / "a.png"
-    expected = align(read_picture(path), EYES, size=30)
-    np.testing.assert_array_equal(load_picture(path, eyes=EYES, size=30), expected)
+    expected = align(read_picture(path), EYES, size=20)
+    np.testing.assert_array_equal(load_picture(path, eyes=EYES, size=20), expected)
     (tmp_path / "eyes.csv").write_text(f"{HEADER}a.png,{ROW}\n")
-    np.testing.assert_array_equal(load_picture(path, size=30), expected)
+    np.testing.assert_array_equal(load_picture(path, size=20), expected)
     with pytest.raises(PictureError, match=r"a\.png: .*far outside"):
         load_picture(path, eyes=(900.0, 900.0, 940.0, 900.0))
