@@ -100,7 +100,7 @@ def doubtful_lines(folder: Path, doubtful: list[tuple[str, str]], total: int) ->
         return []
     lines = [f"{len(doubtful)} of {total} are used although they are doubtful, all listed in {folder / DOUBTFUL}:"]
     lines += [f"  {name}: {reason}" for name, reason in doubtful[:SHOWN]] + ["  ..."] * (len(doubtful) > SHOWN)
-    return [*lines, "Look at them in check.html; --strict leaves them out."]
+    return [*lines, "They are marked in check.html; --strict leaves them out."]
 
 
 def jpeg(picture: Picture) -> str:
