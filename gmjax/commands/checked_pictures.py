@@ -130,8 +130,8 @@ def _thumbnail(face: Face) -> str:
     left_x, left_y, right_x, right_y = ((value + 0.5) * scale - 0.5 for value in face.eyes)
     for x, y in ((left_x, left_y), (right_x, right_y)):
         away = np.hypot(columns - x, rows - y)
-        small[(away > 1.8) & (away < 4.2)] = 0
-        small[(away > 2.3) & (away < 3.7)] = (0.2, 1, 0.3)
+        small[(away > 3) & (away < 4.6)] = 0
+        small[(away > 3) & (away < 4)] = (0.2, 1, 0.3)
     return jpeg(small)
 
 
