@@ -100,7 +100,7 @@ def doubtful_lines(folder: Path, doubtful: list[tuple[str, str]], total: int) ->
         return []
     lines = [f"{len(doubtful)} of {total} are used although they are doubtful, all listed in {folder / DOUBTFUL}:"]
     lines += [f"  {name}: {reason}" for name, reason in doubtful[:SHOWN]] + ["  ..."] * (len(doubtful) > SHOWN)
-    return [*lines, "Look at them in check.html; --strict leaves them out."]
+    return [*lines, "They are marked in check.html; --strict leaves them out."]
 
 
 def jpeg(picture: Picture) -> str:
@@ -130,8 +130,8 @@ def _thumbnail(face: Face) -> str:
     left_x, left_y, right_x, right_y = ((value + 0.5) * scale - 0.5 for value in face.eyes)
     for x, y in ((left_x, left_y), (right_x, right_y)):
         away = np.hypot(columns - x, rows - y)
-        small[(away > 1.8) & (away < 4.2)] = 0
-        small[(away > 2.3) & (away < 3.7)] = (0.2, 1, 0.3)
+        small[(away > 3) & (away < 4.6)] = 0
+        small[(away > 3) & (away < 4)] = (0.2, 1, 0.3)
     return jpeg(small)
 
 

@@ -96,6 +96,7 @@ class CommonModel(FitOptions):
         if read is not pictures:
             doubtful = write_doubts(folder, pictures, skipped)
             write_check_sheet(folder, pictures, _errors(folder, pictures, skipped, result), skipped)
+            said.append(f"Each photograph with its crop is in {folder / 'check.html'}.")
             said += doubtful_lines(folder, doubtful, len(pictures))
         said.append(f"It started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
         return finish(folder, "\n".join(said))

@@ -130,20 +130,20 @@ def eyes_of(points: Points) -> Eyes:
 
 def mean_shape(shapes: Sequence[Points], *, affine: bool = False) -> Points:
     """The generalised Procrustes mean of ``shapes``, each (k, 2): the shape that is the mean of all shapes after each
-    has been moved, turned and scaled (``affine``: also sheared) to it. It has the place, size and turn of the shapes'
-    own mean.
+    has been moved, turned and scaled to it. It has the place, size and turn of the shapes' own mean. ``affine``: each
+    has been sheared and stretched too, and the mean has the proportions of the mean without that.
 
     Raises PictureError for shapes of different numbers of points, or all in one point.
     """
     if len({len(shape) for shape in shapes}) != 1:
         raise PictureError("the shapes need the same number of points, and there must be at least one")
     stack = np.stack([np.asarray(shape, float) for shape in shapes])
-    start = stack.mean(axis=0)
+    start = mean_shape(shapes) if affine else stack.mean(axis=0)
     mean = start
     for _ in range(_ROUNDS):
         moved = np.stack([_apply(_fitted(shape, mean, affine), shape) for shape in stack])
         new = moved.mean(axis=0)
-        new = _apply(_fitted(new, start, affine=False), new)  # otherwise it would shrink
+        new = _apply(_fitted(new, start, affine), new)  # otherwise it would shrink, or flatten
         change, mean = np.abs(new - mean).max(), new
         if change < 1e-9 * np.ptp(mean):
             break

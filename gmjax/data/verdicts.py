@@ -19,8 +19,7 @@ def doubts_of_detection(face: FoundFace) -> list[str]:
     """What finding a face tells: turned by quarter turns, uncertain, looking aside, one of several."""
     doubts = []
     if face.turns:
-        counter = "counter-clockwise" if face.turns < 3 else "clockwise"
-        doubts.append(f"turned: used after {90 * min(face.turns, 4 - face.turns)} degrees {counter}")
+        doubts.append(f"{'upside down' if face.turns == 2 else 'on its side'}: it was turned upright")
     if face.confidence < LEAST_CONFIDENCE:
         doubts.append(f"uncertain face: confidence {face.confidence:.2f} of 1")
     if abs(offset := nose_offset(face)) > MOST_NOSE_OFFSET:

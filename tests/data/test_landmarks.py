@@ -90,6 +90,14 @@ def test_the_mean_shape_of_copies_is_their_shape():
     np.testing.assert_allclose(placed, SHAPE, atol=1e-6)
 
 
+def test_an_affine_mean_shape_is_not_flattened():
+    """The best map to a mean of noisy shapes shrinks them, each time it is repeated."""
+    rng = np.random.default_rng(1)
+    shapes = [SHAPE + rng.normal(0, 4, SHAPE.shape) for _ in range(6)]
+    mean, plain = mean_shape(shapes, affine=True), mean_shape(shapes)
+    np.testing.assert_allclose(np.ptp(mean, axis=0), np.ptp(plain, axis=0), rtol=0.1)
+
+
 def test_the_mean_shape_is_that_of_least_squares():
     """No small change of the mean fits the shapes better, each moved to it by the best similarity."""
     rng = np.random.default_rng(0)

@@ -29,8 +29,8 @@ def test_a_good_face():
 @pytest.mark.parametrize(
     ("face", "words"),
     [
-        (GOOD._replace(turns=1), "turned: used after 90 degrees counter-clockwise"),
-        (GOOD._replace(turns=3), "turned: used after 90 degrees clockwise"),
+        (GOOD._replace(turns=1), "on its side: it was turned upright"),
+        (GOOD._replace(turns=2), "upside down: it was turned upright"),
         (GOOD._replace(confidence=0.7), "uncertain face: confidence 0.70"),
         (GOOD._replace(several=True), "several faces"),
         (GOOD._replace(points=FRONTAL + 25 * ASIDE), "looks to the right"),

@@ -29,7 +29,7 @@ def test_a_disk_that_fills_up(tmp_path, trials):
         place = tmp_path / str(number)
         (place / "disk").mkdir(parents=True)
         (place / "in").symlink_to(tmp_path / "in")
-        script = SCRIPT.format(size=80 + 24 * number, python=sys.executable, run=" ".join(map(str, run)))
+        script = SCRIPT.format(size=200 + 24 * number, python=sys.executable, run=" ".join(map(str, run)))
         done = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script], cwd=place)
         if done.returncode == 77 or not (place / "first.txt").exists():
             pytest.skip("no disk of our own may be mounted here")
