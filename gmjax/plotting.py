@@ -4,7 +4,7 @@ Nothing here touches pyplot or any global state of matplotlib, and ``import gmja
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -18,6 +18,7 @@ try:
     from matplotlib.collections import LineCollection
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
     from mpl_toolkits.mplot3d import Axes3D
 except ImportError as error:
     raise missing_extra("cli", "Drawing figures") from error
@@ -26,6 +27,7 @@ Picture = Float[Array, "h w *c"] | Float[np.ndarray, "h w *c"]
 
 POSITIVE, NEGATIVE = "#c8423b", "#2a6db0"
 _STAGES = {"least_squares": ("MSE", POSITIVE), "adam": ("MSE + λ PAE", NEGATIVE)}
+_STAGES |= {"corresponding": ("MSE + distance from the start", NEGATIVE)}
 
 
 def fit_figure(image: Picture, params: GmFace) -> Figure:
@@ -96,6 +98,42 @@ def surface_figure(params: GmFace, shape: tuple[int, int]) -> Figure:
     draw_surface(axes, render(params, shape), params.offset)
     axes.set(xlabel="column, $x_2$", ylabel="row, $x_1$", zlabel="$1 - f$")
     figure.suptitle(_size(params), fontsize="medium")
+    return figure
+
+
+def pictures_figure(rows: Sequence[Sequence[Picture]], titles: Sequence[str], heads: Sequence[str] = ()) -> Figure:
+    """Rows of pictures of one size, with a title above each column and a head beside each row."""
+    height, width = np.shape(rows[0][0])[:2]
+    side = 1.3
+    figure = Figure(figsize=(side * len(titles) + 0.3, side * height / width * len(rows) + 0.4), layout="constrained")
+    axes = figure.subplots(len(rows), len(titles), squeeze=False)
+    for place, row in enumerate(rows):
+        for column, picture in enumerate(row):
+            draw_picture(axes[place, column], picture, titles[column] if place == 0 else "")
+        if heads:
+            axes[place, 0].set_axis_on()
+            axes[place, 0].set(xticks=[], yticks=[])
+            axes[place, 0].set_ylabel(heads[place], fontsize="small")
+    return figure
+
+
+def map_figure(places: Float[np.ndarray, "n 2"], pictures: Sequence[Picture], names: Sequence[str]) -> Figure:
+    """Small pictures at ``places`` in the plane, with their names where there are at most 60."""
+    figure = Figure(figsize=(9, 9), layout="constrained")
+    axes = figure.subplots()
+    zoom = 0.9 * 500 / (np.shape(pictures[0])[0] * math.sqrt(len(names) + 9))
+    for (x, y), picture, name in zip(places.tolist(), pictures, names, strict=True):
+        image = OffsetImage(np.asarray(picture), zoom=zoom, cmap="gray", clim=(0, 1))
+        axes.add_artist(AnnotationBbox(image, (x, y), frameon=False))
+        if len(names) <= 60:
+            below = -zoom * np.shape(picture)[0] / 2
+            axes.annotate(
+                name, (x, y), (0, below), textcoords="offset points", ha="center", va="top", fontsize="xx-small"
+            )
+    axes.scatter(*places.T, s=0)
+    axes.margins(0.12)
+    axes.set_aspect("equal")
+    axes.set(xlabel="distance in units of intensity")
     return figure
 
 

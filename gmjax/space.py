@@ -175,6 +175,19 @@ def from_scores(axes: PrincipalAxes, scores: Float[AnyArray, "*n K"]) -> GmFace:
     return from_coordinates(_sum(to_coordinates(axes.mean), _combine(scores, axes.axes)))
 
 
+def places_along(models: GmFace, first: GmFace, last: GmFace) -> Float[Array, " n"]:
+    """The place of each of n models on the axis through ``first`` (-1) and ``last`` (1): where its foot point lies.
+
+    The angle is that of the coordinates as they change the picture, as in ``principal_axes``.
+    """
+    _require_batch(models)
+    _require_correspondence(first, last)
+    middle = morph(first, last, 0.5)
+    axis = _scaled(difference(middle, last), middle)
+    steps = jax.vmap(_scaled, (0, None))(difference(middle, models), middle)
+    return jnp.einsum("nmk,mk->n", steps, axis, precision="highest") / jnp.sum(jnp.square(axis))
+
+
 def distances(models: GmFace) -> Float[Array, "n n"]:
     """The distance of each two of n models: the root of the integral over the plane of their squared difference.
 
@@ -185,6 +198,14 @@ def distances(models: GmFace) -> Float[Array, "n n"]:
     own = jnp.diagonal(products)
     squared = own[:, None] + own[None] - products - products.T
     return jnp.sqrt(jnp.where(np.eye(n, dtype=bool), 0.0, jnp.maximum(squared, 0.0)))
+
+
+def map_of(distances: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n 2"]:
+    """Points (x, y) in the plane whose distances are nearest to ``distances``: classical multidimensional scaling."""
+    squared = np.square(np.asarray(distances, np.float64))
+    centred = squared - squared.mean(0) - squared.mean(1, keepdims=True) + squared.mean()
+    values, vectors = np.linalg.eigh(-0.5 * centred)
+    return vectors[:, :-3:-1] * np.sqrt(np.maximum(values[:-3:-1], 0))
 
 
 def _scaled(steps: Coordinates, at: GmFace) -> Float[Array, "m k"]:

@@ -36,7 +36,7 @@ def test_it_minimises_the_stated_loss(faces, common):
     """The loss of the first step is the MSE of the start, as it has not moved; then it falls, and MSE with it."""
     result = gmjax.fit(faces[0], common, config=CONFIG)
     start = gmjax.mse(gmjax.render(common, (16, 14)), faces[0])
-    np.testing.assert_allclose(result.info.loss["adam"][0], start, rtol=1e-4)
+    np.testing.assert_allclose(result.info.loss["corresponding"][0], start, rtol=1e-4)
     assert result.info.mse < 0.5 * start
     assert not result.info.diverged
 
@@ -80,7 +80,7 @@ def test_own_loss(faces, common):
 
     start = absolute(gmjax.render(common, (16, 14)), faces[0])
     result = gmjax.fit(faces[0], common, config=CONFIG, loss=absolute)
-    np.testing.assert_allclose(result.info.loss["adam"][0], start, rtol=1e-3)
+    np.testing.assert_allclose(result.info.loss["corresponding"][0], start, rtol=1e-3)
 
 
 def test_masked_pixels_do_not_count(faces, common):

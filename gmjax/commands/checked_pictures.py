@@ -47,7 +47,10 @@ class CheckedPictures:
         return self.pictures.name(number)
 
     def read(self, number: int) -> Picture:
-        face, name = self.pictures.face(number), self.name(number)
+        name, before = self.name(number), record_of(self.folder, number)
+        face = self.pictures.face(number, before.eyes if before.turns == 0 else None)
+        if before.eyes is not None:
+            face = face._replace(doubts=before.doubts)
         if len(os.fsencode(Path(name).name)) > _LONGEST_NAME:
             raise PictureError("its name is too long for the name of its crop")
         path = crop_path(self.folder, name)

@@ -131,7 +131,7 @@ def _write(folder: Path, statistics: ImageStatistics, result: FitResult, seconds
     average, count = np.asarray(statistics.mean), int(statistics.count)
     drawn = np.asarray(render(result.params, average.shape[:2]))
     more = {"faces": count, "mse_to_average": float(mse(drawn, average))}
-    figures = write_result(folder, result, average, f"common face of {count} faces", seconds, **more)
+    figures = write_result(folder, result, average, f"common face of {count} faces", seconds, more=more)
     write_picture(folder / "common_face.png", drawn)
     write_picture(folder / "average_face.png", average)
     write_figure(folder / "comparison.png", plotting.common_figure(result.params, average))

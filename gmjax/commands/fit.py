@@ -11,9 +11,10 @@ import numpy as np
 from tyro.conf import Positional
 
 from gmjax import personal
+from gmjax.commands.correspond import STAY, correspondence_of
 from gmjax.commands.fit_folder import fit_folder
 from gmjax.commands.masks import OUTLINE, Mask, mask_of
-from gmjax.commands.options import FitOptions, Plan, option
+from gmjax.commands.options import FitOptions, Flag, Plan, option
 from gmjax.commands.run_command import is_collection, listed_pictures, run_command
 from gmjax.commands.run_files import MODEL, as_text, write_figure, write_result
 from gmjax.commands.run_fit import require_no_divergence, run_fit
@@ -48,6 +49,10 @@ class Fit(FitOptions):
     """Choose the number of Gaussians: the fewest, within 10 %, that reach this PSNR in decibels (30 is a good
     likeness). Each number that is tried is a fit of its own, and compiled: about a minute the first time."""
 
+    correspond: Flag = False
+    """Keep component i of every face the same part, as average, morph, axis, symmetrise and compare need it. All faces
+    start from --start FILE and stay near it; without one, from the symmetric common face of the folder."""
+
     mask: Annotated[str | None, option("PICTURE|FOLDER|outline", "all pixels count")] = None
     """What counts is white, in the frame of the crop: a picture for all; a folder with one of each picture's name (or
     with the suffix .png); or outline: what the landmarks of --templates enclose."""
@@ -69,6 +74,8 @@ class Fit(FitOptions):
             raise ArgumentError("mask", "outline goes with --templates")
         if self.mask_files is not None and not self.mask_files.exists():
             raise ArgumentError("mask", f"{self.mask} does not exist: give a picture, a folder of them, or outline")
+        if self.correspond:
+            return self._corresponding_plan()
         if self.target_psnr is None:
             return self.plan(from_published=not self.aligned)
         if not math.isfinite(self.target_psnr):
@@ -79,11 +86,25 @@ class Fit(FitOptions):
             raise ArgumentError("target_psnr", f"makes a start for each number tried: leave --start {self.start} out")
         return self.plan(from_published=False, target_psnr=self.target_psnr)
 
+    def _corresponding_plan(self) -> Plan:
+        for name, is_wrong in (
+            ("target_psnr", self.target_psnr is not None),
+            ("solver", self.solver != "adam"),
+            ("recipe", self.recipe != "default"),
+            ("start", self.start in ("grid", "random")),
+        ):
+            if is_wrong:
+                raise ArgumentError(name, f"{getattr(self, name)} does not go with --correspond: leave it out")
+        if self.start is None and not is_collection(self.path):
+            problem = "is needed for --correspond with a single picture: give common_face.safetensors of a folder's run"
+            raise ArgumentError("start", problem)
+        return self.plan(from_published=False, stay=STAY)
+
     def _fit(self, folder: Path, plan: Plan, entries: Sequence[Entry]) -> int:
         if is_collection(self.path):
             # A list may name a picture twice: it has one result.
             entries = list({entry.name.lstrip("/"): entry for entry in entries}.values())
-            return fit_folder(folder, listed_pictures(entries, self.path, self, square=False), plan, self, self.mask)
+            return fit_folder(folder, self._listed(entries), plan, self, self.mask)
         if processes.count() > 1:
             raise ArgumentError("distributed", "is for many pictures: one picture is the work of one process")
         picture, mask = self._picture()
@@ -93,8 +114,14 @@ class Fit(FitOptions):
             result, seconds = run_fit(prepared, folder, save_every=self.save_every)
         else:
             result, seconds = _fit_to_psnr(plan.target_psnr, picture, plan, mask)
-        said = _write(folder, self.path, picture, result, seconds)
+        more = {}
+        if plan.config.stay is not None and plan.init is not None:
+            more = correspondence_of(plan.init, picture.shape[1])
+        said = _write(folder, self.path, picture, result, seconds, more)
         return finish(folder, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
+
+    def _listed(self, entries: Sequence[Entry]) -> ListedPictures:
+        return listed_pictures(entries, self.path, self, square=self.correspond)
 
     def _picture(self) -> tuple[Picture, Mask | None]:
         eyes, entry = None, Entry(self.path.name)
@@ -130,10 +157,10 @@ def _fit_to_psnr(target_psnr: float, picture: Picture, plan: Plan, mask: Mask | 
     return result, time.perf_counter() - began
 
 
-def _write(folder: Path, path: Path, picture: Picture, result: FitResult, seconds: float) -> str:
+def _write(folder: Path, path: Path, picture: Picture, result: FitResult, seconds: float, more: dict[str, str]) -> str:
     from gmjax import plotting
 
-    figures = write_result(folder, result, picture, path.name, seconds)
+    figures = write_result(folder, result, picture, path.name, seconds, header=more)
     write_picture(folder / "picture.png", picture)
     write_picture(folder / "render.png", np.asarray(render(result.params, picture.shape[:2])))
     write_figure(folder / "fit.png", plotting.fit_figure(picture, result.params))

@@ -12,6 +12,7 @@ import numpy as np
 from gmjax import parallel, personal
 from gmjax.commands.check_sheet import write_check_sheet
 from gmjax.commands.checked_pictures import CheckedPictures, doubtful_lines, write_doubts
+from gmjax.commands.correspond import correspondence_of, with_common_face
 from gmjax.commands.masks import Mask, mask_of
 from gmjax.commands.options import FitOptions, Plan
 from gmjax.commands.run_files import FIGURES, METRICS, SKIPPED, save_model, write_skipped
@@ -33,7 +34,11 @@ _LONGEST_NAME = 255 - len(".safetensors")
 
 def fit_folder(folder: Path, listed: ListedPictures, plan: Plan, options: FitOptions, masks: str | None = None) -> int:
     """Fits all pictures that have no result yet, with ``masks`` as in ``mask_of``; the exit status."""
-    pictures = CheckedPictures(listed, folder, options.strict)
+    pictures, more = CheckedPictures(listed, folder, options.strict), {}
+    if plan.config.stay is not None:
+        plan = plan if plan.init is not None else with_common_face(folder, pictures, plan, options)
+        assert plan.init is not None
+        more = correspondence_of(plan.init, options.side)
     done = np.array(processes.broadcast(_done(folder, pictures).tolist() if processes.is_first() else []), bool)
     if done.any():
         notice(f"{folder} is resumed: {done.sum()} of {len(pictures)} pictures are done")
@@ -42,7 +47,7 @@ def fit_folder(folder: Path, listed: ListedPictures, plan: Plan, options: FitOpt
         warn_before_fit(plan.config, shape, plan.config.steps)
         size = parallel.pictures_at_once(shape, plan.init, plan.config, jax.local_devices())
     try:
-        _fit_chunks(folder, pictures, ~done, size, plan, options, masks)
+        _fit_chunks(folder, pictures, ~done, size, plan, options, masks, more)
     except (OSError, ModelFileError) as error:
         done = _done(folder, pictures)
         state = f"{done.sum()} of {len(pictures)} pictures are done and kept, {(~done).sum()} are missing"
@@ -79,8 +84,12 @@ def _fit_chunks(
     plan: Plan,
     options: FitOptions,
     masks: str | None,
+    more: dict[str, str],
 ) -> None:
-    """Fits chunks of ``size`` pictures, whole ones even if few are ``pending``: so resumed runs have equal bits."""
+    """Fits chunks of ``size`` pictures, whole ones even if few are ``pending``: so resumed runs have equal bits.
+
+    ``more``: for the headers of the model files.
+    """
     chunks = [range(first, min(first + size, len(pending))) for first in range(0, len(pending), size)]
     chunks = [chunk for chunk in chunks if pending[chunk.start : chunk.stop].any()]
     mine = chunks[processes.index() :: processes.count()]
@@ -91,7 +100,7 @@ def _fit_chunks(
         for chunk in mine:
             for number, picture, result in _fit_chunk(pictures, itertools.islice(read, len(chunk)), plan, masks):
                 if not isinstance(result, Exception):
-                    _write(folder, pictures.name(number), picture, result)
+                    _write(folder, pictures.name(number), picture, result, more)
                 elif options.on_error == "stop":
                     raise PictureError(f"{pictures.name(number)}: {result}; what was fitted before it is kept")
                 else:
@@ -144,13 +153,13 @@ def _fit_to_psnr(
         return error
 
 
-def _write(folder: Path, name: str, picture: Picture, result: FitResult) -> None:
+def _write(folder: Path, name: str, picture: Picture, result: FitResult, more: dict[str, str]) -> None:
     """The model last: where it is, the picture is done."""
     model, drawing = result_paths(folder, name)
     model.parent.mkdir(parents=True, exist_ok=True)
     drawing.parent.mkdir(parents=True, exist_ok=True)
     write_picture(drawing, np.asarray(render(result.params, picture.shape[:2])))
-    save_model(model, result, picture, name)
+    save_model(model, result, picture, name, **more)
 
 
 def _recorded(folder: Path) -> dict[int, str]:

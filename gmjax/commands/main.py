@@ -45,12 +45,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parsed(argv: Sequence[str]) -> Any:
     import tyro
 
-    from gmjax.commands import models
+    from gmjax.commands import models, space
     from gmjax.commands.common_model import CommonModel
     from gmjax.commands.fit import Fit
 
     commands: dict[str, Any] = {"common-model": CommonModel, "fit": Fit}
     commands |= {"render": models.Render, "transform": models.Transform, "plot": models.Plot, "info": models.Info}
+    commands |= {"average": space.Average, "morph": space.Morph, "symmetrise": space.Symmetrise}
+    commands |= {"axis": space.Axis, "compare": space.Compare}
     about = "A picture as one formula: a sum of two-dimensional Gaussians. gmjax --version prints the version."
     config = (tyro.conf.FlagCreatePairsOff,)
     return tyro.extras.subcommand_cli_from_dict(commands, args=argv, prog="gmjax", description=about, config=config)

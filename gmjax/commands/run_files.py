@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MODEL, METRICS, SKIPPED, LOSS = "model.safetensors", "metrics.csv", "skipped.csv", "loss.csv"
+COMMON_FACE = "common_face.safetensors"
 DOUBTFUL, EYES = "doubtful.csv", "eyes.csv"
 FIGURES = ("height", "width", "components", "parameters", "mse", "pae", "psnr")  # in model files and metrics.csv
 FINGERPRINT = "picture_sha256"
@@ -33,9 +34,9 @@ def figures_of(result: FitResult, picture: Picture) -> dict[str, int | float]:
     return dict(zip(FIGURES, values, strict=True))
 
 
-def save_model(path: Path, result: FitResult, picture: Picture, source: str | Path) -> None:
+def save_model(path: Path, result: FitResult, picture: Picture, source: str | Path, **more: str) -> None:
     figures = {name: str(value) for name, value in figures_of(result, picture).items()}
-    metadata = {**figures, FINGERPRINT: fingerprint(picture), "source": as_text(source)}
+    metadata = {**more, **figures, FINGERPRINT: fingerprint(picture), "source": as_text(source)}
     models.save(path, result.params, metadata)
 
 
@@ -54,14 +55,22 @@ def write_skipped(folder: Path, pictures: Pictures, skipped: Mapping[int, str]) 
 
 
 def write_result(
-    folder: Path, result: FitResult, picture: Picture, source: str, seconds: float, **more: float
+    folder: Path,
+    result: FitResult,
+    picture: Picture,
+    source: str,
+    seconds: float,
+    *,
+    more: Mapping[str, float] | None = None,
+    header: Mapping[str, str] | None = None,
 ) -> dict[str, int | float]:
-    """The model, the loss of each step, and the figures with ``more`` before them; returns the figures."""
+    """The model with ``header`` in its file, the loss of each step, and the figures with ``more`` before them; returns
+    the figures."""
     from gmjax import plotting
 
-    save_model(folder / MODEL, result, picture, source)
+    save_model(folder / MODEL, result, picture, source, **(header or {}))
     figures = figures_of(result, picture)
-    metrics = {**more, **figures, "seconds": round(seconds, 2)}
+    metrics = {**(more or {}), **figures, "seconds": round(seconds, 2)}
     write_table(folder / METRICS, tuple(metrics), [tuple(metrics.values())])
     loss = result.info.loss
     rows = [(stage, *row) for stage in loss for row in enumerate(np.asarray(loss[stage]).tolist())]

@@ -98,11 +98,11 @@ class ListedPictures:
     def read(self, number: int) -> Picture:
         return self.face(number).image
 
-    def face(self, number: int) -> Face:
-        entry = self.entries[number]
+    def face(self, number: int, eyes: Eyes | None = None) -> Face:
+        """``eyes``: those that were found before, where they need not be found again."""
+        entry, placement = self.entries[number], None
         if entry.wrong is not None:
             raise PictureError(entry.wrong)
-        eyes, placement = None, None
         if self.templates is not None:
             eyes, placement = eyes_of(self.templates.points_of(entry.name)), self._placement(entry.name)
         elif self.eyes is not None:

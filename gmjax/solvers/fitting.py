@@ -50,7 +50,7 @@ def stages_of(
     data, steps = Data(statistics, mask), config.steps or 1
     if config.stay is not None:
         solver = Corresponding(steps, config.stay, config.pae_weight or 0.0, loss)
-        return (Stage("adam", solver, Anchored(data, init), steps, chunk_of(steps)),)
+        return (Stage("corresponding", solver, Anchored(data, init), steps, chunk_of(steps)),)
     if config.solver == "adam":
         return (Stage("adam", Adam(config, loss=loss), data, steps, chunk_of(steps)),)
     offset = 1.0 if config.offset is None else config.offset

@@ -106,9 +106,9 @@ def test_an_accent_in_two_unicode_forms(tmp_path):
     for on_disk, in_table in ((within, after), (after, within)):
         folder = fill(tmp_path / str(len(in_table)), on_disk)
         (folder / "eyes.csv").write_text(f"{HEADER}{in_table},{ROW}\n", encoding="utf-8")
-        faces = load_folder(folder, size=30)
+        faces = load_folder(folder, size=20)
         assert faces.names == (on_disk,)
-        np.testing.assert_array_equal(load_picture(folder / on_disk, size=30), faces.images[0])
+        np.testing.assert_array_equal(load_picture(folder / on_disk, size=20), faces.images[0])
 
 
 def test_what_cannot_be_used_is_listed(tmp_path):

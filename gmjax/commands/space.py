@@ -1,0 +1,309 @@
+"""Commands on models that correspond: ``gmjax average``, ``morph``, ``symmetrise``, ``axis`` and ``compare``."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import jax
+import numpy as np
+from tyro.conf import Positional, arg
+
+from gmjax import space
+from gmjax.calculus import squared_distance
+from gmjax.commands.correspond import PAIRS, START
+from gmjax.commands.model_sets import ModelSet, load_models, pictures_of
+from gmjax.commands.options import Flag, option
+from gmjax.commands.run_files import MODEL, write_figure
+from gmjax.data import write_picture
+from gmjax.data.films import write_film
+from gmjax.errors import ArgumentError
+from gmjax.files import models
+from gmjax.files.tables import write_table
+from gmjax.gmface import GmFace, stack, unstack
+
+_Models = Annotated[
+    Positional[tuple[Path, ...]],
+    arg(metavar="MODELS", help="Run folders of gmjax fit --correspond, and model files in them."),
+]
+_Out = Annotated[Path, arg(metavar="FOLDER", help="Folder for the results; files of the same names are replaced.")]
+_Size = Annotated[int | None, option("PIXELS", "as they were fitted")]
+# Places on the axis between two groups: -1 is the average of one, 1 that of the other.
+AMOUNTS = (-3, -2, -1, 0, 1, 2, 3)
+STRIP = 7
+
+
+@dataclasses.dataclass(kw_only=True)
+class Average:
+    """The average of faces, in their shapes as well as in what is light and dark."""
+
+    paths: _Models
+
+    weights: Annotated[tuple[float, ...], option("W ...", "equal")] = ()
+    """How much each face counts, in the order of the faces."""
+
+    size: _Size = None
+    """Longer side of the pictures."""
+
+    out: _Out = Path("runs/average")
+
+    def run(self) -> int:
+        faces = load_models(self.paths)
+        if self.weights and len(self.weights) != len(faces):
+            raise ArgumentError("weights", f"must be one for each of the {len(faces)} faces; got {len(self.weights)}")
+        weights = np.asarray(self.weights or np.ones(len(faces)), np.float32)
+        if not np.isfinite(weights).all() or abs(weights.sum()) < 1e-6:
+            raise ArgumentError("weights", "must be finite, and their sum not 0")
+        average = space.mean(faces.params, weights)
+        shape = _shape(faces, self.size)
+        pixels = np.tensordot(weights / weights.sum(), pictures_of(faces.params, shape), 1)
+        self.out.mkdir(parents=True, exist_ok=True)
+        _save(self.out / MODEL, average, faces)
+        write_picture(self.out / "average.png", pictures_of(average, shape))
+        write_picture(self.out / "pixels.png", pixels)
+        write_table(self.out / "faces.csv", ("face", "weight"), zip(faces.names, weights.tolist(), strict=True))
+        print(
+            f"Average of {len(faces)} faces: {self.out / 'average.png'}, and its formula {self.out / MODEL}.\n"
+            f"For comparison, pixels.png is the average of their pictures; faces.csv lists them."
+        )
+        return 0
+
+
+@dataclasses.dataclass(kw_only=True)
+class Morph:
+    """A film from one face to the next: of two faces, or through several."""
+
+    paths: _Models
+
+    frames: Annotated[int, arg(metavar="N")] = 50
+    """Number of pictures in the film."""
+
+    seconds: Annotated[float, arg(metavar="S")] = 4.0
+    """Length of the film."""
+
+    loop: Flag = False
+    """Go back to the first face, so that the film can be repeated without a jump."""
+
+    reach: Annotated[tuple[float, float], arg(metavar="FROM TO")] = (0.0, 1.0)
+    """Of two faces: the part of the way that is shown. From 0 to 1.5 goes beyond the second: a caricature."""
+
+    format: Literal["gif", "png", "webp", "mp4"] = "gif"
+    """gif: 256 colours, shown everywhere. png, webp: animated, all colours. mp4: for films (extra film)."""
+
+    size: _Size = None
+    """Longer side of the pictures."""
+
+    out: _Out = Path("runs/morph")
+
+    def run(self) -> int:
+        from gmjax import plotting
+
+        faces = load_models(self.paths)
+        if len(faces) < 2:
+            raise ArgumentError("paths", "must name at least two faces")
+        if self.frames < 2 or not 0 < self.seconds < 3600:
+            raise ArgumentError("frames", "must be at least 2, and --seconds above 0 and below 3600")
+        if self.reach != (0.0, 1.0):
+            if len(faces) != 2 or self.loop:
+                raise ArgumentError("reach", "is for two faces, without --loop")
+            first, last = unstack(faces.params)
+            places = np.linspace(*self.reach, self.frames, dtype=np.float32)
+            way = space.morph(first, last, places)
+        else:
+            way = space.continuum(faces.params, self.frames, loop=self.loop)
+            legs = len(faces) - (not self.loop)
+            places = np.linspace(0, legs, self.frames, endpoint=not self.loop)
+        pictures = pictures_of(way, _shape(faces, self.size))
+        self.out.mkdir(parents=True, exist_ok=True)
+        film = self.out / f"morph.{self.format}"
+        write_film(film, pictures, seconds=self.seconds)
+        shown = np.unique(np.round(np.linspace(0, self.frames - 1, STRIP)).astype(int))
+        titles = [f"{places[frame]:.2f}" for frame in shown]
+        write_figure(self.out / "strip.png", plotting.pictures_figure([pictures[shown]], titles))
+        models.save(self.out / "frames.safetensors", way, _kept(faces))
+        names = [*faces.names, faces.names[0]]
+        rows = [(frame, place, *_between(names, place)) for frame, place in enumerate(places.tolist())]
+        write_table(self.out / "frames.csv", ("frame", "place", "from", "to", "share"), rows)
+        print(f"{film}: {self.frames} pictures through {len(faces)} faces; see also strip.png and frames.csv.")
+        return 0
+
+
+@dataclasses.dataclass(kw_only=True)
+class Symmetrise:
+    """Faces made symmetric: the average of each with its mirror image, in shape as well as in light and dark."""
+
+    paths: _Models
+
+    amount: float = 1.0
+    """1: symmetric. 0: the face itself. Below 0: more asymmetric."""
+
+    size: _Size = None
+    """Longer side of the pictures."""
+
+    out: _Out = Path("runs/symmetrise")
+
+    def run(self) -> int:
+        from gmjax import plotting
+
+        faces = load_models(self.paths)
+        if not np.isfinite(self.amount):
+            raise ArgumentError("amount", f"must be finite; got {self.amount}")
+        pairs, center, shape = faces.pairs(), faces.center, _shape(faces, self.size)
+        symmetric = jax.vmap(lambda face: space.symmetrise(face, pairs, center, self.amount))(faces.params)
+        mirrored = jax.vmap(lambda face: space.mirror(face, center, pairs))(faces.params)
+        asymmetry = _distances_between(faces.params, mirrored)
+        self.out.mkdir(parents=True, exist_ok=True)
+        for name, params in zip(faces.names, unstack(symmetric), strict=True):
+            _save(self.out / f"{Path(name).name}.safetensors", params, faces)
+            write_picture(self.out / f"{Path(name).name}.png", pictures_of(params, shape))
+        shown = slice(0, STRIP)
+        rows = [pictures_of(jax.tree.map(lambda x: x[shown], x), shape) for x in (faces.params, symmetric)]
+        figure = plotting.pictures_figure(rows, list(faces.names[shown]), ["face", "symmetric"])
+        write_figure(self.out / "symmetrise.png", figure)
+        write_table(self.out / "asymmetry.csv", ("face", "asymmetry"), zip(faces.names, asymmetry, strict=True))
+        print(
+            f"{len(faces)} faces: a picture and a formula of each in {self.out}; see also symmetrise.png.\n"
+            "asymmetry.csv has the distance of each face from its mirror image, in units of intensity."
+        )
+        return 0
+
+
+@dataclasses.dataclass(kw_only=True)
+class Axis:
+    """The axis from the average of one group of faces to that of another, and faces moved along it."""
+
+    start: Annotated[Positional[Path], arg(metavar="GROUP", help="Run folder of the first group, or a model file.")]
+    end: Annotated[Positional[Path], arg(metavar="GROUP", help="Run folder of the second group, or a model file.")]
+
+    move: Annotated[tuple[Path, ...], option("MODELS", "the middle of both averages")] = ()
+    """Faces to move: run folders and model files. They must correspond to both groups."""
+
+    only: Literal["weights", "shapes"] | None = None
+    """weights: change only what is light and dark. shapes: only where and how wide things are."""
+
+    size: _Size = None
+    """Longer side of the pictures."""
+
+    out: _Out = Path("runs/axis")
+
+    def run(self) -> int:
+        from gmjax import plotting
+
+        faces = load_models([self.start, self.end, *self.move])
+        first, last = (load_models([path]) for path in (self.start, self.end))
+        groups = [space.mean(group.params) for group in (first, last)]
+        direction = space.difference(*groups)
+        moved = len(faces) - len(first) - len(last)
+        starts = unstack(faces.params)[-moved:] if moved else [space.mean(stack(groups))]
+        names = list(faces.names[-moved:]) if moved else ["middle"]
+        amounts = np.asarray(AMOUNTS, np.float32) * 0.5
+        shape = _shape(faces, self.size)
+        still = np.zeros_like(amounts)
+        each = {None: (amounts, amounts), "weights": (amounts, still), "shapes": (still, amounts)}[self.only]
+        self.out.mkdir(parents=True, exist_ok=True)
+        rows = []
+        for name, face in zip(names, starts, strict=True):
+            way = space.move(face, direction, *each)
+            models.save(self.out / f"{Path(name).name}.safetensors", way, _kept(faces))
+            rows.append(pictures_of(way, shape))
+        for name, pictures in zip(names, rows, strict=True):
+            for amount, picture in zip(AMOUNTS, pictures, strict=True):
+                write_picture(self.out / f"{Path(name).name} {amount:+d}.png", picture)
+        titles = [f"{amount:+d}" for amount in AMOUNTS]
+        write_figure(self.out / "axis.png", plotting.pictures_figure(rows[:STRIP], titles, names[:STRIP]))
+        scores = np.asarray(space.places_along(faces.params, *groups)).tolist()
+        kinds = ["first"] * len(first) + ["second"] * len(last) + ["moved"] * moved
+        write_table(self.out / "scores.csv", ("face", "group", "score"), zip(faces.names, kinds, scores, strict=True))
+        print(
+            f"{self.out / 'axis.png'}: from -3 to +3, where -1 is the average of {self.start} ({len(first)} faces) and +1 "
+            f"that of {self.end} ({len(last)} faces), for a face in their middle.\n"
+            "scores.csv has the place of each face on this axis."
+        )
+        return 0
+
+
+@dataclasses.dataclass(kw_only=True)
+class Compare:
+    """Distances between faces, the nearest ones, a map of them, and their principal components."""
+
+    paths: _Models
+
+    axes: Annotated[int | None, option("K", "10, or fewer for few faces")] = None
+    """Number of principal components. They need faces that correspond; distances do not."""
+
+    out: _Out = Path("runs/compare")
+
+    def run(self) -> int:
+        from gmjax import plotting
+
+        faces = load_models(self.paths, corresponding=False)
+        if len(faces) < 3:
+            raise ArgumentError("paths", "must name at least three faces")
+        distances = np.asarray(space.distances(faces.params), np.float64)
+        thumbnails = pictures_of(faces.params, _shape(faces, 64))
+        self.out.mkdir(parents=True, exist_ok=True)
+        rows = [(name, *row) for name, row in zip(faces.names, distances.tolist(), strict=True)]
+        write_table(self.out / "distances.csv", ("face", *faces.names), rows)
+        write_table(self.out / "nearest.csv", ("face", "nearest", "distance"), _nearest(faces.names, distances))
+        places = space.map_of(distances)
+        write_figure(self.out / "map.png", plotting.map_figure(places, thumbnails, faces.names))
+        said = f"{len(faces)} faces: distances.csv, nearest.csv and map.png in {self.out}."
+        if faces.corresponds:
+            said += "\n" + self._principal(faces)
+        print(said)
+        return 0
+
+    def _principal(self, faces: ModelSet) -> str:
+        from gmjax import plotting
+
+        count = min(10, len(faces) - 1) if self.axes is None else self.axes
+        found = space.principal_axes(faces.params, count)
+        columns = ("face", *(f"axis {number}" for number in range(1, count + 1)))
+        rows = [(name, *row) for name, row in zip(faces.names, np.asarray(found.scores).tolist(), strict=True)]
+        write_table(self.out / "scores.csv", columns, rows)
+        steps = np.arange(-2, 3)
+        shown = min(count, 5)
+        scores = np.zeros((shown, len(steps), count), np.float32)
+        scores[np.arange(shown), :, np.arange(shown)] = steps
+        pictures = pictures_of(space.from_scores(found, scores.reshape(-1, count)), faces.shape)
+        grid = pictures.reshape(shown, len(steps), *pictures.shape[1:])
+        heads = [f"axis {number}: {share:.0%}" for number, share in enumerate(found.shares[:shown].tolist(), 1)]
+        titles = [f"{step:+d} SD" if step else "average" for step in steps]
+        write_figure(self.out / "axes.png", plotting.pictures_figure(list(grid), titles, heads))
+        return (
+            f"scores.csv has {count} principal components, {found.shares.sum():.0%} of the variance; see also axes.png."
+        )
+
+
+def _shape(faces: ModelSet, size: int | None) -> tuple[int, int]:
+    if size is None:
+        return faces.shape
+    if not 2 <= size <= 4096:
+        raise ArgumentError("size", f"must be from 2 to 4096 pixels; got {size}")
+    scale = size / max(faces.shape)
+    return max(1, round(scale * faces.shape[0])), max(1, round(scale * faces.shape[1]))
+
+
+def _save(path: Path, params: GmFace, faces: ModelSet) -> None:
+    models.save(path, params, _kept(faces))
+
+
+def _kept(faces: ModelSet) -> dict[str, str]:
+    """What the header of a model says that was made from ``faces``: it corresponds to the same models."""
+    height, width = faces.shape
+    kept = {name: text for name, text in faces.metadata.items() if name in (START, PAIRS)}
+    return {"height": str(height), "width": str(width), **kept}
+
+
+def _between(names: Sequence[str], place: float) -> tuple[str, str, float]:
+    first = int(np.clip(np.floor(place), 0, len(names) - 2))
+    return names[first], names[first + 1], place - first
+
+
+def _distances_between(a: GmFace, b: GmFace) -> list[float]:
+    return np.sqrt(np.asarray(squared_distance(a, b))).tolist()
+
+
+def _nearest(names: Sequence[str], distances: np.ndarray) -> list[tuple[str, str, float]]:
+    others = distances + np.where(np.eye(len(names), dtype=bool), np.inf, 0)
+    return [(name, names[j], others[i, j]) for i, (name, j) in enumerate(zip(names, others.argmin(1), strict=True))]

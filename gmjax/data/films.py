@@ -1,0 +1,37 @@
+"""Films: frames written as GIF, animated PNG or WebP, or MP4."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gmjax.data.pictures import Picture, PictureError
+from gmjax.errors import missing_extra
+from gmjax.files.atomic import write_atomically
+
+FILM_SUFFIXES = frozenset({".gif", ".png", ".webp", ".mp4"})
+
+
+def write_film(path: str | Path, frames: Sequence[Picture], *, seconds: float) -> None:
+    """Writes frames (H, W) or (H, W, 3), clipped to [0, 1], as a film of ``seconds``; pictures repeat it without end.
+
+    The suffix is the format: .gif (256 colours), .png and .webp (all colours), .mp4 (extra ``film``; sides that are odd
+    lose their last pixel). Raises PictureError for another suffix, and ImportError without the extra.
+    """
+    import imageio.v3 as iio
+
+    path = Path(path)
+    if (suffix := path.suffix.lower()) not in FILM_SUFFIXES:
+        raise PictureError(f"{path}: unknown suffix of a film; use one of {' '.join(sorted(FILM_SUFFIXES))}")
+    pixels = np.stack([np.round(255 * np.clip(frame, 0, 1)).astype(np.uint8) for frame in frames])
+    if suffix == ".mp4":
+        try:
+            import imageio_ffmpeg  # noqa: F401
+        except ImportError as error:
+            raise missing_extra("film", "Writing MP4") from error
+        pixels = pixels[:, : pixels.shape[1] // 2 * 2, : pixels.shape[2] // 2 * 2]
+        options = {"plugin": "FFMPEG", "fps": len(pixels) / seconds, "codec": "libx264", "macro_block_size": 2}
+    else:
+        options = {"plugin": "pillow", "duration": 1000 * seconds / len(pixels), "loop": 0}
+        options |= {"lossless": True} if suffix == ".webp" else {}
+    write_atomically(path, iio.imwrite("<bytes>", pixels, extension=suffix, **options))
