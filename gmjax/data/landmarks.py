@@ -26,8 +26,9 @@ from gmjax.data.pictures import Picture, PictureError
 # (x, y) in pixels, (0, 0) the centre of the first one. The first two are the eyes, that on the picture's left first.
 Points = Float[np.ndarray, "k 2"]
 
-MAX_BYTES = 2**24  # of a template or a table of them
+MAX_BYTES = 2**27  # of a template or a table of them
 MAX_POINTS = 10_000
+_FARTHEST = 1e6  # pixels
 _ROUNDS = 100
 
 
@@ -49,7 +50,15 @@ class Templates:
 
     def place(self, name: str, frame: CropFrame, size: int) -> Placement:
         """The crop of the picture ``name``: the mean shape's eyes lie where ``frame`` has them."""
-        return placement_by_points(self.points_of(name), self.mean_in(frame, size), affine=self.affine)
+        points = self.points_of(name)
+        by_eyes = pixels_per_pixel(placement_by_eyes(eyes_of(points), frame, size))
+        try:
+            placement = placement_by_points(points, self.mean_in(frame, size), affine=self.affine)
+        except np.linalg.LinAlgError:
+            placement = np.zeros((2, 3))
+        if not 0.2 * by_eyes < pixels_per_pixel(placement) < 5 * by_eyes:
+            raise PictureError("its landmarks do not resemble the mean of the templates: are they in another order?")
+        return placement
 
     def mean_in(self, frame: CropFrame, size: int) -> Points:
         """The mean shape in a crop of ``size`` x ``size`` pixels."""
@@ -101,17 +110,20 @@ def read_points_csv(path: str | Path) -> dict[str, Points]:
     """Reads a table ``file,x1,y1,x2,y2,...``: points in pixels by file name, the first two the eyes. Names are relative
     to the folder of the pictures. Raises PictureError, with the line, for anything else."""
     path = Path(path)
-    reader = csv.reader(_text(path).splitlines(), skipinitialspace=True)
-    header = [name.strip() for name in next(reader, [])]
+    try:
+        rows = list(csv.reader(_text(path).splitlines(), skipinitialspace=True))
+    except csv.Error as error:
+        raise PictureError(f"{path} cannot be read as a table of points: {error}") from error
+    header = [name.strip() for name in rows[0]] if rows else []
     count = (len(header) - 1) // 2
     expected = ["file", *(f"{axis}{number}" for number in range(1, count + 1) for axis in "xy")]
     if header != expected or not 3 <= count <= MAX_POINTS:
         raise PictureError(f"{path}, line 1: the columns must be file,x1,y1,x2,y2,... of at least three points")
     table: dict[str, Points] = {}
-    for row in reader:
+    for number, row in enumerate(rows[1:], 2):
         if not any(map(str.strip, row)):
             continue
-        where, name = f"{path}, line {reader.line_num}", row[0].strip()
+        where, name = f"{path}, line {number}", row[0].strip()
         if len(row) != len(header):
             raise PictureError(f"{where}: {len(row)} columns in place of {len(header)}")
         if name in table:
@@ -236,8 +248,8 @@ def _apply(matrix: Float[np.ndarray, "2 3"], points: Points) -> Points:
 
 
 def _checked(points: Points, where: str) -> Points:
-    if not np.isfinite(points).all():
-        raise PictureError(f"{where}: the points must be finite numbers")
+    if not (np.abs(points) < _FARTHEST).all():
+        raise PictureError(f"{where}: the points must be finite numbers, in pixels")
     (left_x, left_y), (right_x, right_y) = points[:2]
     if math.hypot(right_x - left_x, right_y - left_y) < 1 or left_x >= right_x:
         raise PictureError(f"{where}: the first two points must be the eyes, the one on the picture's left first")

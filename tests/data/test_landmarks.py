@@ -71,6 +71,8 @@ def test_a_table_of_points(tmp_path):
         (HEADER + "a.png,1,2,3,4,5,x\n", "line 2, column y3: 'x'"),
         (HEADER + "a.png,1,2,3,4,5,7\na.png,1,2,3,4,5,7\n", "line 3: a.png is given a second time"),
         (HEADER + "a.png,3,2,1,4,5,7\n", "left first"),
+        (HEADER + "a.png,1,2,3,4,5,1e300\n", "in pixels"),
+        (HEADER + "x" * 200_000, "cannot be read as a table"),
     ],
 )
 def test_a_wrong_table_of_points(tmp_path, text, reason):
@@ -159,6 +161,16 @@ def test_collections_that_cannot_be(tmp_path):
     write_tem(tmp_path / "b.tem", SHAPE[:5])
     with pytest.raises(PictureError, match=r"a\.png has 8 points and b\.png 5"):
         read_templates(tmp_path, ["a.png", "b.png"])
+
+
+def test_landmarks_in_another_order(tmp_path):
+    """Eyes as the others, and all the rest on the other side: the best similarity would be tiny."""
+    for name in "abcd":
+        write_tem(tmp_path / f"{name}.tem", SHAPE)
+    write_tem(tmp_path / "e.tem", np.concatenate([SHAPE[:2], (SHAPE[2:] - SHAPE[0]) * (-9, -9)]))
+    templates = read_templates(tmp_path, [f"{name}.png" for name in "abcde"])
+    with pytest.raises(PictureError, match="do not resemble"):
+        templates.place("e.png", CROPS["paper"], 60)
 
 
 def test_one_template_is_its_eyes(tmp_path):
