@@ -23,6 +23,7 @@ try:
 except ImportError as error:
     raise missing_extra("cli", "Drawing figures") from error
 
+Pictures = Float[Array, "n h w *c"] | Float[np.ndarray, "n h w *c"]
 Picture = Float[Array, "h w *c"] | Float[np.ndarray, "h w *c"]
 
 POSITIVE, NEGATIVE = "#c8423b", "#2a6db0"
@@ -101,11 +102,11 @@ def surface_figure(params: GmFace, shape: tuple[int, int]) -> Figure:
     return figure
 
 
-def pictures_figure(rows: Sequence[Sequence[Picture]], titles: Sequence[str], heads: Sequence[str] = ()) -> Figure:
+def pictures_figure(rows: Sequence[Pictures], titles: Sequence[str], heads: Sequence[str] = ()) -> Figure:
     """Rows of pictures of one size, with a title above each column and a head beside each row."""
     height, width = np.shape(rows[0][0])[:2]
     side = 1.3
-    figure = Figure(figsize=(side * len(titles) + 0.3, side * height / width * len(rows) + 0.4), layout="constrained")
+    figure = Figure(figsize=(side * len(titles) + 0.3, side * height / width * len(rows) + 0.15), layout="constrained")
     axes = figure.subplots(len(rows), len(titles), squeeze=False)
     for place, row in enumerate(rows):
         for column, picture in enumerate(row):
@@ -117,11 +118,12 @@ def pictures_figure(rows: Sequence[Sequence[Picture]], titles: Sequence[str], he
     return figure
 
 
-def map_figure(places: Float[np.ndarray, "n 2"], pictures: Sequence[Picture], names: Sequence[str]) -> Figure:
+def map_figure(places: Float[np.ndarray, "n 2"], pictures: Pictures, names: Sequence[str]) -> Figure:
     """Small pictures at ``places`` in the plane, with their names where there are at most 60."""
-    figure = Figure(figsize=(9, 9), layout="constrained")
+    breadth, height = np.maximum(np.ptp(places, axis=0), 1e-6)
+    figure = Figure(figsize=(9, 9 * min(1.0, max(0.4, height / breadth))), layout="constrained")
     axes = figure.subplots()
-    zoom = 0.9 * 500 / (np.shape(pictures[0])[0] * math.sqrt(len(names) + 9))
+    zoom = 250 / (np.shape(pictures[0])[0] * math.sqrt(len(names) + 9))
     for (x, y), picture, name in zip(places.tolist(), pictures, names, strict=True):
         image = OffsetImage(np.asarray(picture), zoom=zoom, cmap="gray", clim=(0, 1))
         axes.add_artist(AnnotationBbox(image, (x, y), frameon=False))
@@ -130,7 +132,7 @@ def map_figure(places: Float[np.ndarray, "n 2"], pictures: Sequence[Picture], na
             axes.annotate(
                 name, (x, y), (0, below), textcoords="offset points", ha="center", va="top", fontsize="xx-small"
             )
-    axes.scatter(*places.T, s=0)
+    axes.scatter(places[:, 0], places[:, 1], s=0)
     axes.margins(0.12)
     axes.set_aspect("equal")
     axes.set(xlabel="distance in units of intensity")

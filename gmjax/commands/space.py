@@ -112,7 +112,7 @@ class Morph:
         else:
             way = space.continuum(faces.params, self.frames, loop=self.loop)
             legs = len(faces) - (not self.loop)
-            places = np.linspace(0, legs, self.frames, endpoint=not self.loop)
+            places = np.linspace(0, legs, self.frames, endpoint=not self.loop, dtype=np.float32)
         pictures = pictures_of(way, _shape(faces, self.size))
         self.out.mkdir(parents=True, exist_ok=True)
         film = self.out / f"morph.{self.format}"
@@ -215,9 +215,9 @@ class Axis:
         kinds = ["first"] * len(first) + ["second"] * len(last) + ["moved"] * moved
         write_table(self.out / "scores.csv", ("face", "group", "score"), zip(faces.names, kinds, scores, strict=True))
         print(
-            f"{self.out / 'axis.png'}: from -3 to +3, where -1 is the average of {self.start} ({len(first)} faces) and +1 "
-            f"that of {self.end} ({len(last)} faces), for a face in their middle.\n"
-            "scores.csv has the place of each face on this axis."
+            f"{self.out / 'axis.png'}: {len(names)} faces moved by -3 to +3, where 2 is the way from the average of "
+            f"{self.start} ({len(first)} faces) to that of {self.end} ({len(last)} faces).\n"
+            "scores.csv has the place of each face on this axis: -1 and +1 are these averages."
         )
         return 0
 

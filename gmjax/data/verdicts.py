@@ -11,7 +11,7 @@ from gmjax.data.eyes import FoundFace
 LEAST_CONFIDENCE = 0.95
 MOST_TILT = 30.0  # degrees
 MOST_NOSE_OFFSET = 0.25  # of the distance between the eyes
-MOST_ENLARGED = 1.1
+MOST_ENLARGED = 1.5
 MOST_OUTSIDE = 0.05  # of the crop's area
 
 
