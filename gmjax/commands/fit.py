@@ -95,6 +95,8 @@ class Fit(FitOptions):
         ):
             if is_wrong:
                 raise ArgumentError(name, f"{getattr(self, name)} does not go with --correspond: leave it out")
+        if self.start is None and (self.components or 0) % 2:
+            raise ArgumentError("components", f"must be even for a symmetric common face; got {self.components}")
         if self.start is None and not is_collection(self.path):
             problem = "is needed for --correspond with a single picture: give common_face.safetensors of a folder's run"
             raise ArgumentError("start", problem)

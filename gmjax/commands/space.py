@@ -121,7 +121,7 @@ class Morph:
         titles = [f"{places[frame]:.2f}" for frame in shown]
         write_figure(self.out / "strip.png", plotting.pictures_figure([pictures[shown]], titles))
         models.save(self.out / "frames.safetensors", way, _kept(faces))
-        names = [*faces.names, faces.names[0]]
+        names = [*faces.names, *faces.names[: int(self.loop)]]
         rows = [(frame, place, *_between(names, place)) for frame, place in enumerate(places.tolist())]
         write_table(self.out / "frames.csv", ("frame", "place", "from", "to", "share"), rows)
         print(f"{film}: {self.frames} pictures through {len(faces)} faces; see also strip.png and frames.csv.")

@@ -16,8 +16,9 @@ FILM_SUFFIXES = frozenset({".gif", ".png", ".webp", ".mp4"})
 def write_film(path: str | Path, frames: Float[np.ndarray, "n h w *c"], *, seconds: float) -> None:
     """Writes frames (N, H, W) or (N, H, W, 3), clipped to [0, 1], as a film of ``seconds``, repeated without end.
 
-    The suffix is the format: .gif (256 colours), .png and .webp (all colours), .mp4 (extra ``film``; not repeated; sides
-    that are odd lose their last pixel). Raises PictureError for another suffix, and ImportError without the extra.
+    The suffix is the format: .gif (256 colours), .png and .webp (all colours), .mp4 (extra ``film``; not repeated;
+    sides that are odd lose their last pixel). Raises PictureError for another suffix,
+    and ImportError without the extra.
     """
     import imageio.v3 as iio
 
@@ -28,11 +29,12 @@ def write_film(path: str | Path, frames: Float[np.ndarray, "n h w *c"], *, secon
     options: dict[str, Any]
     if suffix == ".mp4":
         try:
-            import imageio_ffmpeg  # noqa: F401
+            import av  # noqa: F401
         except ImportError as error:
             raise missing_extra("film", "Writing MP4") from error
         pixels = pixels[:, : pixels.shape[1] // 2 * 2, : pixels.shape[2] // 2 * 2]
-        options = {"plugin": "FFMPEG", "fps": len(pixels) / seconds, "codec": "libx264", "macro_block_size": 2}
+        pixels = pixels if pixels.ndim == 4 else np.repeat(pixels[..., None], 3, axis=-1)
+        options = {"plugin": "pyav", "fps": len(pixels) / seconds, "codec": "libx264"}
     else:
         options = {"plugin": "pillow", "duration": 1000 * seconds / len(pixels), "loop": 0}
         options |= {"lossless": True} if suffix == ".webp" else {}
