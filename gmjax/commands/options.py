@@ -96,6 +96,10 @@ class FitOptions:
     affine: Flag = False
     """With --templates: shear and stretch the faces to their mean shape too."""
 
+    warp: Flag = False
+    """With --templates: move all points of each face to the mean shape. The average of such pictures is what is called
+    an average face; their shapes are lost."""
+
     strict: Flag = False
     """Leave doubtful faces out. Otherwise they are used, and listed in doubtful.csv."""
 
@@ -156,8 +160,9 @@ class FitOptions:
             raise ArgumentError("templates", "and --eyes exclude each other: give one of them")
         if self.templates is not None and not self.templates.exists():
             raise ArgumentError("templates", f"{self.templates} does not exist: give a folder of .tem files or a table")
-        if self.affine and self.templates is None:
-            raise ArgumentError("affine", "goes with --templates")
+        for name in ("affine", "warp"):
+            if getattr(self, name) and self.templates is None:
+                raise ArgumentError(name, "goes with --templates")
         if self.start == "published" and self.crop != "paper":
             problem = f"published is the common face in the paper's crop: leave it out with --crop {self.crop}"
             raise ArgumentError("start", problem)

@@ -67,7 +67,7 @@ def listed_pictures(entries: Sequence[Entry], source: Path, options: FitOptions,
     root, names = root_of(source), [entry.name for entry in entries]
     templates, eyes = None, None
     if options.templates is not None:
-        templates = read_templates(options.templates, names, affine=options.affine)
+        templates = read_templates(options.templates, names, affine=options.affine, warped=options.warp)
     elif not options.aligned:
         eyes = eyes_table(root, options.eyes, names)
     crop = Crop(options.side, options.color, options.aligned, square, options.crop)

@@ -43,6 +43,7 @@ def load_folder(
     eyes: str | Path | None = None,
     templates: str | Path | None = None,
     affine: bool = False,
+    warped: bool = False,
     aligned: bool = False,
     crop: CropName = "paper",
     size: int | None = None,
@@ -54,8 +55,9 @@ def load_folder(
 
     ``eyes``: a table as in :func:`read_eyes_csv`. Without it ``eyes.csv`` in the folder is used, if there is one, else
     :func:`find_face`. ``templates``: landmarks in place of the eyes, as in :func:`read_templates`; ``affine``: faces
-    are sheared and stretched to their mean shape too. ``aligned``: pictures are only resized. ``crop``, ``size``: as in
-    :func:`align`. ``report``: called with (done, total) after each picture.
+    are sheared and stretched to their mean shape too; ``warped``: all their points are moved to it. ``aligned``:
+    pictures are only resized. ``crop``, ``size``: as in :func:`align`. ``report``: called with (done, total) after each
+    picture.
 
     A picture that cannot be used is listed in ``skipped``, one that is used with doubts in ``doubtful``; ``strict``
     skips these too. Raises PictureError for a folder without usable pictures or a wrong table, and ImportError where
@@ -63,7 +65,7 @@ def load_folder(
     """
     entries, root = list_pictures(folder), root_of(folder)
     names = [entry.name for entry in entries]
-    shapes = None if templates is None else read_templates(templates, names, affine=affine)
+    shapes = None if templates is None else read_templates(templates, names, affine=affine, warped=warped)
     table = None if aligned or shapes is not None else eyes_table(root, eyes, names)
     how = Crop(frame_of(crop, size)[1], color, aligned, name=crop)
     pictures, doubtful = ListedPictures(entries, root, how, table, shapes), []

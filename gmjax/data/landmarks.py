@@ -35,11 +35,13 @@ _ROUNDS = 100
 @dataclass(frozen=True)
 class Templates:
     """The landmarks of a collection: ``points`` by the picture's name, all of the same number; ``mean``, their mean
-    shape; ``affine``, whether pictures are sheared and stretched to it too; ``wrong``, why some have no points."""
+    shape; ``affine``, whether pictures are sheared and stretched to it too; ``warped``, whether all points are moved to
+    it; ``wrong``, why some have no points."""
 
     points: Mapping[str, Points]
     mean: Points
     affine: bool = False
+    warped: bool = False
     wrong: Mapping[str, str] = field(default_factory=dict)
 
     def points_of(self, name: str) -> Points:
@@ -65,7 +67,9 @@ class Templates:
         return points_in_crop(self.mean, placement_by_eyes(eyes_of(self.mean), frame, size))
 
 
-def read_templates(source: str | Path, names: Iterable[str], *, affine: bool = False) -> Templates:
+def read_templates(
+    source: str | Path, names: Iterable[str], *, affine: bool = False, warped: bool = False
+) -> Templates:
     """The landmarks of the pictures ``names``: of a folder of ``.tem`` files with the pictures' names, or of a table as
     in :func:`read_points_csv`. Raises PictureError where none can be used, or their numbers of points differ."""
     source, names = Path(source), list(names)
@@ -89,7 +93,7 @@ def read_templates(source: str | Path, names: Iterable[str], *, affine: bool = F
         if len(points[name]) != len(points[first]):
             counts = f"{first} has {len(points[first])} points and {name} {len(points[name])}"
             raise PictureError(f"{source}: {counts}; give templates of one kind")
-    return Templates(points, mean_shape(list(points.values()), affine=affine), affine, wrong)
+    return Templates(points, mean_shape(list(points.values()), affine=affine), affine, warped, wrong)
 
 
 def read_tem(path: str | Path) -> Points:

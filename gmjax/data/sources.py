@@ -20,7 +20,7 @@ from gmjax.data.alignment import (
     resize,
 )
 from gmjax.data.eyes import find_face
-from gmjax.data.landmarks import Templates, eyes_of, outline_mask, points_in_crop
+from gmjax.data.landmarks import Points, Templates, eyes_of, outline_mask, points_in_crop, warp
 from gmjax.data.listing import Entry
 from gmjax.data.pictures import MAX_PICTURE_BYTES, Picture, PictureError, decode_picture, read_file
 from gmjax.data.verdicts import doubts_of_detection, doubts_of_placement
@@ -52,10 +52,16 @@ class Crop:
         frame_of(self.name, self.size)
 
     def face(
-        self, content: bytes, name: str | Path, eyes: Eyes | None = None, placement: Placement | None = None
+        self,
+        content: bytes,
+        name: str | Path,
+        eyes: Eyes | None = None,
+        placement: Placement | None = None,
+        points: tuple[Points, Points] | None = None,
     ) -> Face:
         """The face in the picture file ``content``, called ``name`` in errors. ``eyes``: None to find them.
-        ``placement``: where the crop is, if not as the eyes say."""
+        ``placement``: where the crop is, if not as the eyes say. ``points``: of the picture, and where in the crop they
+        are moved to."""
         image, turns, doubts = decode_picture(content, name, color=self.color), 0, []
         if self.aligned:
             return Face(self._resized(image))
@@ -67,7 +73,8 @@ class Crop:
         if placement is None:
             placement = placement_by_eyes(eyes, frame_of(self.name, self.size)[0], self.size)
         doubts += doubts_of_placement(placement, eyes, image.shape, self.size)
-        return Face(resample(image, placement, self.size), tuple(doubts), eyes, image, turns)
+        crop = resample(image, placement, self.size) if points is None else warp(image, *points, self.size)
+        return Face(crop, tuple(doubts), eyes, image, turns)
 
     def _resized(self, image: Picture) -> Picture:
         height, width = image.shape[:2]
@@ -100,18 +107,21 @@ class ListedPictures:
 
     def face(self, number: int, eyes: Eyes | None = None) -> Face:
         """``eyes``: those that were found before, where they need not be found again."""
-        entry, placement = self.entries[number], None
+        entry, placement, points = self.entries[number], None, None
         if entry.wrong is not None:
             raise PictureError(entry.wrong)
         if self.templates is not None:
             eyes, placement = eyes_of(self.templates.points_of(entry.name)), self._placement(entry.name)
+            if self.templates.warped:
+                mean = self.templates.mean_in(frame_of(self.crop.name, self.crop.size)[0], self.crop.size)
+                points = self.templates.points_of(entry.name), mean
         elif self.eyes is not None:
             if entry.name not in self.eyes:
                 raise PictureError("it has no row in the table of eyes")
             eyes = self.eyes[entry.name]
         path = os.path.join(self.root, entry.name)  # building a Path would take longer than reading a small file
         content = read_file(path) if entry.shard is None else self._member(entry)
-        return self.crop.face(content, path, eyes, placement)
+        return self.crop.face(content, path, eyes, placement, points)
 
     def outline(self, number: int) -> Bool[np.ndarray, "s s"]:
         """The pixels of the crop that are inside the outline of the picture's template. Raises PictureError."""

@@ -5,7 +5,18 @@ import math
 import numpy as np
 import pytest
 
-from gmjax.data import CROPS, PictureError, eyes_of, mean_shape, read_points_csv, read_tem, read_templates, warp
+from gmjax.data import (
+    CROPS,
+    PictureError,
+    eyes_of,
+    load_folder,
+    mean_shape,
+    read_points_csv,
+    read_tem,
+    read_templates,
+    warp,
+    write_picture,
+)
 from gmjax.data.alignment import placement_by_eyes, resample
 from gmjax.data.landmarks import outline_mask, placement_by_points, points_in_crop
 
@@ -171,6 +182,23 @@ def test_landmarks_in_another_order(tmp_path):
     templates = read_templates(tmp_path, [f"{name}.png" for name in "abcde"])
     with pytest.raises(PictureError, match="do not resemble"):
         templates.place("e.png", CROPS["paper"], 60)
+
+
+def test_warped_faces_of_a_folder(tmp_path):
+    """A bright spot at a landmark that moves between faces lies at one place in all warped crops."""
+    rows, columns = np.mgrid[:140, :130]
+    for number, shift in enumerate((-9, 0, 9)):
+        points = SHAPE + np.where(np.arange(8) == 2, shift, 0)[:, None]
+        write_tem(tmp_path / f"{number}.tem", points)
+        spot = np.exp(-((columns - points[2, 0]) ** 2 + (rows - points[2, 1]) ** 2) / 40)
+        write_picture(tmp_path / f"{number}.png", spot)
+
+    def spread(**options):
+        images = load_folder(tmp_path, templates=tmp_path, crop="head", size=60, **options).images
+        return np.ptp([np.unravel_index(image.argmax(), image.shape) for image in images], axis=0).max()
+
+    assert spread() > 4
+    assert spread(warped=True) <= 1
 
 
 def test_one_template_is_its_eyes(tmp_path):
