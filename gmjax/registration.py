@@ -1,8 +1,9 @@
 """Registration: the similarity or affine map that lays a model on a picture, or on another model.
 
-Gauss-Newton on the parameters of the map, with gain and bias: picture(x) = gain f(B x + t) + bias. The model is
-blurred exactly (``calculus.blur``), which makes a pyramid without resampling; the picture is convolved with the same
-Gaussian. Pixels that the moved model does not cover do not count, and those that fit badly count less.
+Gauss-Newton on the parameters of the map and of the light: picture(x) = gain f(B x + t) + bias + a slope across the
+picture. The model is blurred exactly (``calculus.blur``), which makes a pyramid without resampling; the picture is
+convolved with the same Gaussian. Pixels that the moved model does not cover do not count; those near its border count
+less than the middle, because hair and background differ most between faces, and those that fit badly count less too.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,12 @@ _CONVERGED = 0.01
 _MAX_STEP = 0.1
 # Residuals beyond so many times their mean count less and less (the weights of Cauchy's distribution).
 _ROBUST, _LEAST_SCALE = 3.0, 1e-4
-_DAMPING = 1e-6
+_DAMPING, _TINY = 1e-6, 1e-12
+# Standard deviation of the weight about the middle of the model, as a part of its sides.
+_WINDOW = 0.25
+# On the blurred levels the map stays near the identity: standard deviation of a displacement as a part of the picture's
+# side, and the number of pixels that count as one because their errors are alike.
+_NEAR, _ALIKE = 0.075, 50.0
 
 # d(displacement)/dq for a position (row, column) from the middle of the picture: the rows of M - 1, then the shift.
 _AFFINE = np.eye(6)
@@ -39,10 +45,12 @@ _KINDS = {"similarity": _SIMILARITY, "affine": _AFFINE}
 
 
 class Registration(NamedTuple):
-    """The picture is about ``gain * render(params, shape) + bias``.
+    """The picture is about ``gain * render(params, shape) + bias``, with ``slope`` added in proportion.
 
     ``params``: the moved model, ``affine(model, matrix, offset)`` with ``matrix`` (2, 2) and ``offset`` (2,).
-    ``gain``, ``bias``: scalars, the same for all channels. ``mse``: the mean squared error over the pixels that count.
+    ``gain``, ``bias``: scalars, the same for all channels. ``slope`` (2,): how much the light grows from the first row
+    to the last and from the first column to the last; ``bias`` holds in the middle of the picture.
+    ``mse``: the mean squared error, weighted as the fit was.
     ``converged``: False where the last steps were not below a hundredth of a pixel, or nothing of the model is left
     in the picture.
     """
@@ -52,17 +60,22 @@ class Registration(NamedTuple):
     offset: Array
     gain: Array
     bias: Array
+    slope: Array
     mse: Array
     converged: Array
 
 
 class _Level(NamedTuple):
-    """What a level compares: ``model`` and ``picture`` (h, w, C), blurred; ``ramp``: the width of an edge, pixels."""
+    """What a level compares: ``model`` and ``picture`` (h, w, C), blurred.
+
+    ``ramp``: the width of the frame's edge in pixels. ``near``: 1 where the map must stay near the identity, else 0.
+    """
 
     model: GmFace
     picture: Array
     mask: Array
     ramp: Leaf
+    near: Leaf
 
 
 def register(
@@ -130,11 +143,11 @@ def _register(params: GmFace, picture, other: GmFace | None, mask, kind: str) ->
 
     start = jnp.zeros(6, picture.dtype)
     full, steps = jax.lax.scan(descend, start, (each, jnp.asarray(np.stack(bases), picture.dtype), tolerances))
-    step, (gain, bias), mse, counted = _step(levels[-1], jnp.asarray(bases[-1], picture.dtype), full)
+    step, (gain, bias, *slope), mse, counted = _step(levels[-1], jnp.asarray(bases[-1], picture.dtype), full)
     full = full + step
     matrix, offset = _map(full, picture.shape[:2], params.offset)
     converged = (jnp.max(jnp.abs(steps[-1])) < _CONVERGED) & jnp.isfinite(mse) & (counted > 0.1) & (gain > 0)
-    return Registration(affine(params, matrix, offset), matrix, offset, gain, bias, mse, converged)
+    return Registration(affine(params, matrix, offset), matrix, offset, gain, bias, jnp.stack(slope), mse, converged)
 
 
 def _level(params: GmFace, picture, other: GmFace | None, mask, part: float) -> _Level:
@@ -149,7 +162,7 @@ def _level(params: GmFace, picture, other: GmFace | None, mask, part: float) -> 
             picture = _convolved(picture, mask, sigma)
         else:
             picture = render(blur(other, covariance), (height, width)).reshape(picture.shape)
-    return _Level(params, picture, mask, max(sigma, 1.0))
+    return _Level(params, picture, mask, max(sigma, 1.0), float(sigma > 0))
 
 
 def _convolved(picture, mask, sigma: float):
@@ -195,9 +208,8 @@ def _descend(level: _Level, basis, tolerance, full):
 
 
 def _step(level: _Level, basis, full):
-    """The step (6,), the best (gain, bias) before it, the MSE, and the share that counts."""
-    shape = level.picture.shape[:2]
-    axes = pixel_axes(shape, level.model.offset, full.dtype)
+    """The step (6,), the best (gain, bias, slopes) before it, the MSE, and the share of pixels that count."""
+    height, width = shape = level.picture.shape[:2]
     matrix, offset = _map(full, shape, level.model.offset)
 
     def drawn(offset):
@@ -205,54 +217,56 @@ def _step(level: _Level, basis, full):
 
     # The derivatives with respect to the shift, per pixel; those with respect to the map are multiples of them.
     moved, along = jax.linearize(drawn, offset)
-    sides = np.asarray(shape, float)
-    slopes = [along(jnp.asarray(unit, full.dtype)) for unit in np.diag(1.0 / sides)]
-    covered = level.mask * _depth(matrix, offset, axes, shape, level.ramp)
+    down, across = (along(jnp.asarray(unit, full.dtype)) for unit in ((1.0 / height, 0.0), (0.0, 1.0 / width)))
+    row, column = jnp.meshgrid(*(jnp.linspace(-0.5, 0.5, side, dtype=full.dtype) for side in shape), indexing="ij")
+    row, column = (jnp.broadcast_to(x[..., None], moved.shape) for x in (row, column))
+    light = jnp.stack([moved, jnp.ones_like(moved), row, column]).reshape(4, -1)
+    picture = level.picture.ravel()
+    covered = level.mask * _coverage(matrix, offset, shape, level)
 
-    def tone(weights):
-        """The best gain and bias, and the residuals with them."""
-        total = jnp.sum(weights) * moved.shape[-1] + 1e-12
-        means = [jnp.sum(weights[..., None] * x) / total for x in (moved, level.picture)]
-        centred = moved - means[0]
-        variance = jnp.sum(weights[..., None] * centred**2)
-        gain = jnp.sum(weights[..., None] * centred * level.picture) / (variance + 1e-9 * total)
-        return (gain, means[1] - gain * means[0]), gain * centred + means[1] - level.picture
+    def lit(weights):
+        """The best light, and the residuals with it."""
+        each = jnp.broadcast_to(weights[..., None], moved.shape).reshape(1, -1)
+        best = jax.lax.stop_gradient(_solve(light * each, light, -picture))
+        best = best + _solve(light * each, light, best @ light - picture)  # has the derivatives
+        return best, jnp.matmul(best, light, precision="highest") - picture, each
 
-    weights = jax.lax.stop_gradient(_robust(covered, tone(covered)[1]))
-    (gain, bias), residual = tone(weights)
-
-    around = [axis * side - middle for axis, side, middle in zip(axes, sides, _middle(shape, level), strict=True)]
-    row, column = (x[..., None] / (0.5 * max(shape)) for x in jnp.meshgrid(*around, indexing="ij"))
-    across, down = (gain * slope for slope in slopes)
+    weights = jax.lax.stop_gradient(_robust(covered, lit(covered)[1].reshape(moved.shape)))
+    best, residual, each = lit(weights)
+    sides = (height - 1) / (0.5 * max(shape)), (width - 1) / (0.5 * max(shape))
+    slopes = [x * y * side for x in (down, across) for y, side in zip((row, column), sides, strict=True)]
     # The order of _map: M row by row, then the shift.
-    entries = (across * row, across * column, down * row, down * column, across, down)
-    jacobian = jnp.matmul(basis, jnp.stack(entries).reshape(6, -1), precision="highest")
-    jacobian = jnp.concatenate([jacobian, jnp.stack([moved, jnp.ones_like(moved)]).reshape(2, -1)])
-    flat = jnp.broadcast_to(weights[..., None], moved.shape).reshape(1, -1)
-    frozen = jax.lax.stop_gradient(jacobian)
-    normal = jnp.matmul(frozen * flat, frozen.T, precision="highest")
-    normal = normal + jnp.diag(_DAMPING * jnp.diagonal(normal) + 1e-12)
-    slope = jnp.matmul(jacobian * flat, residual.ravel(), precision="highest")
-    step = -jnp.linalg.solve(normal, slope)
-    count = jnp.sum(covered)
-    mse = jnp.sum(covered[..., None] * residual**2) / (count * residual.shape[-1])
-    return step[: len(basis)] @ basis, (gain, bias), mse, count / jnp.sum(level.mask)
+    jacobian = best[0] * jnp.matmul(basis, jnp.stack([*slopes, down, across]).reshape(6, -1), precision="highest")
+    mse = jnp.sum(each * residual**2) / (jnp.sum(each) + _TINY)
+    near = level.near * _ALIKE * jax.lax.stop_gradient(mse) / (_NEAR * max(shape)) ** 2
+    columns = jnp.concatenate([jacobian, light])
+    pull = jnp.pad(basis, ((0, 4), (0, 0)))
+    step = _solve(columns * each, columns, residual, near * pull @ pull.T, near * pull @ full)[:6] @ basis
+    return step, best, mse, jnp.sum(covered) / jnp.sum(level.mask)
 
 
-def _middle(shape: tuple[int, ...], level: _Level) -> list[float]:
-    return [(side - 1) / 2 + level.model.offset for side in shape]
+def _solve(weighted, columns, residual, more_normal=0.0, more_slope=0.0):
+    """The Gauss-Newton step for ``residual`` (n,) with the derivatives ``columns`` (k, n), also ``weighted``.
+
+    Derivatives go through the slope alone: at the minimum the rest does not matter.
+    """
+    frozen = jax.lax.stop_gradient((weighted, columns))
+    normal = jnp.matmul(frozen[0], frozen[1].T, precision="highest") + more_normal
+    normal = normal + jnp.diag(_DAMPING * jnp.diagonal(normal) + _TINY)
+    return -jnp.linalg.solve(normal, jnp.matmul(weighted, residual, precision="highest") + more_slope)
 
 
-def _depth(matrix, offset, axes, shape: tuple[int, ...], ramp) -> Float[Array, "h w"]:
-    """From 0 at the border of the moved frame to 1 at ``ramp`` pixels inside of it."""
-    x = jnp.stack(jnp.meshgrid(*axes, indexing="ij"))
-    y = jnp.einsum("ij,jhw->ihw", matrix, x, precision="highest") + offset[:, None, None]
-    sides = jnp.asarray(shape, y.dtype)[:, None, None]
-    inner = jnp.min((0.5 - jnp.abs(y - 0.5)) * sides, axis=0)
-    return jnp.clip((inner + 0.5) / ramp, 0.0, 1.0)
+def _coverage(matrix, offset, shape: tuple[int, ...], level: _Level) -> Float[Array, "h w"]:
+    """Which pixels the moved model covers: 0 outside its frame, growing over ``ramp`` pixels and towards its middle."""
+    x = jnp.stack(jnp.meshgrid(*pixel_axes(shape, level.model.offset, matrix.dtype), indexing="ij"))
+    away = jnp.einsum("ij,jhw->ihw", matrix, x, precision="highest") + (offset - 0.5)[:, None, None]
+    sides = jnp.asarray(shape, away.dtype)[:, None, None]
+    depth = jnp.min((0.5 - jnp.abs(away)) * sides, axis=0)
+    window = jnp.exp(-0.5 * jnp.sum((away / _WINDOW) ** 2, axis=0))
+    return window * jnp.clip((depth + 0.5) / level.ramp, 0.0, 1.0)
 
 
 def _robust(weights, residual: Float[Array, "h w c"]) -> Float[Array, "h w"]:
     size = jnp.sqrt(jnp.mean(residual**2, axis=-1))
-    scale = _ROBUST * (jnp.sum(weights * size) / (jnp.sum(weights) + 1e-12)) + _LEAST_SCALE
+    scale = _ROBUST * (jnp.sum(weights * size) / (jnp.sum(weights) + _TINY)) + _LEAST_SCALE
     return weights / (1.0 + (size / scale) ** 2)
