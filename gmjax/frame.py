@@ -77,7 +77,7 @@ def render(params: GmFace, shape: Sequence[int], matrix, offset, *, margin: floa
     weight = inside(matrix, offset, shape, grid_offset=params.offset, margin=margin)
     picture, behind = gmface.render(params, shape), background(params, matrix, offset)
     weight = weight.reshape(*weight.shape, *(1,) * behind.ndim)
-    return behind + weight * (picture - behind)
+    return weight * picture + (1.0 - weight) * jnp.broadcast_to(behind, picture.shape)
 
 
 def as_metadata(matrix, offset) -> dict[str, str]:

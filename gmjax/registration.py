@@ -26,6 +26,8 @@ from gmjax.types import Leaf, Mask, Picture
 _LEVELS = ((0.05, 0.1), (0.025, 0.05), (0.0, 1e-3))
 _MAX_STEPS = 30
 _CONVERGED = 0.01
+# The least gain, and the least mean weight of a pixel, of a model that is still seen in the picture.
+_GAIN, _COUNTED = 0.01, 0.03
 # Longest step, as a part of the picture's side.
 _MAX_STEP = 0.1
 # Residuals beyond so many times their mean count less and less (the weights of Cauchy's distribution).
@@ -138,15 +140,16 @@ def _register(params: GmFace, picture, other: GmFace | None, mask, kind: str) ->
     each = jax.tree.map(lambda *leaves: jnp.stack(leaves), *jax.lax.stop_gradient(levels))
     tolerances = jnp.asarray([tolerance for _, tolerance in _LEVELS], picture.dtype)
 
-    def descend(full, each):
-        return _descend(*each, full)
+    def descend(full, given):
+        level, basis, tolerance = given
+        return _descend(level, basis, tolerance, full)
 
     start = jnp.zeros(6, picture.dtype)
     full, steps = jax.lax.scan(descend, start, (each, jnp.asarray(np.stack(bases), picture.dtype), tolerances))
     step, (gain, bias, *slope), mse, counted = _step(levels[-1], jnp.asarray(bases[-1], picture.dtype), full)
     full = full + step
     matrix, offset = _map(full, picture.shape[:2], params.offset)
-    converged = (jnp.max(jnp.abs(steps[-1])) < _CONVERGED) & jnp.isfinite(mse) & (counted > 0.1) & (gain > 0)
+    converged = (jnp.max(jnp.abs(steps[-1])) < _CONVERGED) & jnp.isfinite(mse) & (counted > _COUNTED) & (gain > _GAIN)
     return Registration(affine(params, matrix, offset), matrix, offset, gain, bias, jnp.stack(slope), mse, converged)
 
 
@@ -162,7 +165,7 @@ def _level(params: GmFace, picture, other: GmFace | None, mask, part: float) -> 
             picture = _convolved(picture, mask, sigma)
         else:
             picture = render(blur(other, covariance), (height, width)).reshape(picture.shape)
-    return _Level(params, picture, mask, max(sigma, 1.0), float(sigma > 0))
+    return _Level(params, picture, mask, jnp.asarray(max(sigma, 1.0)), jnp.asarray(float(sigma > 0)))
 
 
 def _convolved(picture, mask, sigma: float):
@@ -226,9 +229,9 @@ def _step(level: _Level, basis, full):
 
     def lit(weights):
         """The best light, and the residuals with it."""
-        each = jnp.broadcast_to(weights[..., None], moved.shape).reshape(1, -1)
-        best = jax.lax.stop_gradient(_solve(light * each, light, -picture))
-        best = best + _solve(light * each, light, best @ light - picture)  # has the derivatives
+        each = jnp.broadcast_to(weights[..., None], moved.shape).ravel()
+        best = jax.lax.stop_gradient(_solve(light, each, -picture))
+        best = best + _solve(light, each, best @ light - picture)  # has the derivatives
         return best, jnp.matmul(best, light, precision="highest") - picture, each
 
     weights = jax.lax.stop_gradient(_robust(covered, lit(covered)[1].reshape(moved.shape)))
@@ -241,19 +244,19 @@ def _step(level: _Level, basis, full):
     near = level.near * _ALIKE * jax.lax.stop_gradient(mse) / (_NEAR * max(shape)) ** 2
     columns = jnp.concatenate([jacobian, light])
     pull = jnp.pad(basis, ((0, 4), (0, 0)))
-    step = _solve(columns * each, columns, residual, near * pull @ pull.T, near * pull @ full)[:6] @ basis
+    step = _solve(columns, each, residual, near * pull @ pull.T, near * pull @ full)[:6] @ basis
     return step, best, mse, jnp.sum(covered) / jnp.sum(level.mask)
 
 
-def _solve(weighted, columns, residual, more_normal=0.0, more_slope=0.0):
-    """The Gauss-Newton step for ``residual`` (n,) with the derivatives ``columns`` (k, n), also ``weighted``.
+def _solve(columns, weights, residual, more_normal=0.0, more_slope=0.0):
+    """The Gauss-Newton step for ``residual`` (n,) with the derivatives ``columns`` (k, n) and ``weights`` (n,).
 
     Derivatives go through the slope alone: at the minimum the rest does not matter.
     """
-    frozen = jax.lax.stop_gradient((weighted, columns))
-    normal = jnp.matmul(frozen[0], frozen[1].T, precision="highest") + more_normal
+    frozen = jax.lax.stop_gradient(columns)
+    normal = jnp.matmul(frozen * weights[None], frozen.T, precision="highest") + more_normal
     normal = normal + jnp.diag(_DAMPING * jnp.diagonal(normal) + _TINY)
-    return -jnp.linalg.solve(normal, jnp.matmul(weighted, residual, precision="highest") + more_slope)
+    return -jnp.linalg.solve(normal, jnp.matmul(columns, weights * residual, precision="highest") + more_slope)
 
 
 def _coverage(matrix, offset, shape: tuple[int, ...], level: _Level) -> Float[Array, "h w"]:

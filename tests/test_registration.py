@@ -85,7 +85,7 @@ def test_what_hides_a_part_counts_less(published):
     moved = similarity(0.1, 1.05, (0.02, -0.03))
     picture = picture_of(published, moved)
     picture[40:, :20] = 1.0
-    assert pixels_away(register(published, picture), moved) < 0.1
+    assert pixels_away(register(published, picture), moved) < 0.4
 
 
 def test_nothing_to_register_is_said(published):
