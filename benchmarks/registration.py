@@ -8,7 +8,8 @@ corners of the mouth, in pixels.
 Same face: 100 trials. gmjax has the model of the face that was not moved (m = 80), ECC that photograph.
 New face: 50 trials. gmjax has the common face of the first half of the faces, ECC their average; the face is from the
 other half. Repeatability: between the map found for the moved face, and that for the face as it was, moved as it was.
-Expected of gmjax: same face, median at most 0.03 pixels; new face at most 0.6; no error above 2 pixels.
+Expected of gmjax: same face, median at most 0.03 pixels and none above 2; new face, as a similarity, median at most 0.6
+and at most 2 of 50 above 2 pixels. Affine maps of a new face are less safe.
 """
 
 import time

@@ -90,8 +90,10 @@ def register(
 ) -> Registration:
     """The map that lays ``params`` on ``target``, a picture (H, W) or (H, W, C) in [0, 1], or another model.
 
-    It is found from the identity: turns up to 15 degrees, 15 % in scale and 8 pixels of 120 are safe for a face.
-    kind: "similarity" (turn, scale, shift) keeps the shape of things in the pixels of the target.
+    It is found from the identity: turns up to 15 degrees, 15 % in scale and 8 pixels of 120 are safe for the model of
+    the same face; the common face on another face fails in about one of 30 cases (benchmarks/registration.py).
+    kind: "similarity" (turn, scale, shift) keeps the shape of things in the pixels of the target. "affine" has two
+    numbers more; between different faces it fails several times as often.
     mask: (H, W), the pixels of the target that count (True and False), or their weights.
     shape: (H, W), the size at which another model is compared; a picture has its own.
 
