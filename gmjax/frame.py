@@ -65,6 +65,7 @@ def background(params: GmFace, matrix, offset) -> Float[Array, "*c"]:
     if params.means.ndim != 2:
         raise ArgumentError("params", f"must be one model, not a batch {params.means.shape[:-2]}: use jax.vmap")
     matrix, offset = _arrays(matrix, offset)
+    matrix, offset = (part.astype(params.means.dtype) for part in (matrix, offset))
     steps = (jnp.arange(_BORDER_POINTS, dtype=matrix.dtype) + 0.5) / _BORDER_POINTS
     zero, one = jnp.zeros_like(steps), jnp.ones_like(steps)
     sides = [jnp.stack(side, axis=-1) for side in ((zero, steps), (one, steps), (steps, zero), (steps, one))]
@@ -76,7 +77,7 @@ def render(params: GmFace, shape: Sequence[int], matrix, offset, *, margin: floa
     """``gmjax.render`` of a moved model, which fades into ``background`` outside its frame; see ``inside``."""
     weight = inside(matrix, offset, shape, grid_offset=params.offset, margin=margin)
     picture, behind = gmface.render(params, shape), background(params, matrix, offset)
-    weight = weight.reshape(*weight.shape, *(1,) * behind.ndim)
+    weight = weight.astype(picture.dtype).reshape(*weight.shape, *(1,) * behind.ndim)
     return weight * picture + (1.0 - weight) * jnp.broadcast_to(behind, picture.shape)
 
 

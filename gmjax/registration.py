@@ -167,7 +167,8 @@ def _level(params: GmFace, picture, other: GmFace | None, mask, part: float) -> 
             picture = _convolved(picture, mask, sigma)
         else:
             picture = render(blur(other, covariance), (height, width)).reshape(picture.shape)
-    return _Level(params, picture, mask, jnp.asarray(max(sigma, 1.0)), jnp.asarray(float(sigma > 0)))
+    ramp, near = jnp.asarray([max(sigma, 1.0), sigma > 0], picture.dtype)
+    return _Level(params, picture, mask, ramp, near)
 
 
 def _convolved(picture, mask, sigma: float):

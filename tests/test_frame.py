@@ -75,6 +75,13 @@ def test_under_jit_and_vmap(model):
         np.testing.assert_allclose(a, draw(b), atol=1e-5)
 
 
+def test_the_picture_has_the_type_of_the_model(model):
+    moved = transforms.rotation(0.3)
+    with jax.enable_x64(True):
+        assert frame.render(model, SHAPE, *moved).dtype == np.float32
+        assert frame.render(jax.tree.map(np.float64, model), SHAPE, *moved).dtype == np.float64
+
+
 def test_metadata_keeps_the_map():
     matrix, offset = np.array([[0.5, -0.25], [0.1, 3.0]]), np.array([0.3, -7.0])
     found = frame.from_metadata({"source": "a", **frame.as_metadata(matrix, offset)})

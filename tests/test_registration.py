@@ -101,6 +101,15 @@ def test_under_jit_and_vmap(published):
         assert pixels_away(jax.tree.map(lambda leaf, n=number: leaf[n], batch), moved) < 1e-3
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_types_of_the_target_are_kept_where_float64_is_enabled(published, dtype):
+    moved = similarity(0.1, 1.05, (0.02, -0.03))
+    with jax.enable_x64(True):
+        found = register(published, dtype(picture_of(published, moved)))
+        assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {np.dtype(dtype), np.dtype(bool)}
+    assert pixels_away(found, moved) < 1e-3
+
+
 def test_the_derivative_follows_the_picture(published):
     """Moving the picture moves the map: d t / d delta = -1, forwards and backwards."""
 
