@@ -24,7 +24,7 @@ from gmjax.types import Leaf, Mask, Picture
 
 # Blur of each level as a part of the picture's side (6, 3 and 0 pixels of 120), and the step, in pixels, that ends it.
 _LEVELS = ((0.05, 0.1), (0.025, 0.05), (0.0, 1e-3))
-_MAX_STEPS = 30
+_MAX_STEPS = 60
 _CONVERGED = 0.01
 # The least gain, and the least mean weight of a pixel, of a model that is still seen in the picture.
 _GAIN, _COUNTED = 0.01, 0.03
