@@ -5,7 +5,8 @@
 #                                           an interrupted run is resumed, OVERWRITE=1 discards it
 #   make test | lint | types | format       the test suite; style; type checks; reformat the code
 #   make soak                               injected faults for 15 minutes (MINUTES=15), into docs/reliability.md
-#   make bench                              speed comparisons, into benchmarks/RESULTS.md (ONLY=step; DATA=folder for solvers)
+#   make bench                              speed comparisons, into benchmarks/RESULTS.md (ONLY=step; DATA=folder for
+#                                           solvers and registration)
 #   make experiments                        the paper reproduced, into experiments/RESULTS.md, in half an hour; FULL=1 at the
 #                                           paper's size, in hours (DATA=orl|caspeal|folder, ROOT=folder, ALSO=folder, ALIGNED=1)
 #   make picture                            the README's picture, from runs/common-model

@@ -12,14 +12,15 @@ from pathlib import Path
 
 from experiments.machine import machine
 
-NAMES = ("step", "batches", "sizes", "solvers", "statistics", "reading", "gpu")
+NAMES = ("step", "batches", "sizes", "solvers", "statistics", "reading", "registration", "gpu")
+WITH_DATA = ("solvers", "registration")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
-    parser.add_argument("--data", type=Path, help="for solvers: a folder of faces with eyes.csv")
+    parser.add_argument("--data", type=Path, help=f"for {' and '.join(WITH_DATA)}: a folder of faces with eyes.csv")
     arguments = parser.parse_args()
     names = arguments.names or NAMES
     if unknown := set(names) - set(NAMES):
@@ -36,7 +37,7 @@ def main() -> None:
 def run(name: str, data: Path | None) -> None:
     began = time.perf_counter()
     module = importlib.import_module(f"benchmarks.{name}")
-    measured = module.run(data) if name == "solvers" else module.run()
+    measured = module.run(data) if name in WITH_DATA else module.run()
     print(f"{name} ({time.perf_counter() - began:.0f} s)\n\n{measured}\n", flush=True)
     write(name, f"{module.__doc__.strip()}\n\n{measured}")
 

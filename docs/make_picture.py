@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 import gmjax
-from gmjax import analysis
+from gmjax import analysis, frame, transforms
 
 SHAPE = (240, 240)
 
@@ -18,19 +18,23 @@ def main() -> None:
     model = gmjax.load("runs/common-model/model.safetensors")
     middle, order = (0.5, 0.5), analysis.order_by_weight(model)
     panels = {
-        "20 of 80 components": analysis.take(model, order[:20]),
-        "40": analysis.take(model, order[:40]),
-        "80: the common face": model,
-        "rotated": gmjax.rotate(model, math.radians(30)),
-        "scaled": gmjax.scale(model, 2.0, middle),
-        "moved": gmjax.translate(model, (0.0, 0.2)),
+        "20 of 80 components": gmjax.render(analysis.take(model, order[:20]), SHAPE),
+        "40": gmjax.render(analysis.take(model, order[:40]), SHAPE),
+        "80: the common face": gmjax.render(model, SHAPE),
+        "rotated": moved(model, transforms.rotation(math.radians(30))),
+        "scaled": moved(model, transforms.scaling(2.0, middle)),
+        "moved": moved(model, transforms.translation((0.0, 0.2))),
     }
     figure = Figure(figsize=(12, 2.3), layout="constrained")
-    for axes, (name, params) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
-        axes.imshow(gmjax.render(params, SHAPE), cmap="gray", vmin=0, vmax=1)
+    for axes, (name, picture) in zip(figure.subplots(1, len(panels)), panels.items(), strict=True):
+        axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
         axes.set_title(name, fontsize="medium")
         axes.set_axis_off()
     figure.savefig(Path("docs/common_face.png"), dpi=100)
+
+
+def moved(model: gmjax.GmFace, how: transforms.Map):
+    return frame.render(gmjax.affine(model, *how), SHAPE, *how)
 
 
 if __name__ == "__main__":

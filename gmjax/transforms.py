@@ -8,10 +8,14 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from gmjax.checks import is_known
 from gmjax.errors import ArgumentError
 from gmjax.gmface import GmFace
+
+Map = tuple[Array, Array]
+"""A matrix B (2, 2) and an offset t (2,): x -> B x + t."""
 
 
 def affine(params: GmFace, matrix, offset) -> GmFace:
@@ -51,7 +55,7 @@ def _affine(params: GmFace, matrix, offset) -> GmFace:
 
 def translate(params: GmFace, delta) -> GmFace:
     """The picture moved by ``delta`` = (rows, columns), normalised: GmFace(x - delta), equation (15)."""
-    return affine(params, jnp.eye(2), -jnp.asarray(delta, params.means.dtype))
+    return affine(params, *translation(delta))
 
 
 def scale(params: GmFace, factor, center=(0.0, 0.0)) -> GmFace:
@@ -60,10 +64,7 @@ def scale(params: GmFace, factor, center=(0.0, 0.0)) -> GmFace:
     With k = 2 the picture is half as large. As in the paper, the default centre is the corner (0, 0), but that of
     ``rotate`` the middle of the picture. Raises ArgumentError if ``factor`` is not above 0.
     """
-    factor, center = jnp.asarray(factor, params.means.dtype), jnp.asarray(center, params.means.dtype)
-    if is_known(factor) and not factor > 0:
-        raise ArgumentError("factor", f"must be above 0; got {factor}")
-    return affine(params, factor * jnp.eye(2, dtype=factor.dtype), (1.0 - factor) * center)
+    return affine(params, *scaling(factor, center))
 
 
 def rotate(params: GmFace, angle, center=(0.5, 0.5), aspect: float = 1.0) -> GmFace:
@@ -72,9 +73,27 @@ def rotate(params: GmFace, angle, center=(0.5, 0.5), aspect: float = 1.0) -> GmF
     ``aspect``: W / H, without which a picture that is not square shears. On the paper's grid (``offset=1.0``) the
     middle of the pixels lies at (0.5 + 0.5 / H, 0.5 + 0.5 / W). Raises ArgumentError if ``aspect`` is not above 0.
     """
-    center = jnp.asarray(center, params.means.dtype)
+    return affine(params, *rotation(angle, center, aspect))
+
+
+def translation(delta) -> Map:
+    """(B, t) of ``translate``."""
+    return jnp.eye(2), -jnp.asarray(delta, float)
+
+
+def scaling(factor, center=(0.0, 0.0)) -> Map:
+    """(B, t) of ``scale``."""
+    factor, center = jnp.asarray(factor, float), jnp.asarray(center, float)
+    if is_known(factor) and not factor > 0:
+        raise ArgumentError("factor", f"must be above 0; got {factor}")
+    return factor * jnp.eye(2, dtype=factor.dtype), (1.0 - factor) * center
+
+
+def rotation(angle, center=(0.5, 0.5), aspect: float = 1.0) -> Map:
+    """(B, t) of ``rotate``."""
     if is_known(aspect) and not aspect > 0:
         raise ArgumentError("aspect", f"must be above 0; got {aspect}")
+    center = jnp.asarray(center, float)
     cosine, sine = jnp.cos(angle), jnp.sin(angle)
-    turn = jnp.asarray([[cosine, sine * aspect], [-sine / aspect, cosine]], params.means.dtype)
-    return affine(params, turn, center - turn @ center)
+    turn = jnp.asarray([[cosine, sine * aspect], [-sine / aspect, cosine]], float)
+    return turn, center - turn @ center

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import numpy as np
 from tyro.conf import Positional, arg
 
-from gmjax import transforms
+from gmjax import frame, transforms
 from gmjax.commands.options import option
 from gmjax.commands.run_files import FINGERPRINT, fingerprint, write_figure
 from gmjax.data import MAX_PIXELS, read_picture, write_picture
@@ -19,6 +19,8 @@ from gmjax.gmface import GmFace, precision, render
 MAX_SIDE = 65_535  # as for a JPEG: very long rows would be summed in parts much larger than the picture
 MAX_FIGURE_PIXELS = 2**24  # a figure takes about 60 bytes for each
 _OF_THE_FIT = ("mse", "pae", "psnr", FINGERPRINT)  # what no longer holds for a transformed model
+
+Outside = Literal["fade", "clip", "formula"]
 
 _Model = Annotated[Positional[Path], arg(metavar="MODEL", help="Model file.")]
 
@@ -35,9 +37,14 @@ class Render:
     size: Annotated[tuple[int, ...], option("H [W]", "as it was fitted, or 120")] = ()
     """Height and width in pixels; or one number, the longer side."""
 
+    outside: Outside = "fade"
+    """What to draw outside of a picture that gmjax transform moved. fade: the formula fades into the mean of the
+    picture's border. clip: that mean at once. formula: the formula goes on, with values that no fit has seen."""
+
     def run(self) -> int:
         params, metadata = _load(self.model)
-        _write_render(self.out, params, self._shape(_fitted_shape(metadata)))
+        shape = self._shape(_fitted_shape(metadata))
+        _write_render(self.out, params, shape, frame.from_metadata(metadata), self.outside)
         return 0
 
     def _shape(self, fitted: tuple[int, int]) -> tuple[int, int]:
@@ -80,6 +87,9 @@ class Transform:
     picture: Annotated[Path | None, option("FILE")] = None
     """Also draw the result into this picture."""
 
+    outside: Outside = "fade"
+    """With --picture: what to draw outside of the moved picture, as in gmjax render."""
+
     def run(self) -> int:
         params, metadata = _load(self.model, drawable=self.picture is not None)
         shape = _fitted_shape(metadata)
@@ -91,11 +101,17 @@ class Transform:
             raise ArgumentError("out", f"{self.out} is the model itself: give another file")
         if not self.zoom > 0:
             raise ArgumentError("zoom", f"must be above 0; got {self.zoom}")
-        params = transforms.scale(params, 1 / self.zoom, self.center)
         aspect = shape[1] / shape[0] if self.aspect is None else self.aspect
-        params = transforms.rotate(params, math.radians(self.rotate), self.center, aspect)
-        params = transforms.translate(params, self.translate)
-        models.save(self.out, params, {name: text for name, text in metadata.items() if name not in _OF_THE_FIT})
+        moved = frame.from_metadata(metadata) or (np.eye(2), np.zeros(2))
+        for step in (
+            transforms.scaling(1 / self.zoom, self.center),
+            transforms.rotation(math.radians(self.rotate), self.center, aspect),
+            transforms.translation(self.translate),
+        ):
+            params = transforms.affine(params, *step)
+            moved = frame.compose(moved, [np.asarray(part, float) for part in step])
+        kept = {name: text for name, text in metadata.items() if name not in _OF_THE_FIT}
+        models.save(self.out, params, kept | frame.as_metadata(*moved))
         down, right = self.translate
         parts = (
             (self.zoom != 1, f"{self.zoom:g} times as large"),
@@ -105,7 +121,7 @@ class Transform:
         )
         print(f"{self.out}: {', '.join(text for is_said, text in parts if is_said) or 'unchanged'}")
         if self.picture is not None:
-            _write_render(self.picture, params, shape)
+            _write_render(self.picture, params, shape, moved, self.outside)
         return 0
 
 
@@ -209,8 +225,12 @@ def _load(path: Path, *, drawable: bool = True) -> tuple[GmFace, dict[str, str]]
     return params, metadata
 
 
-def _write_render(path: Path, params: GmFace, shape: tuple[int, int]) -> None:
-    drawn = np.asarray(render(params, shape))
+def _write_render(path: Path, params: GmFace, shape: tuple[int, int], moved, outside: Outside) -> None:
+    """``moved``: how, as ``frame.from_metadata`` returns it."""
+    if moved is None or outside == "formula":
+        drawn = np.asarray(render(params, shape))
+    else:
+        drawn = np.asarray(frame.render(params, shape, *moved, margin=frame.MARGIN if outside == "fade" else 0.0))
     write_picture(path, drawn[..., 0] if params.channels == 1 else drawn)
     print(f"{path}: {shape[0]} x {shape[1]} pixels")
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import gmjax
-from gmjax import parallel, personal, transforms
+from gmjax import frame, parallel, personal, transforms
 from gmjax.commands import fit_folder, main
 from gmjax.commands.main import _keep_compiled_programs as keep_compiled_programs
 from gmjax.commands.main import explained
@@ -478,18 +478,39 @@ def test_render_believes_no_shape_that_cannot_be(model):
 
 def test_transform_zooms_then_rotates_then_translates(model, capsys):
     options = ["--zoom", 2, "--rotate", 30, "--translate", -0.2, 0.1, "--center", 0.4, 0.6, "--picture", "moved.png"]
-    assert run("transform", model, "moved.safetensors", *options) == 0
+    assert run("transform", model, "moved.safetensors", *options, "--outside", "formula") == 0
     expected = transforms.scale(models.load(model), 0.5, (0.4, 0.6))
     expected = transforms.rotate(expected, math.radians(30), (0.4, 0.6), aspect=20 / 24)
     expected = transforms.translate(expected, (-0.2, 0.1))
     found = models.load("moved.safetensors")
     for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
-    assert models.load_metadata("moved.safetensors") == models.load_metadata(model)
+    metadata = models.load_metadata("moved.safetensors")
+    assert frame.from_metadata(metadata) is not None
+    assert metadata == {**models.load_metadata(model), "frame": metadata["frame"]}
     drawn = np.clip(gmjax.render(found, (24, 20)), 0, 1)
     np.testing.assert_allclose(read_picture("moved.png"), drawn, atol=0.5 / 255 + 1e-6)
     said = capsys.readouterr().out.splitlines()[0]
     assert all(words in said for words in ("2 times as large", "30 degrees", "moved up by 0.2", "right by 0.1")), said
+
+
+def test_what_lies_outside_a_moved_picture_fades(model):
+    """Transformed twice: the frame is that of both together."""
+    assert run("transform", model, "once.safetensors", "--zoom", 0.5) == 0
+    assert run("transform", "once.safetensors", "twice.safetensors", "--rotate", 40, "--picture", "moved.png") == 0
+    params, once, shape = models.load("twice.safetensors"), transforms.scaling(2.0, (0.5, 0.5)), (48, 40)
+    moved = frame.compose(once, transforms.rotation(math.radians(40), aspect=20 / 24))
+    np.testing.assert_array_equal(read_picture("moved.png").shape, (24, 20))
+    formula = np.clip(gmjax.render(params, shape), 0, 1)
+    expected = {"formula": formula}
+    for outside, margin in (("fade", frame.MARGIN), ("clip", 0.0)):
+        expected[outside] = np.clip(frame.render(params, shape, *moved, margin=margin), 0, 1)
+    assert np.abs(expected["fade"] - formula).max() > 0.1
+    for outside, drawn in expected.items():
+        assert run("render", "twice.safetensors", "out.png", "--size", *shape, "--outside", outside) == 0
+        np.testing.assert_allclose(read_picture("out.png"), drawn, atol=0.5 / 255 + 1e-4)
+    assert run("render", "twice.safetensors", "default.png", "--size", *shape) == 0
+    np.testing.assert_allclose(read_picture("default.png"), expected["fade"], atol=0.5 / 255 + 1e-4)
 
 
 def test_plot_draws_each_kind(model):
