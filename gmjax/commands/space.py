@@ -20,7 +20,7 @@ from gmjax.data.films import write_film
 from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.files.tables import write_table
-from gmjax.gmface import GmFace, stack, unstack
+from gmjax.gmface import GmFace, render, stack, unstack
 
 _Models = Annotated[
     Positional[tuple[Path, ...]],
@@ -239,17 +239,21 @@ class Compare:
         faces = load_models(self.paths, corresponding=False)
         if len(faces) < 3:
             raise ArgumentError("paths", "must name at least three faces")
-        distances = np.asarray(space.distances(faces.params), np.float64)
+        distances = _pixel_distances(pictures_of(faces.params, faces.shape))
         thumbnails = pictures_of(faces.params, _shape(faces, 64))
         self.out.mkdir(parents=True, exist_ok=True)
-        rows = [(name, *row) for name, row in zip(faces.names, distances.tolist(), strict=True)]
-        write_table(self.out / "distances.csv", ("face", *faces.names), rows)
-        write_table(self.out / "nearest.csv", ("face", "nearest", "distance"), _nearest(faces.names, distances))
+        of_formulas = np.asarray(space.distances(faces.params), np.float64)
+        for file, matrix in (("distances.csv", distances), ("formula_distances.csv", of_formulas)):
+            rows = [(name, *row) for name, row in zip(faces.names, matrix.tolist(), strict=True)]
+            write_table(self.out / file, ("face", *faces.names), rows)
+        columns = ("face", "nearest", "distance", "mean_distance")
+        write_table(self.out / "nearest.csv", columns, _nearest(faces.names, distances))
         places = space.map_of(distances)
         write_figure(self.out / "map.png", plotting.map_figure(places, thumbnails, faces.names))
         said = f"{len(faces)} faces: distances.csv, nearest.csv and map.png in {self.out}."
         if faces.corresponds:
             said += "\n" + self._principal(faces)
+            _write_differences(self.out / "differences.png", faces)
         print(said)
         return 0
 
@@ -273,6 +277,18 @@ class Compare:
         return (
             f"scores.csv has {count} principal components, {found.shares.sum():.0%} of the variance; see also axes.png."
         )
+
+
+def _write_differences(path: Path, faces: ModelSet) -> None:
+    """The first faces, and their difference from the average of all: gray where there is none."""
+    from gmjax import plotting
+
+    shown = jax.tree.map(lambda leaf: leaf[:STRIP], faces.params)
+    average = np.asarray(render(space.mean(faces.params), faces.shape))
+    difference = np.clip(0.5 + np.asarray(render(shown, faces.shape)) - average, 0, 1)
+    rows = [pictures_of(shown, faces.shape), difference]
+    heads = ["face", "minus the average"]
+    write_figure(path, plotting.pictures_figure(rows, list(faces.names[:STRIP]), heads))
 
 
 def _shape(faces: ModelSet, size: int | None) -> tuple[int, int]:
@@ -304,6 +320,16 @@ def _distances_between(a: GmFace, b: GmFace) -> list[float]:
     return np.sqrt(np.asarray(squared_distance(a, b))).tolist()
 
 
-def _nearest(names: Sequence[str], distances: np.ndarray) -> list[tuple[str, str, float]]:
+def _pixel_distances(pictures: np.ndarray) -> np.ndarray:
+    """The root of the mean squared difference of each two pictures."""
+    flat = pictures.reshape(len(pictures), -1).astype(np.float64)
+    squares = np.square(flat).sum(axis=1)
+    squared = (squares[:, None] + squares[None] - 2 * flat @ flat.T) / flat.shape[1]
+    return np.sqrt(np.where(np.eye(len(flat), dtype=bool), 0, np.maximum(squared, 0)))
+
+
+def _nearest(names: Sequence[str], distances: np.ndarray) -> list[tuple[str, str, float, float]]:
+    """The nearest other face of each, its distance, and the mean distance from all others: how distinctive it is."""
     others = distances + np.where(np.eye(len(names), dtype=bool), np.inf, 0)
-    return [(name, names[j], others[i, j]) for i, (name, j) in enumerate(zip(names, others.argmin(1), strict=True))]
+    nearest, mean = others.argmin(axis=1), distances.sum(axis=1) / (len(names) - 1)
+    return [(name, names[j], others[i, j], mean[i]) for i, (name, j) in enumerate(zip(names, nearest, strict=True))]

@@ -142,9 +142,16 @@ def test_compare(faces, capsys):
     assert run("compare", faces, "--out", "out") == 0
     table = rows("out/distances.csv")
     found = np.array([[float(row[f"{n}.png"]) for n in range(5)] for row in table])
-    np.testing.assert_allclose(found, space.distances(loaded(faces)), atol=1e-5)
+    pictures = np.clip(gmjax.render(loaded(faces), (16, 16)), 0, 1)
+    expected = np.sqrt(np.square(pictures[:, None] - pictures[None]).mean((2, 3)))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    table = rows("out/formula_distances.csv")
+    of_formulas = np.array([[float(row[f"{n}.png"]) for n in range(5)] for row in table])
+    np.testing.assert_allclose(of_formulas, space.distances(loaded(faces)), atol=1e-5)
     nearest = rows("out/nearest.csv")[0]
     assert nearest["nearest"] == f"{1 + np.argmin(found[0, 1:])}.png"
+    assert float(nearest["mean_distance"]) == pytest.approx(found[0].sum() / 4, rel=1e-4)
+    assert read_picture("out/differences.png", color=True).min() < 0.9
     assert list(rows("out/scores.csv")[0]) == ["face", "axis 1", "axis 2", "axis 3", "axis 4"]
     assert "of the variance" in capsys.readouterr().out
 
