@@ -14,7 +14,7 @@ from gmjax.commands.checked_pictures import CheckedPictures, crop_path, doubtful
 from gmjax.commands.collection_statistics import collection_statistics
 from gmjax.commands.options import FitOptions, Plan, option
 from gmjax.commands.run_command import listed_pictures, run_command
-from gmjax.commands.run_files import MODEL, write_figure, write_result, write_skipped
+from gmjax.commands.run_files import MODEL, skipped_lines, write_figure, write_result, write_skipped
 from gmjax.commands.run_fit import run_fit
 from gmjax.commands.run_folder import finish
 from gmjax.commands.terminal import progress, warn_before_fit
@@ -92,7 +92,7 @@ class CommonModel(FitOptions):
         if not processes.is_first():
             return finish(folder, "")
         write_skipped(folder, pictures, skipped)
-        said = [_write(folder, statistics, result, seconds)]
+        said = [_write(folder, statistics, result, seconds), *skipped_lines(folder, pictures, skipped)]
         if read is not pictures:
             doubtful = write_doubts(folder, pictures, skipped)
             write_check_sheet(folder, pictures, _errors(folder, pictures, skipped, result), skipped)

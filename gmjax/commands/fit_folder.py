@@ -15,10 +15,10 @@ from gmjax.commands.checked_pictures import CheckedPictures, doubtful_lines, wri
 from gmjax.commands.correspond import correspondence_of, with_common_face
 from gmjax.commands.masks import Mask, mask_of
 from gmjax.commands.options import FitOptions, Plan
-from gmjax.commands.run_files import FIGURES, METRICS, SKIPPED, save_model, write_skipped
+from gmjax.commands.run_files import FIGURES, METRICS, save_model, skipped_lines, write_skipped
 from gmjax.commands.run_fit import DIVERGED
 from gmjax.commands.run_folder import MODELS, REASONS, RENDERS, finish
-from gmjax.commands.terminal import SHOWN, notice, progress, warn_before_fit
+from gmjax.commands.terminal import notice, progress, warn_before_fit
 from gmjax.data import ListedPictures, Picture, PictureError, Pictures, read_pictures, write_picture
 from gmjax.errors import DivergedError, GmjaxError, in_one_line
 from gmjax.files import models
@@ -65,8 +65,7 @@ def fit_folder(folder: Path, listed: ListedPictures, plan: Plan, options: FitOpt
         raise GmjaxError(f"{missing} of {len(pictures)} pictures are missing: the same command fits them")
     doubtful = write_doubts(folder, pictures, skipped)
     write_check_sheet(folder, pictures, errors, skipped, lambda name: result_paths(folder, name)[1])
-    reasons = [(pictures.name(number), reason) for number, reason in skipped.items()]
-    said = _summary(folder, np.array(list(errors.values())), reasons, doubtful, plan, options)
+    said = _summary(folder, pictures, np.array(list(errors.values())), skipped, doubtful, plan, options)
     return finish(folder, said, 1 if skipped else 0)
 
 
@@ -197,21 +196,18 @@ def _write_tables(folder: Path, pictures: Pictures) -> tuple[dict[int, float], d
 
 def _summary(
     folder: Path,
+    pictures: Pictures,
     errors: np.ndarray,
-    skipped: list[tuple[str, str]],
+    skipped: dict[int, str],
     doubtful: list[tuple[str, str]],
     plan: Plan,
     options: FitOptions,
 ) -> str:
-    total = len(errors) + len(skipped)
-    lines = [f"{len(errors)} of {total} pictures are fitted."]
+    lines = [f"{len(errors)} of {len(pictures)} pictures are fitted."]
     if len(errors):
         lines[0] += f" Mean MSE {errors.mean():.3g}, lowest {errors.min():.3g}, highest {errors.max():.3g}."
         lines.append(f"The models are in {folder / MODELS}; see also renders, metrics.csv and check.html.")
-    if skipped:
-        lines.append(f"{len(skipped)} of {total} are skipped, all listed in {folder / SKIPPED}:")
-        lines += [f"  {name}: {reason}" for name, reason in skipped[:SHOWN]] + ["  ..."] * (len(skipped) > SHOWN)
-    lines += doubtful_lines(folder, doubtful, total)
+    lines += skipped_lines(folder, pictures, skipped) + doubtful_lines(folder, doubtful, len(pictures))
     if len(errors):
         lines.append(f"They started from {plan.start}, seed {options.seed}.")
     return "\n".join(lines)

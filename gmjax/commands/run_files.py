@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gmjax.commands.terminal import notice
+from gmjax.commands.terminal import SHOWN
 from gmjax.data import Picture, Pictures
 from gmjax.errors import ArgumentError
 from gmjax.files import models
@@ -48,10 +48,18 @@ def fingerprint(picture: Picture) -> str:
 
 def write_skipped(folder: Path, pictures: Pictures, skipped: Mapping[int, str]) -> None:
     """The name and the reason of each skipped picture; no file if there are none."""
-    reasons = [(pictures.name(number), reason) for number, reason in skipped.items()]
-    if reasons:
+    if skipped:
+        reasons = [(pictures.name(number), reason) for number, reason in skipped.items()]
         write_table(folder / SKIPPED, ("picture", "reason"), reasons)
-        notice(f"{len(reasons)} of {len(pictures)} pictures are skipped; the reasons are in {folder / SKIPPED}")
+
+
+def skipped_lines(folder: Path, pictures: Pictures, skipped: Mapping[int, str]) -> list[str]:
+    """What a run says of its skipped pictures."""
+    if not skipped:
+        return []
+    lines = [f"{len(skipped)} of {len(pictures)} are skipped, all listed in {folder / SKIPPED}:"]
+    lines += [f"  {pictures.name(number)}: {skipped[number]}" for number in list(skipped)[:SHOWN]]
+    return lines + ["  ..."] * (len(skipped) > SHOWN)
 
 
 def write_result(
