@@ -58,6 +58,22 @@ def test_the_same_under_jit_and_vmap_and_in_the_library(faces, common):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b[1], atol=1e-4, rtol=1e-3), one, many)
 
 
+def test_under_shard_map_and_without_type_promotion(faces, common):
+    config = gmjax.FitConfig(stay=1e-4, steps=20)
+    explicit = (jax.sharding.AxisType.Explicit,)
+    mesh = jax.make_mesh((2,), ("faces",), devices=jax.devices()[:2], axis_types=explicit)
+    spec = jax.sharding.PartitionSpec("faces")
+
+    def error(face):
+        return gmjax.fit(face, common, config=config).info.mse
+
+    shared_out = jax.device_put(faces[:2], jax.sharding.NamedSharding(mesh, spec))
+    found = jax.jit(jax.shard_map(jax.vmap(error), mesh=mesh, in_specs=spec, out_specs=spec))(shared_out)
+    with jax.numpy_dtype_promotion("strict"):
+        expected = [error(face) for face in faces[:2]]
+    np.testing.assert_allclose(found, expected, rtol=2e-2)
+
+
 def test_differentiable_in_the_picture(faces, common):
     config = gmjax.FitConfig(stay=1e-4, steps=3)
 
