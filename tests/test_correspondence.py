@@ -149,7 +149,7 @@ def test_projection_is_the_least_squares_solution(faces, common, channels):
 
 
 def test_a_geometry_serves_the_collection_better_than_that_of_the_average(faces):
-    config = gmjax.FitConfig(solver="lm", num_components=6, steps=60)
+    config = gmjax.FitConfig(num_components=6, steps=150)
     geometry = correspondence.fit_geometry(faces, config=config)
     plain = gmjax.fit(faces.mean(0), config=config).params
 

@@ -99,10 +99,10 @@ def test_the_same_pictures_in_another_form_give_the_same_model(tmp_path):
             tmp_path, "common-model", "--data", source, *FEW, "--steps", 20, "--workers", workers, "--out", out
         )
         said = command.said()
-        assert "1 of 301 pictures are skipped" in said
+        assert "1 of 301 are skipped" in said
         assert "Common face of 300 faces" in said
         # Progress is for terminals; no process that reads has anything of its own to say.
-        assert len(said.splitlines()) == 5, said
+        assert len(said.splitlines()) == 6, said
         models[out] = (tmp_path / out / "model.safetensors").read_bytes()
     assert len(set(models.values())) == 1
 

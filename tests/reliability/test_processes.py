@@ -36,7 +36,7 @@ def test_a_common_face_of_two_processes(tmp_path):
 def test_personal_faces_of_two_processes(tmp_path):
     """They have the bits of one process, although SIGTERM to one stopped both and the same command resumed."""
     fill(tmp_path, 100)
-    run = (*RUNS[MANY][:-1], 2000)
+    run = (*RUNS[MANY][:-1], 1500)
     commands.finish(tmp_path, *run, "--out", "one")
     stop_both(tmp_path, 1, *run, out="two")
     together = commands.start_together(tmp_path, 2, *run, "--out", "two")
