@@ -6,6 +6,7 @@ Models correspond if component i stands for the same part of each face. So do fi
 """
 
 import dataclasses
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from jaxtyping import Array, Float, Int
 from gmjax.calculus import inner, squared_distance
 from gmjax.coordinates import Coordinates, from_coordinates, to_coordinates
 from gmjax.errors import ArgumentError
-from gmjax.gmface import GmFace
+from gmjax.gmface import GmFace, checked_shape, render
 from gmjax.transforms import affine
 from gmjax.types import AnyArray
 
@@ -126,6 +127,10 @@ def symmetrise(params: GmFace, pairs: Int[AnyArray, " m"], center: float = 0.5, 
     return morph(params, mirror(params, center, pairs), 0.5 * jnp.asarray(amount))
 
 
+# The grid on which changes of the picture are compared.
+SHAPE = (64, 64)
+
+
 class PrincipalAxes(NamedTuple):
     """``mean``, and ``axes``, K directions (leading axis), each as long as one standard deviation of the models.
 
@@ -138,27 +143,25 @@ class PrincipalAxes(NamedTuple):
     shares: Float[Array, " K"]
 
 
-def principal_axes(models: GmFace, count: int) -> PrincipalAxes:
+def principal_axes(models: GmFace, count: int, *, shape: Sequence[int] = SHAPE) -> PrincipalAxes:
     """The ``count`` directions in which a batch of models varies most, by principal component analysis.
 
-    Coordinates count as they change the picture: each by the energy of the derivative of its component at the mean,
-    in closed form. With one geometry (``project``) this is the analysis of the weights. Signs: the largest score is
-    positive. Raises ArgumentError for more axes than n - 1.
+    A step counts as it changes the picture to first order, at the average and on a grid of ``shape`` (H, W). With one
+    geometry (``project``), whose pictures are linear in the weights, it is the analysis of the pictures. Signs: the
+    largest score is positive. Raises ArgumentError for more axes than n - 1.
     """
     n = _require_batch(models)
     if not 1 <= count < n:
         raise ArgumentError("count", f"must be from 1 to {n - 1}, one less than the models; got {count}")
-    return _principal_axes(models, count)
+    return _principal_axes(models, count, checked_shape(shape))
 
 
-@partial(jax.jit, static_argnames="count")
-def _principal_axes(models: GmFace, count: int) -> PrincipalAxes:
+@partial(jax.jit, static_argnames=("count", "shape"))
+def _principal_axes(models: GmFace, count: int, shape: tuple[int, int]) -> PrincipalAxes:
     n = models.means.shape[0]
     middle = mean(models)
-    centre = to_coordinates(middle)
-    steps = _sum(to_coordinates(models), centre, -1.0)
-    scaled = jax.vmap(_scaled, (0, None))(steps, middle).reshape(n, -1)
-    vectors, lengths, _ = jnp.linalg.svd(scaled, full_matrices=False)
+    steps = difference(middle, models)
+    vectors, lengths, _ = jnp.linalg.svd(_changes(middle, steps, shape), full_matrices=False)
     scores = vectors[:, :count] * jnp.sqrt(jnp.asarray(n - 1, vectors.dtype))
     signs = jnp.sign(jnp.take_along_axis(scores, jnp.argmax(jnp.abs(scores), axis=0)[None], axis=0))
     scores = scores * signs
@@ -175,17 +178,21 @@ def from_scores(axes: PrincipalAxes, scores: Float[AnyArray, "*n K"]) -> GmFace:
     return from_coordinates(_sum(to_coordinates(axes.mean), _combine(scores, axes.axes)))
 
 
-def places_along(models: GmFace, first: GmFace, last: GmFace) -> Float[Array, " n"]:
+def places_along(models: GmFace, first: GmFace, last: GmFace, *, shape: Sequence[int] = SHAPE) -> Float[Array, " n"]:
     """The place of each of n models on the axis through ``first`` (-1) and ``last`` (1): where its foot point lies.
 
-    The angle is that of the coordinates as they change the picture, as in ``principal_axes``.
+    Angles are those between changes of the picture, as in ``principal_axes``.
     """
     _require_batch(models)
     _require_correspondence(first, last)
+    return _places_along(models, first, last, checked_shape(shape))
+
+
+@partial(jax.jit, static_argnames="shape")
+def _places_along(models: GmFace, first: GmFace, last: GmFace, shape: tuple[int, int]) -> Float[Array, " n"]:
     middle = morph(first, last, 0.5)
-    axis = _scaled(difference(middle, last), middle)
-    steps = jax.vmap(_scaled, (0, None))(difference(middle, models), middle)
-    return jnp.einsum("nmk,mk->n", steps, axis, precision="highest") / jnp.sum(jnp.square(axis))
+    along = _changes(middle, jax.tree.map(lambda leaf: leaf[None], difference(middle, last)), shape)[0]
+    return jnp.matmul(_changes(middle, difference(middle, models), shape), along, precision="highest") / (along @ along)
 
 
 def distances(models: GmFace) -> Float[Array, "n n"]:
@@ -208,27 +215,16 @@ def map_of(distances: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n 2"]:
     return vectors[:, :-3:-1] * np.sqrt(np.maximum(values[:-3:-1], 0))
 
 
-def _scaled(steps: Coordinates, at: GmFace) -> Float[Array, "m k"]:
-    """``steps`` from the model ``at`` in coordinates whose squares sum to the energy by which each component changes.
+def _changes(params: GmFace, steps: Coordinates, shape: tuple[int, int]) -> Float[Array, "n pixels"]:
+    """How each of n ``steps`` from ``params`` changes the picture of ``shape``, to first order."""
 
-    The energy, the integral of the squared derivative over the plane, is in closed form: with the area pi / (l11 l22),
-    half of it times dw^2 + w^2 (|L^T dmu|^2 + da^2 / 2 + (dr^2 + (sinh h / h)^2 dt^2) / 4), where (b, c) has the length
-    h and dr, dt are its changes along and across itself.
-    """
-    gray = steps.weights.ndim < steps.means.ndim
-    d_weights = steps.weights[..., None] if gray else steps.weights
-    row, column = jnp.moveaxis(steps.means, -1, 0)
-    da, db, dc = jnp.moveaxis(steps.log_precision, -1, 0)
-    l11, l21, l22 = jnp.moveaxis(at.precision_chol, -1, 0)
-    _, b, c = jnp.moveaxis(to_coordinates(at).log_precision, -1, 0)
-    h = jnp.hypot(b, c)
-    direction = jnp.where(h > 0, b / jnp.where(h > 0, h, 1.0), 1.0), jnp.where(h > 0, c / jnp.where(h > 0, h, 1.0), 0.0)
-    along, across = direction[0] * db + direction[1] * dc, direction[0] * dc - direction[1] * db
-    across = across * jnp.where(h > 1e-3, jnp.sinh(h) / jnp.maximum(h, 1e-3), 1.0)
-    shapes = [l11 * row + l21 * column, l22 * column, da * np.sqrt(0.5), 0.5 * along, 0.5 * across]
-    strength = jnp.abs(at.weights) if gray else jnp.linalg.norm(at.weights, axis=-1)
-    root_of_area = jnp.sqrt(0.5 * jnp.pi / (l11 * l22))[..., None]
-    return root_of_area * jnp.concatenate([d_weights, strength[..., None] * jnp.stack(shapes, axis=-1)], axis=-1)
+    def picture(coordinates):
+        return render(from_coordinates(coordinates), shape).reshape(-1)
+
+    def change(step):
+        return jax.jvp(picture, (to_coordinates(params),), (step,))[1]
+
+    return jax.lax.map(change, steps)
 
 
 def _combine(matrix: Float[AnyArray, "*k n"], points: Coordinates) -> Coordinates:

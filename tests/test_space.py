@@ -120,21 +120,22 @@ def test_principal_axes_find_the_one_direction():
     np.testing.assert_allclose(axes.scores[:, 0], expected, atol=1e-3)
 
 
-def test_scaled_steps_are_the_energy_in_the_picture():
-    """The closed form is the integral of the squared derivative of a component's picture."""
-    with jax.enable_x64(True):
-        model = jax.tree.map(np.float64, gmjax.GmFace(np.array([0.7]), np.array([[0.4, 0.5]]), np.array([[6.0, 2, 4]])))
-        axis = np.linspace(-2, 3, 501)
-        points = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1)
-        rng = np.random.default_rng(4)
-        step = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), to_coordinates(model))
-        changed = jax.jvp(
-            lambda t: gmjax.gmface(space.move(model, step, t, t), points), (jnp.array(0.0),), (jnp.array(1.0),)
-        )[1]
-        squares = np.square(np.asarray(space._scaled(step, model))[0])
-        # Changes of weight and width overlap, and so do no others.
-        overlap = 2 * step.weights[0] * 0.7 * step.log_precision[0, 0] * -0.5 * 0.5 * np.pi / 24
-        np.testing.assert_allclose(np.sum(changed**2) * (axis[1] - axis[0]) ** 2, squares.sum() + overlap, rtol=1e-6)
+def test_principal_axes_of_one_geometry_are_those_of_the_pictures():
+    model = small_model()
+    rng = np.random.default_rng(4)
+    models = gmjax.stack([model.replace(weights=np.float32(model.weights + rng.normal(size=5))) for _ in range(6)])
+    axes = space.principal_axes(models, 3, shape=(20, 24))
+    pictures = np.asarray(gmjax.render(models, (20, 24)), np.float64).reshape(6, -1)
+    vectors, lengths, _ = np.linalg.svd(pictures - pictures.mean(0), full_matrices=False)
+    np.testing.assert_allclose(axes.shares, lengths[:3] ** 2 / np.sum(lengths**2), rtol=1e-3)
+    np.testing.assert_allclose(np.abs(axes.scores), np.abs(vectors[:, :3]) * np.sqrt(5), atol=2e-3)
+
+
+def test_places_along_an_axis():
+    """A step across the axis, in what it changes of the picture, does not move the place on it."""
+    first, last = near(small_model(), 1), near(small_model(), 2)
+    beyond = space.morph(first, last, np.float32([0, 0.5, 1, 2]))
+    np.testing.assert_allclose(space.places_along(beyond, first, last), [-1, 0, 1, 3], atol=1e-3)
 
 
 def test_distances_are_those_of_the_pictures(models):
