@@ -28,7 +28,7 @@ _MAX_STEPS = 60
 # Shifts, as parts of the picture's side, from which the first level starts; the best of their ends goes on. Brows or
 # hair on eyes, and the like, are minima too; turns and scales as starts end where the identity does.
 _STARTS = ((0.0, 0.0), (0.067, 0.0), (-0.067, 0.0), (0.0, 0.067), (0.0, -0.067))
-# Pixels of the first level to a standard deviation of its blur: the more starts cost no time.
+# Pixels of the first level to a standard deviation of its blur: more starts then cost little time.
 _SAMPLES = 2.0
 _CONVERGED = 0.01
 # The least gain, and the least mean weight of a pixel, of a model that is still seen in the picture.
