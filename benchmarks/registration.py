@@ -2,7 +2,7 @@
 
 Input: aligned ORL faces, 120 x 120; or, with `make bench ONLY=registration DATA=FOLDER`, those of a folder with
 `eyes.csv`. Each is turned by up to 15 degrees, scaled by up to 15 % and moved by up to 8 pixels (cubic splines), at
-gain 0.85 and bias 0.05. ECC starts from the identity too, on pictures blurred by 6, 3 and 0 pixels, with at most 60
+gain 0.85 and bias 0.05. ECC starts from the identity, on pictures blurred by 6, 3 and 0 pixels, with at most 60
 steps on each; it has no similarity, and its Euclidean map has no scale. Errors are mean distances at eyes, nose and
 corners of the mouth, in pixels.
 Same face: 100 trials. gmjax has the model of the face that was not moved (m = 80), ECC that photograph.

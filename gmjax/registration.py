@@ -25,6 +25,11 @@ from gmjax.types import Leaf, Mask, Picture
 # Blur of each level as a part of the picture's side (6, 3 and 0 pixels of 120), and the step, in pixels, that ends it.
 _LEVELS = ((0.05, 0.1), (0.025, 0.05), (0.0, 1e-3))
 _MAX_STEPS = 60
+# Shifts, as parts of the picture's side, from which the first level starts; the best of their ends goes on. Brows or
+# hair on eyes, and the like, are minima too; turns and scales as starts end where the identity does.
+_STARTS = ((0.0, 0.0), (0.067, 0.0), (-0.067, 0.0), (0.0, 0.067), (0.0, -0.067))
+# Pixels of the first level to a standard deviation of its blur: more starts then cost little time.
+_SAMPLES = 2.0
 _CONVERGED = 0.01
 # The least gain, and the least mean weight of a pixel, of a model that is still seen in the picture.
 _GAIN, _COUNTED = 0.01, 0.03
@@ -68,9 +73,10 @@ class Registration(NamedTuple):
 
 
 class _Level(NamedTuple):
-    """What a level compares: ``model`` and ``picture`` (h, w, C), blurred.
+    """What a level compares: ``model`` and ``picture`` (h, w, C), blurred; h and w may be smaller than the target's.
 
-    ``ramp``: the width of the frame's edge in pixels. ``near``: 1 where the map must stay near the identity, else 0.
+    ``ramp``: the width of the frame's edge in pixels of the target. ``near``: how strongly the map is held near the
+    identity, in pixels of the level that count as one; 0 where it is free.
     """
 
     model: GmFace
@@ -90,8 +96,9 @@ def register(
 ) -> Registration:
     """The map that lays ``params`` on ``target``, a picture (H, W) or (H, W, C) in [0, 1], or another model.
 
-    It is found from the identity: turns up to 15 degrees, 15 % in scale and 8 pixels of 120 are safe for the model of
-    the same face; the common face on another face fails in about one of 30 cases (benchmarks/registration.py).
+    It is found from the identity and four shifts: turns up to 15 degrees, 15 % in scale and 8 pixels of 120 are safe
+    for the model of the same face. The common face on another face ends above 2 pixels in 2 to 5 % of the cases, and
+    above 10 pixels in up to 2 % (benchmarks/registration.py).
     kind: "similarity" (turn, scale, shift) keeps the shape of things in the pixels of the target. "affine" has two
     numbers more; between different faces it fails several times as often.
     mask: (H, W), the pixels of the target that count (True and False), or their weights.
@@ -136,47 +143,73 @@ def _require_single(name: str, params: GmFace) -> None:
 
 @partial(jax.jit, static_argnames="kind")
 def _register(params: GmFace, picture, other: GmFace | None, mask, kind: str) -> Registration:
-    levels = [_level(params, picture, other, mask, part) for part, _ in _LEVELS]
+    shape = picture.shape[:2]
+    first = _level(params, picture, other, mask, _LEVELS[0][0], samples=_SAMPLES)
+    levels = [_level(params, picture, other, mask, part) for part, _ in _LEVELS[1:]]
     # A face has little to say of shears while it is blurred.
-    bases = [_KINDS["similarity"]] * (len(levels) - 1) + [_KINDS[kind]]
-    each = jax.tree.map(lambda *leaves: jnp.stack(leaves), *jax.lax.stop_gradient(levels))
+    bases = jnp.asarray([_KINDS["similarity"]] * len(levels) + [_KINDS[kind]], picture.dtype)
     tolerances = jnp.asarray([tolerance for _, tolerance in _LEVELS], picture.dtype)
 
     def descend(full, given):
         level, basis, tolerance = given
-        return _descend(level, basis, tolerance, full)
+        return _descend(level, basis, tolerance, shape, full)
 
-    start = jnp.zeros(6, picture.dtype)
-    full, steps = jax.lax.scan(descend, start, (each, jnp.asarray(np.stack(bases), picture.dtype), tolerances))
-    step, (gain, bias, *slope), mse, counted = _step(levels[-1], jnp.asarray(bases[-1], picture.dtype), full)
+    start = _best_start(jax.lax.stop_gradient(first), bases[0], tolerances[0], shape)
+    each = jax.tree.map(lambda *leaves: jnp.stack(leaves), *jax.lax.stop_gradient(levels))
+    full, steps = jax.lax.scan(descend, start, (each, bases[1:], tolerances[1:]))
+    step, (gain, bias, *slope), mse, counted, _ = _step(levels[-1], bases[-1], shape, full)
     full = full + step
-    matrix, offset = _map(full, picture.shape[:2], params.offset)
+    matrix, offset = _map(full, shape, params.offset)
     converged = (jnp.max(jnp.abs(steps[-1])) < _CONVERGED) & jnp.isfinite(mse) & (counted > _COUNTED) & (gain > _GAIN)
     return Registration(affine(params, matrix, offset), matrix, offset, gain, bias, jnp.stack(slope), mse, converged)
 
 
-def _level(params: GmFace, picture, other: GmFace | None, mask, part: float) -> _Level:
-    """The model and its target, both blurred by ``part`` of the picture's shorter side."""
-    height, width = picture.shape[:2]
-    sigma = part * min(height, width)
-    picture = picture.reshape(height, width, -1)
+def _best_start(level: _Level, basis, tolerance, shape: tuple[int, ...]):
+    """The parameters (6,) that leave most of the picture's variance explained, of those reached from ``_STARTS``."""
+    starts = jnp.pad(jnp.asarray(_STARTS, level.picture.dtype) * max(shape), ((0, 0), (4, 0)))
+
+    def descended(start):
+        full, _ = _descend(level, basis, tolerance, shape, start)
+        _, best, _, counted, unexplained = _step(level, basis, shape, full)
+        seen = (best[0] > _GAIN) & (counted > _COUNTED)
+        return full, jnp.where(seen, unexplained, jnp.inf)
+
+    ends, unexplained = jax.vmap(descended)(starts)
+    return ends[jnp.argmin(unexplained)]
+
+
+def _level(params: GmFace, picture, other: GmFace | None, mask, part: float, samples: float = np.inf) -> _Level:
+    """The model and its target, both blurred by ``part`` of the picture's shorter side.
+
+    ``samples``: at most so many pixels to a standard deviation of the blur.
+    """
+    shape = picture.shape[:2]
+    sigma = part * min(shape)
+    spacing = max(1.0, sigma / samples)
+    grid = tuple(round(side / spacing) for side in shape)
+    # The pixels of the level, counted in pixels of the target.
+    rows, columns = (
+        (np.arange(n) + params.offset) * side / n - params.offset for n, side in zip(grid, shape, strict=True)
+    )
+    picture = picture.reshape(*shape, -1)
     if sigma > 0:
-        covariance = jnp.diag(jnp.asarray([sigma / height, sigma / width], picture.dtype) ** 2)
+        covariance = jnp.diag(jnp.asarray([sigma / side for side in shape], picture.dtype) ** 2)
         params = blur(params, covariance)
         if other is None:
-            picture = _convolved(picture, mask, sigma)
+            picture = _convolved(picture, mask, sigma, (rows, columns))
         else:
-            picture = render(blur(other, covariance), (height, width)).reshape(picture.shape)
-    ramp, near = jnp.asarray([max(sigma, 1.0), sigma > 0], picture.dtype)
+            picture = render(blur(other, covariance), grid).reshape(*grid, -1)
+    mask = mask[np.ix_(np.rint(rows).astype(int), np.rint(columns).astype(int))]
+    ramp, near = jnp.asarray([max(sigma, 1.0), (sigma > 0) * _ALIKE / spacing**2], picture.dtype)
     return _Level(params, picture, mask, ramp, near)
 
 
-def _convolved(picture, mask, sigma: float):
-    """``picture`` (h, w, C) convolved with a Gaussian, over the pixels that count."""
-    kernels = []
-    for side in picture.shape[:2]:
-        way = np.arange(side)[:, None] - np.arange(side)
-        kernels.append(jnp.asarray(np.exp(-0.5 * (way / sigma) ** 2), picture.dtype))
+def _convolved(picture, mask, sigma: float, places: tuple[np.ndarray, np.ndarray]):
+    """``picture`` (h, w, C) convolved with a Gaussian, over the pixels that count, at ``places`` (rows, columns)."""
+    kernels = [
+        jnp.asarray(np.exp(-0.5 * ((at[:, None] - np.arange(side)) / sigma) ** 2), picture.dtype)
+        for at, side in zip(places, picture.shape[:2], strict=True)
+    ]
     parts = jnp.concatenate([picture * mask[..., None], mask[..., None]], axis=-1)
     parts = jnp.einsum("ih,jw,hwc->ijc", *kernels, parts, precision="highest", optimize="optimal")
     return parts[..., :-1] / jnp.maximum(parts[..., -1:], 1e-6)
@@ -194,7 +227,7 @@ def _map(full, shape: tuple[int, ...], grid_offset: float) -> tuple[Array, Array
     return matrix * sides[None] / sides[:, None], offset
 
 
-def _descend(level: _Level, basis, tolerance, full):
+def _descend(level: _Level, basis, tolerance, shape: tuple[int, ...], full):
     """Gauss-Newton steps until one is below ``tolerance`` pixels: the parameters (6,), and the last step."""
 
     def goes_on(state):
@@ -203,9 +236,9 @@ def _descend(level: _Level, basis, tolerance, full):
 
     def body(state):
         count, full, _ = state
-        step = _step(level, basis, full)[0]
+        step = _step(level, basis, shape, full)[0]
         longest = jnp.max(jnp.abs(step))
-        step = step * jnp.minimum(1.0, _MAX_STEP * max(level.picture.shape[:2]) / longest)
+        step = step * jnp.minimum(1.0, _MAX_STEP * max(shape) / longest)
         return count + 1, full + step, step
 
     start = jnp.zeros((), jnp.int32), full, jnp.full_like(full, jnp.inf)
@@ -213,18 +246,23 @@ def _descend(level: _Level, basis, tolerance, full):
     return full, step
 
 
-def _step(level: _Level, basis, full):
-    """The step (6,), the best (gain, bias, slopes) before it, the MSE, and the share of pixels that count."""
-    height, width = shape = level.picture.shape[:2]
+def _step(level: _Level, basis, shape: tuple[int, ...], full):
+    """The step (6,), the best (gain, bias, slopes) before it, the MSE, the share of pixels that count, and the MSE as a
+    part of what bias and slopes alone leave.
+    """
+    height, width = shape
+    grid = level.picture.shape[:2]
     matrix, offset = _map(full, shape, level.model.offset)
 
     def drawn(offset):
-        return render(affine(level.model, matrix, offset), shape).reshape(level.picture.shape)
+        return render(affine(level.model, matrix, offset), grid).reshape(level.picture.shape)
 
     # The derivatives with respect to the shift, per pixel; those with respect to the map are multiples of them.
     moved, along = jax.linearize(drawn, offset)
     down, across = (along(jnp.asarray(unit, full.dtype)) for unit in ((1.0 / height, 0.0), (0.0, 1.0 / width)))
-    row, column = jnp.meshgrid(*(jnp.linspace(-0.5, 0.5, side, dtype=full.dtype) for side in shape), indexing="ij")
+    axes = pixel_axes(grid, level.model.offset, full.dtype)
+    places = [(x * side - level.model.offset) / (side - 1) - 0.5 for x, side in zip(axes, shape, strict=True)]
+    row, column = jnp.meshgrid(*places, indexing="ij")
     row, column = (jnp.broadcast_to(x[..., None], moved.shape) for x in (row, column))
     light = jnp.stack([moved, jnp.ones_like(moved), row, column]).reshape(4, -1)
     picture = level.picture.ravel()
@@ -244,11 +282,13 @@ def _step(level: _Level, basis, full):
     # The order of _map: M row by row, then the shift.
     jacobian = best[0] * jnp.matmul(basis, jnp.stack([*slopes, down, across]).reshape(6, -1), precision="highest")
     mse = jnp.sum(each * residual**2) / (jnp.sum(each) + _TINY)
-    near = level.near * _ALIKE * jax.lax.stop_gradient(mse) / (_NEAR * max(shape)) ** 2
+    near = level.near * jax.lax.stop_gradient(mse) / (_NEAR * max(shape)) ** 2
     columns = jnp.concatenate([jacobian, light])
     pull = jnp.pad(basis, ((0, 4), (0, 0)))
     step = _solve(columns, each, residual, near * pull @ pull.T, near * pull @ full)[:6] @ basis
-    return step, best, mse, jnp.sum(covered) / jnp.sum(level.mask)
+    flat = _solve(light[1:], each, -picture) @ light[1:] - picture
+    unexplained = jnp.sum(each * residual**2) / (jnp.sum(each * flat**2) + _TINY)
+    return step, best, mse, jnp.sum(covered) / jnp.sum(level.mask), unexplained
 
 
 def _solve(columns, weights, residual, more_normal=0.0, more_slope=0.0):
@@ -264,7 +304,8 @@ def _solve(columns, weights, residual, more_normal=0.0, more_slope=0.0):
 
 def _coverage(matrix, offset, shape: tuple[int, ...], level: _Level) -> Float[Array, "h w"]:
     """Which pixels the moved model covers: 0 outside its frame, growing over ``ramp`` pixels and towards its middle."""
-    x = jnp.stack(jnp.meshgrid(*pixel_axes(shape, level.model.offset, matrix.dtype), indexing="ij"))
+    grid = level.mask.shape
+    x = jnp.stack(jnp.meshgrid(*pixel_axes(grid, level.model.offset, matrix.dtype), indexing="ij"))
     away = jnp.einsum("ij,jhw->ihw", matrix, x, precision="highest") + (offset - 0.5)[:, None, None]
     sides = jnp.asarray(shape, away.dtype)[:, None, None]
     depth = jnp.min((0.5 - jnp.abs(away)) * sides, axis=0)
