@@ -23,11 +23,11 @@ import gmjax
 from experiments import codecs, collection, newcomers, script, warped
 from experiments.cache import Cache
 from experiments.figures import grid_of_pictures
-from experiments.models import on_host
+from experiments.models import fit_faces, on_host
 from experiments.newcomers import STAY, fits_near, plus_minus, symmetric_face
 from experiments.report import Report
 from experiments.tasks import rendered
-from gmjax import correspondence, parallel, space
+from gmjax import correspondence, space
 from gmjax.data import Faces
 
 # People in each average of the figure of morphs; random halves of the people for the spread of averages.
@@ -91,9 +91,9 @@ def add_morphs(report: Report, config: Config, cached: Cache, everything: dict[s
         f"**Morphs.** Half-way faces of all pairs of {config.people} people, one picture each. Sharpness: the gradient "
         "energy of the half-way picture over the mean of its two ends, which are the pictures of the models; the "
         "cross-dissolve is that of the same two pictures. Strangeness: the part of the half-way picture that the "
-        "eigenfaces of the collection do not hold, over that of the ends: double or blotched parts are in no face. Mean "
-        "\N{PLUS-MINUS SIGN} standard deviation over the pairs, of the MSE over the faces. All fits start from the "
-        "symmetric common face of the collection; free: gmjax's Adam."
+        "eigenfaces of the collection do not hold, over that of the ends: double or blotched parts are in no face. "
+        "Mean \N{PLUS-MINUS SIGN} standard deviation over the pairs, of the MSE over the faces. All fits start from "
+        "the symmetric common face of the collection; free: gmjax's Adam."
     )
     rows = []
     for (name, m), common in commons.items():
@@ -113,16 +113,23 @@ def add_morphs(report: Report, config: Config, cached: Cache, everything: dict[s
                     "at least 95 %",
                     f"{100 * share:.0f} %",
                     share >= 0.95,
-                    "see the table",
+                    "more components are smaller, and each moves less",
                 )
     columns = "collection", "m", "fits", "MSE, 1e-4", "sharpness, morph", "sharpness, cross-dissolve", "strangeness"
     report.table(columns, rows)
     name, m = collection.name_of(config), config.components[0]
-    caption = (
-        f"Half-way between averages of {GROUP} people each, {name}, m = {m}: models of the two averages, their "
-        "cross-dissolve, and morphs"
+    images = collection.one_per_person(everything[name]).images
+    if len(images) < 2 * GROUP:
+        report.text(f"{name} shows fewer than {2 * GROUP} people: there is no figure of averages of {GROUP}.")
+        return
+    averages = [images[i : i + GROUP].mean(axis=0) for i in range(0, len(images) - GROUP + 1, GROUP)]
+    pairs = np.stack(averages[: min(4, len(averages) // 2 * 2)])
+    report.figure(
+        "space_morphs",
+        draw_morphs(config, cached, pairs, commons[name, m]),
+        f"Half-way between averages of {GROUP} people each, {name}: the averages, their cross-dissolve, and morphs of "
+        f"fits to them, m = {m}",
     )
-    report.figure("space_morphs", draw_morphs(config, cached, everything[name], commons[name, m]), caption)
 
 
 class HalfWay(NamedTuple):
@@ -137,7 +144,7 @@ def half_way(models: gmjax.GmFace, pairs: np.ndarray, shape: tuple[int, int], ba
     """``pairs`` (n, 2) of ``models``; ``basis``: orthonormal pictures (r, H W)."""
     ends = rendered(models, shape)
     a, b = (jax.tree.map(lambda leaf, side=side: leaf[pairs[:, side]], models) for side in (0, 1))
-    morphs = rendered(jax.vmap(lambda x, y: space.morph(x, y, 0.5))(a, b), shape)
+    morphs = half_way_pictures(a, b, shape)
     first, second = ends[pairs[:, 0]], ends[pairs[:, 1]]
     energy = 0.5 * (gradient_energy(first) + gradient_energy(second))
 
@@ -158,22 +165,23 @@ def gradient_energy(pictures: np.ndarray) -> np.ndarray:
     return np.mean(np.square(rows), axis=(-2, -1)) + np.mean(np.square(columns), axis=(-2, -1))
 
 
-def draw_morphs(config: Config, cached: Cache, faces: Faces, common: gmjax.GmFace) -> Figure:
-    images = collection.one_per_person(faces).images
-    groups = [images[i : i + GROUP].mean(axis=0) for i in range(0, len(images) - GROUP + 1, GROUP)][:4]
-    groups = np.stack(groups if len(groups) % 2 == 0 else groups[:-1] or [*groups, images.mean(axis=0)])
-    rows: dict[str, list] = {f"pair {pair + 1}": [] for pair in range(len(groups) // 2)}
-    titles = ["one average", "another", "cross-dissolve"]
-    for stay in (STAY, *(s for s in config.stays if s != STAY), None):
-        params = cached(fits_near, groups, common, stay, config.steps).params
-        ends = rendered(params, groups.shape[1:])
-        for pair, row in enumerate(rows.values()):
-            a, b = (jax.tree.map(lambda leaf, i=i: leaf[i], params) for i in (2 * pair, 2 * pair + 1))
-            if not row:
-                row += [ends[2 * pair], ends[2 * pair + 1], 0.5 * (ends[2 * pair] + ends[2 * pair + 1])]
-            row.append(gmjax.render(space.morph(a, b, 0.5), groups.shape[1:]))
-        titles.append(f"morph, {label_of(stay)}")
-    return grid_of_pictures(rows, titles)
+def draw_morphs(config: Config, cached: Cache, averages: np.ndarray, common: gmjax.GmFace) -> Figure:
+    """``averages``: (n, H, W), n even; each two that follow each other are a pair."""
+    first, second = averages[::2], averages[1::2]
+    rows = [[a, b, 0.5 * (a + b)] for a, b in zip(first, second, strict=True)]
+    stays = (*config.stays, None)
+    for stay in stays:
+        params = cached(fits_near, averages, common, stay, config.steps).params
+        a, b = (jax.tree.map(lambda leaf, start=start: leaf[start::2], params) for start in (0, 1))
+        for row, picture in zip(rows, half_way_pictures(a, b, averages.shape[1:]), strict=True):
+            row.append(picture)
+    titles = ["one average", "another", "cross-dissolve", *map(label_of, stays)]
+    return grid_of_pictures({f"pair {number}": row for number, row in enumerate(rows, 1)}, titles)
+
+
+def half_way_pictures(a: gmjax.GmFace, b: gmjax.GmFace, shape: tuple[int, int]) -> np.ndarray:
+    """The pictures half-way from each model of ``a`` to that of ``b``."""
+    return rendered(jax.vmap(lambda x, y: space.morph(x, y, 0.5))(a, b), shape)
 
 
 # Averages.
@@ -182,10 +190,10 @@ def draw_morphs(config: Config, cached: Cache, faces: Faces, common: gmjax.GmFac
 def add_averages(report: Report, config: Config, cached: Cache, everything: dict[str, Faces], commons) -> None:
     m = config.components[0]
     report.text(
-        f"**Averages** of one picture of each person: gradient energy of the average over the mean of that of its faces "
-        f"(of their models, for the average of parameters; m = {m}, lambda {STAY:g}). Mean \N{PLUS-MINUS SIGN} standard "
-        f"deviation over {HALVES} random halves of the people, seed {config.seed}; in parentheses, of all. Warped: the "
-        "photographs are moved to the mean shape of their landmarks before their pixels are averaged."
+        "**Averages** of one picture of each person: gradient energy of the average over the mean of that of its faces "
+        f"(of their models, for the average of parameters; m = {m}, lambda {STAY:g}). Mean \N{PLUS-MINUS SIGN} "
+        f"standard deviation over {HALVES} random halves of the people, seed {config.seed}; in parentheses, of all. "
+        "Warped: the photographs are moved to the mean shape of their landmarks before their pixels are averaged."
     )
     rows, pictures = [], {}
     for name, whole in everything.items():
@@ -208,13 +216,15 @@ def add_averages(report: Report, config: Config, cached: Cache, everything: dict
         for energy, average in averages.values():
             values = np.array([gradient_energy(average(half)) for half in halves]) / energy
             cells.append(f"{plus_minus(values, 3)} ({gradient_energy(average(everyone)) / energy:.3f})")
-        rows.append((name, len(faces), *cells, *["-"] * (3 - len(cells))))
-        empty = np.ones(shape)
-        pictures[name] = [average(everyone) for _, average in averages.values()] + [empty] * (3 - len(cells))
-    report.table(("collection", "people", "pixels", "parameters", "warped"), rows)
+        rows.append((name, len(faces), *cells))
+        pictures[name] = [average(everyone) for _, average in averages.values()]
+    titles = ["pixels", "parameters", "warped"][: max(len(row) for row in pictures.values())]
+    missing = {name: len(titles) - len(row) for name, row in pictures.items()}
+    report.table(("collection", "people", *titles), [(*row, *["-"] * missing[row[0]]) for row in rows])
+    blank = {name: [np.ones_like(row[0])] * missing[name] for name, row in pictures.items()}
     report.figure(
         "space_averages",
-        grid_of_pictures(pictures, ["pixels", "parameters", "warped"], side=1.8),
+        grid_of_pictures({name: row + blank[name] for name, row in pictures.items()}, titles, side=1.8),
         "Averages of all people: pixels, parameters of corresponding fits, photographs warped to the mean shape",
     )
 
@@ -229,9 +239,9 @@ def average_of(models: gmjax.GmFace, numbers: np.ndarray, shape: tuple[int, int]
 def add_symmetry(report: Report, config: Config, cached: Cache, everything: dict[str, Faces], commons) -> None:
     report.text(
         "**Symmetry.** MSE to the average of all pictures and their mirror images: of the common face that is its own "
-        "mirror image (fit_symmetric), and of a free one (lm from a grid). And the largest difference between a picture "
-        f"and its mirror image: of the symmetric face, of the free one, and of {config.people} faces (lambda {STAY:g}) "
-        "after symmetrise."
+        "mirror image (fit_symmetric), and of a free one (lm from a grid). And the largest difference between a "
+        f"picture and its mirror image: of the symmetric face, of the free one, and of {config.people} faces "
+        f"(lambda {STAY:g}) after symmetrise."
     )
     rows = []
     for (name, m), common in commons.items():
@@ -286,8 +296,8 @@ def add_speed(report: Report, cached: Cache, images, codes: newcomers.Codes, ste
 def speeds(images, common: gmjax.GmFace, geometry: gmjax.GmFace, steps: int | None) -> tuple[np.ndarray, np.ndarray]:
     """Seconds of a corresponding fit of one picture, and projections a second of all; ``REPEATS`` of each."""
     config = gmjax.FitConfig(stay=STAY, steps=steps)
-    fits = seconds_of(lambda: dict(parallel.fit_many(images[:1], common, config=config))[0].params)
-    return fits, len(images) / seconds_of(lambda: correspondence.project(images, geometry))
+    fits = [fit_faces(images[:1], common, config, 0, "speed").seconds for _ in range(REPEATS)]
+    return np.array(fits), len(images) / seconds_of(lambda: correspondence.project(images, geometry))
 
 
 def seconds_of(call) -> np.ndarray:

@@ -38,7 +38,7 @@ def test_results_are_written_from_the_runs(tmp_path):
     assert str(tmp_path) not in text, "no path of this machine"
     positions = [text.index(f"## Title of {name}") for name in experiments.NAMES]
     assert positions == sorted(positions)
-    assert "17 of 18 comparisons agree" in text
+    assert "19 of 20 comparisons agree" in text
     assert "- Title of surface: another: expected 1, measured 2; it is so." in text
     pictures = {f"picture_{name}.png" for name in experiments.NAMES}
     assert {path.name for path in (out / "results").iterdir()} == pictures | {"mine.png"}
