@@ -33,6 +33,7 @@ from gmjax.data import Faces
 # People in each average of the figure of morphs; random halves of the people for the spread of averages.
 GROUP, HALVES = 5, 20
 REPEATS = 7
+AVERAGES = "pixels", "parameters", "warped"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +114,7 @@ def add_morphs(report: Report, config: Config, cached: Cache, everything: dict[s
                     "at least 95 %",
                     f"{100 * share:.0f} %",
                     share >= 0.95,
-                    "more components are smaller, and each moves less",
+                    "see the table",
                 )
     columns = "collection", "m", "fits", "MSE, 1e-4", "sharpness, morph", "sharpness, cross-dissolve", "strangeness"
     report.table(columns, rows)
@@ -190,41 +191,43 @@ def half_way_pictures(a: gmjax.GmFace, b: gmjax.GmFace, shape: tuple[int, int]) 
 def add_averages(report: Report, config: Config, cached: Cache, everything: dict[str, Faces], commons) -> None:
     m = config.components[0]
     report.text(
-        "**Averages** of one picture of each person: gradient energy of the average over the mean of that of its faces "
-        f"(of their models, for the average of parameters; m = {m}, lambda {STAY:g}). Mean \N{PLUS-MINUS SIGN} "
-        f"standard deviation over {HALVES} random halves of the people, seed {config.seed}; in parentheses, of all. "
-        "Warped: the photographs are moved to the mean shape of their landmarks before their pixels are averaged."
+        "**Averages** of one picture of each person: gradient energy over the mean of that of the photographs. Models: "
+        f"the mean of the corresponding fits (m = {m}, lambda {STAY:g}), whose parameters are averaged. Warped: the "
+        "photographs are moved to the mean shape of their landmarks before their pixels are averaged. Mean "
+        f"\N{PLUS-MINUS SIGN} standard deviation over {HALVES} random halves of the people, seed {config.seed}; in "
+        "parentheses, of all."
     )
     rows, pictures = [], {}
     for name, whole in everything.items():
         faces = collection.one_per_person(whole)
-        fits = cached(fits_near, faces.images, commons[name, m], STAY, config.steps)
         shape = faces.images.shape[1:]
+        models = cached(fits_near, faces.images, commons[name, m], STAY, config.steps).params
         moved = warped.warped_faces(config, name, faces)
-        of_models = gradient_energy(rendered(fits.params, shape)).mean()
         averages = {
-            "pixels": (gradient_energy(faces.images).mean(), lambda n, faces=faces: faces.images[n].mean(axis=0)),
-            "parameters": (of_models, lambda n, fits=fits, shape=shape: average_of(fits.params, n, shape)),
+            "pixels": lambda n, images=faces.images: images[n].mean(axis=0),
+            "parameters": lambda n, models=models, shape=shape: average_of(models, n, shape),
         }
         if moved is None:
             report.text(f"{name} has no templates of landmarks (.tem): its average is not warped.")
         else:
-            averages["warped"] = gradient_energy(moved).mean(), lambda n, moved=moved: moved[n].mean(axis=0)
+            averages["warped"] = lambda n, moved=moved: moved[n].mean(axis=0)
         numbers, everyone = np.random.default_rng(config.seed), np.arange(len(faces))
         halves = [numbers.permutation(len(faces))[: max(1, len(faces) // 2)] for _ in range(HALVES)]
-        cells = []
-        for energy, average in averages.values():
+        energy = gradient_energy(faces.images).mean()
+        cells = [f"{gradient_energy(rendered(models, shape)).mean() / energy:.2f}"]
+        for average in averages.values():
             values = np.array([gradient_energy(average(half)) for half in halves]) / energy
             cells.append(f"{plus_minus(values, 3)} ({gradient_energy(average(everyone)) / energy:.3f})")
-        rows.append((name, len(faces), *cells))
-        pictures[name] = [average(everyone) for _, average in averages.values()]
-    titles = ["pixels", "parameters", "warped"][: max(len(row) for row in pictures.values())]
-    missing = {name: len(titles) - len(row) for name, row in pictures.items()}
-    report.table(("collection", "people", *titles), [(*row, *["-"] * missing[row[0]]) for row in rows])
-    blank = {name: [np.ones_like(row[0])] * missing[name] for name, row in pictures.items()}
+        pictures[name] = [average(everyone) for average in averages.values()]
+        rows.append((name, len(faces), *cells, *["-"] * (len(AVERAGES) - len(averages))))
+    report.table(("collection", "people", "models", *AVERAGES), rows)
+    columns = AVERAGES[: max(len(row) for row in pictures.values())]
+    blank = np.ones((config.size, config.size))
     report.figure(
         "space_averages",
-        grid_of_pictures({name: row + blank[name] for name, row in pictures.items()}, titles, side=1.8),
+        grid_of_pictures(
+            {name: [*row, *[blank] * (len(columns) - len(row))] for name, row in pictures.items()}, columns, side=1.8
+        ),
         "Averages of all people: pixels, parameters of corresponding fits, photographs warped to the mean shape",
     )
 
