@@ -26,9 +26,10 @@ from experiments.figures import grid_of_pictures
 from experiments.models import fit_faces, on_host
 from experiments.newcomers import STAY, fits_near, plus_minus, symmetric_face
 from experiments.report import Report
-from experiments.tasks import rendered
+from experiments.tasks import REDUCTION, rendered
 from gmjax import correspondence, space
 from gmjax.data import Faces
+from gmjax.errors import ArgumentError, GmjaxError
 
 # People in each average of the figure of morphs; random halves of the people for the spread of averages.
 GROUP, HALVES = 5, 20
@@ -62,7 +63,14 @@ FULL = Config(people=40, pictures=None)
 
 def run(config: Config, cached: Cache) -> Report:
     report = Report("Faces as points of a space")
+    if config.people < 2:
+        raise ArgumentError("people", f"must be at least 2: pairs are morphed; got {config.people}")
+    if config.size % REDUCTION:
+        raise ArgumentError("size", f"must be a multiple of {REDUCTION}, for the small pictures; got {config.size}")
     everything = collection.collections(config)
+    for name, faces in everything.items():
+        if len(collection.one_per_person(faces)) < 2:
+            raise GmjaxError(f"{name} shows one person only, and faces of several are morphed: add pictures")
     m, main = config.components[0], collection.name_of(config)
     commons = {
         (name, count): cached(symmetric_face, faces.images, count, config.steps)

@@ -68,6 +68,8 @@ def test_a_script_from_the_command_line(tmp_path):
     ("script", "options", "message"),
     [
         ("personal", ["--people", "0"], "--people must be at least 1"),
+        ("space", ["--people", "1"], "--people must be at least 2"),
+        ("space", ["--size", "50"], "--size must be a multiple of 3"),
         ("components", ["--counts", "2", "100"], "--counts must be from 1 to 80"),
         ("surface", ["--data", "nowhere"], "nowhere"),
         ("surface", ["--data", "caspeal"], "--root is needed with --data caspeal"),

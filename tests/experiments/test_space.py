@@ -33,6 +33,9 @@ def test_every_part_is_reported(cached, monkeypatch):
         (newcomers, "one_geometry"),
     ):
         monkeypatch.setattr(module, fit, start)
+    monkeypatch.setattr(tasks, "super_resolution", lambda images, common, config: np.zeros(len(images)))
+    for count in ("HALVES", "REPEATS"):
+        monkeypatch.setattr(space, count, 2)
     monkeypatch.setattr(space.collection, "main_faces", lambda config: few(10, 2))
     report = space.run(CONFIG, cached)
     text = "\n".join(report.parts)
@@ -63,6 +66,15 @@ def test_the_hidden_part_of_a_known_face_is_found():
     faces = np.einsum("nk,khw->nhw", shares, pictures + pictures[..., ::-1])
     assert np.all(tasks.inpainting(tasks.linear_eigenfaces(faces, 2), faces) > 40)
     assert np.all(tasks.inpainting(tasks.linear_eigenfaces(faces, 1), faces) < 40)
+
+
+def test_a_fit_to_a_small_picture_lies_in_place():
+    """Pixels of the small picture are counted from elsewhere: a third of a pixel beside, the error would be larger."""
+    means, chol = np.array([[0.4, 0.3], [0.5, 0.7]], "f4"), np.array([[6, 0, 8], [8, 1, 5]], "f4")
+    face = gmjax.GmFace(np.array([0.4, 0.5], "f4"), means, chol)
+    images = np.asarray(gmjax.render(face, (48, 48)))[None]
+    found = tasks.super_resolution(images, face, gmjax.FitConfig(steps=200, pae_weight=0.0))
+    assert found[0] > 45
 
 
 def test_nearest_in_the_gallery():
