@@ -33,6 +33,7 @@ NAMES = (
     "transforms",
     "controls",
     "sensitivity",
+    "space",
 )
 FOLDER = Path(__file__).parent
 

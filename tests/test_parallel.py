@@ -170,6 +170,14 @@ def test_a_bad_picture_costs_only_itself(images):  # noqa: F811
         assert results[number].info.mse < 0.1 * np.var(pictures[number])
 
 
+def test_a_start_without_a_key(images):  # noqa: F811
+    config = gmjax.FitConfig(num_components=2, steps=3)
+    start = gmjax.fit(images[0], config=config).params
+    ((_, alone),) = parallel.fit_many(images[:1], start, config=config)
+    ((_, with_key),) = parallel.fit_many(images[:1], start, config=config, key=KEY)
+    same_bits(alone.params, with_key.params)
+
+
 def test_random_starts_do_not_depend_on_the_devices(images):  # noqa: F811
     config = gmjax.FitConfig(num_components=6, steps=3, start="random")
     one, two = (

@@ -67,7 +67,7 @@ def _fit_group(group, init, config, key, devices):
     places = np.minimum(np.arange(size), len(group) - 1).reshape(len(devices), -1)
     images = np.stack([image for _, image, _ in group])[places]
     masks = None if group[0][2] is None else np.stack([mask for _, _, mask in group])[places]
-    results = _fit_pmapped(config, devices)(images, init, key, numbers[places], masks)
+    results = _fit_pmapped(config, devices)((init, key), images=images, numbers=numbers[places], masks=masks)
     results = jax.tree.map(lambda leaf: np.asarray(leaf).reshape(size, *leaf.shape[2:]), results)
     for place, number in enumerate(numbers):
         yield int(number), jax.tree.map(lambda leaf, place=place: jnp.asarray(leaf[place]), results)
@@ -78,8 +78,13 @@ def _fit_pmapped(config: FitConfig, devices):
     def fit_one(image, init, key, number, mask):
         return fit(image, init, config=config, key=None if key is None else jax.random.fold_in(key, number), mask=mask)
 
-    vmapped = jax.vmap(fit_one, in_axes=(0, None, None, 0, 0))
-    return jax.pmap(vmapped, axis_name=AXIS, in_axes=(0, None, None, 0, 0), devices=devices)
+    def fit_each(shared, *, images, numbers, masks):
+        init, key = shared
+        return jax.vmap(fit_one, in_axes=(0, None, None, 0, 0))(images, init, key, numbers, masks)
+
+    # Keywords are mapped. With in_axes for each, JAX 0.10 mixes them up where the arguments, some of them None, have as
+    # many leaves as there are arguments.
+    return jax.pmap(fit_each, axis_name=AXIS, in_axes=(None,), devices=devices)
 
 
 def pictures_at_once(shape: tuple[int, ...], init: GmFace | None, config: FitConfig, devices: Sequence) -> int:

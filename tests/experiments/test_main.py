@@ -38,7 +38,7 @@ def test_results_are_written_from_the_runs(tmp_path):
     assert str(tmp_path) not in text, "no path of this machine"
     positions = [text.index(f"## Title of {name}") for name in experiments.NAMES]
     assert positions == sorted(positions)
-    assert "17 of 18 comparisons agree" in text
+    assert "19 of 20 comparisons agree" in text
     assert "- Title of surface: another: expected 1, measured 2; it is so." in text
     pictures = {f"picture_{name}.png" for name in experiments.NAMES}
     assert {path.name for path in (out / "results").iterdir()} == pictures | {"mine.png"}
@@ -68,6 +68,8 @@ def test_a_script_from_the_command_line(tmp_path):
     ("script", "options", "message"),
     [
         ("personal", ["--people", "0"], "--people must be at least 1"),
+        ("space", ["--people", "1"], "--people must be at least 2"),
+        ("space", ["--size", "50"], "--size must be a multiple of 3"),
         ("components", ["--counts", "2", "100"], "--counts must be from 1 to 80"),
         ("surface", ["--data", "nowhere"], "nowhere"),
         ("surface", ["--data", "caspeal"], "--root is needed with --data caspeal"),
