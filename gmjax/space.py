@@ -170,6 +170,20 @@ def _principal_axes(models: GmFace, count: int, shape: tuple[int, int]) -> Princ
     return PrincipalAxes(middle, axes, scores, jnp.square(lengths[:count]) / jnp.sum(jnp.square(lengths)))
 
 
+def to_scores(axes: PrincipalAxes, models: GmFace, *, shape: Sequence[int] = SHAPE) -> Float[Array, "n K"]:
+    """The scores of n models, also of others than ``axes`` were found from: their places along each axis."""
+    _require_batch(models)
+    _require_correspondence(axes.mean, models)
+    return _to_scores(axes, models, checked_shape(shape))
+
+
+@partial(jax.jit, static_argnames="shape")
+def _to_scores(axes: PrincipalAxes, models: GmFace, shape: tuple[int, int]) -> Float[Array, "n K"]:
+    along = _changes(axes.mean, axes.axes, shape)
+    found = _changes(axes.mean, difference(axes.mean, models), shape)
+    return jnp.matmul(found, along.T, precision="highest") / jnp.sum(jnp.square(along), axis=1)[None]
+
+
 def from_scores(axes: PrincipalAxes, scores: Float[AnyArray, "*n K"]) -> GmFace:
     """The model of ``scores`` (in standard deviations), or the batch: mean + sum_k scores[k] axes[k]."""
     scores = jnp.asarray(scores)

@@ -105,6 +105,7 @@ def test_principal_axes_rebuild_the_models(models):
     axes = space.principal_axes(models, 5)
     require_close(space.from_scores(axes, axes.scores), models, atol=2e-4)
     np.testing.assert_allclose(axes.scores.T @ axes.scores / 5, np.eye(5), atol=1e-4)
+    np.testing.assert_allclose(space.to_scores(axes, models), axes.scores, atol=2e-3)
     assert (np.diff(axes.shares) <= 0).all()
     np.testing.assert_allclose(axes.shares.sum(), 1, rtol=1e-5)
 
