@@ -139,5 +139,6 @@ def _write(folder: Path, statistics: ImageStatistics, result: FitResult, seconds
         f"Common face of {count} faces: MSE to the average face {more['mse_to_average']:.3g}; "
         f"{figures['components']} components, {figures['parameters']} parameters.\n"
         f"Over all faces, so with their variation: MSE {figures['mse']:.3g}, largest error {figures['pae']:.3g}.\n"
-        f"The model is {folder / MODEL}; see also common_face.png, comparison.png, loss.png and metrics.csv."
+        f"The model is {folder / MODEL}, drawn in common_face.png. The average of the pictures is average_face.png.\n"
+        "See also comparison.png, loss.png and metrics.csv."
     )

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from gmjax.commands.correspond import PAIRS, START
-from gmjax.commands.run_folder import MODELS
+from gmjax.commands.run_files import COMMON_FACE
+from gmjax.commands.run_folder import CONFIG, FINISHED, MODELS
+from gmjax.commands.terminal import notice
 from gmjax.data.listing import natural_key
 from gmjax.errors import ArgumentError
 from gmjax.files import models
@@ -47,6 +49,8 @@ def load_models(paths: Sequence[Path], *, corresponding: bool = True) -> ModelSe
 
     Raises ArgumentError for models of different sizes, or ``corresponding`` ones that were not fitted from one face.
     """
+    if not paths:
+        raise ArgumentError("MODELS", "is needed: give run folders of gmjax fit --correspond, or model files in them")
     files = [file for path in paths for file in _files(path)]
     loaded = [models.load(file) for file in files]
     texts = [models.load_metadata(file) for file in files]
@@ -59,11 +63,12 @@ def load_models(paths: Sequence[Path], *, corresponding: bool = True) -> ModelSe
             problem = f"and {files[0]} differ in their number of components, colour or size: fit them in the same way"
             raise ArgumentError(str(file), problem)
         if corresponding and start is None:
-            problem = "does not correspond to other models: fit its picture, or folder, with gmjax fit --correspond"
+            problem = "was fitted without --correspond: fit its picture, or folder, again with gmjax fit --correspond"
             raise ArgumentError(str(file), problem)
         if corresponding and start != starts[0]:
             problem = (
-                f"and {files[0]} stay near different common faces: fit both with --correspond and the same --start"
+                f"and {files[0]} stay near different common faces: fit one of them again, with --correspond and "
+                f"--start {COMMON_FACE} of the other's run folder"
             )
             raise ArgumentError(str(file), problem)
     corresponds = starts[0] is not None and len(set(starts)) == 1
@@ -80,9 +85,14 @@ def _files(path: Path) -> list[Path]:
     if path.is_file() or path.suffix == _SUFFIX:
         return [path]
     inner = path / MODELS if (path / MODELS).is_dir() else path
+    if (path / CONFIG).is_file() and not (path / FINISHED).is_file():
+        notice(f"{path} is not finished: some faces are missing; the command that made it goes on with it")
     found = sorted(inner.rglob(f"*{_SUFFIX}"), key=lambda file: natural_key(str(file)))
     if not found:
-        raise ArgumentError(str(path), f"holds no models: give {_SUFFIX} files, or run folders of gmjax fit")
+        problem = (
+            f"holds no models: first gmjax fit {path} --correspond if it has photographs, then give its run folder"
+        )
+        raise ArgumentError(str(path), problem)
     return found
 
 

@@ -10,7 +10,6 @@ import numpy as np
 from tyro.conf import Positional, arg
 
 from gmjax import space
-from gmjax.calculus import squared_distance
 from gmjax.commands.correspond import PAIRS, START
 from gmjax.commands.model_sets import ModelSet, load_models, pictures_of
 from gmjax.commands.options import Flag, option
@@ -28,8 +27,7 @@ _Models = Annotated[
 ]
 _Out = Annotated[Path, arg(metavar="FOLDER", help="Folder for the results; files of the same names are replaced.")]
 _Size = Annotated[int | None, option("PIXELS", "as they were fitted")]
-# Places on the axis between two groups: -1 is the average of one, 1 that of the other.
-AMOUNTS = (-3, -2, -1, 0, 1, 2, 3)
+# Pictures in a row of a figure.
 STRIP = 7
 
 
@@ -103,29 +101,36 @@ class Morph:
             raise ArgumentError("paths", "must name at least two faces")
         if self.frames < 2 or not 0 < self.seconds < 3600:
             raise ArgumentError("frames", "must be at least 2, and --seconds above 0 and below 3600")
-        if self.reach != (0.0, 1.0):
-            if len(faces) != 2 or self.loop:
-                raise ArgumentError("reach", "is for two faces, without --loop")
-            first, last = unstack(faces.params)
-            places = np.linspace(*self.reach, self.frames, dtype=np.float32)
-            way = space.morph(first, last, places)
-        else:
-            way = space.continuum(faces.params, self.frames, loop=self.loop)
-            legs = len(faces) - (not self.loop)
-            places = np.linspace(0, legs, self.frames, endpoint=not self.loop, dtype=np.float32)
-        pictures = pictures_of(way, _shape(faces, self.size))
+        if self.reach != (0.0, 1.0) and (len(faces) != 2 or self.loop):
+            raise ArgumentError("reach", "is for two faces, without --loop")
+        shape = _shape(faces, self.size)
+        places, way = self._way(faces, self.frames)
+        pictures = pictures_of(way, shape)
         self.out.mkdir(parents=True, exist_ok=True)
         film = self.out / f"morph.{self.format}"
         write_film(film, pictures, seconds=self.seconds)
-        shown = np.unique(np.round(np.linspace(0, self.frames - 1, STRIP)).astype(int))
-        titles = [f"{places[frame]:.2f}" for frame in shown]
-        write_figure(self.out / "strip.png", plotting.pictures_figure([pictures[shown]], titles))
+        (self.out / "frames").mkdir(exist_ok=True)
+        for number, picture in enumerate(pictures):
+            write_picture(self.out / "frames" / f"{number:03d}.png", picture)
+        some, strip = self._way(faces, STRIP if len(faces) == 2 else min(len(faces), 2 * STRIP))
+        titles = [f"{place:.2f}" for place in some]
+        write_figure(self.out / "strip.png", plotting.pictures_figure([pictures_of(strip, shape)], titles))
         models.save(self.out / "frames.safetensors", way, _kept(faces))
         names = [*faces.names, *faces.names[: int(self.loop)]]
         rows = [(frame, place, *_between(names, place)) for frame, place in enumerate(places.tolist())]
         write_table(self.out / "frames.csv", ("frame", "place", "from", "to", "share"), rows)
-        print(f"{film}: {self.frames} pictures through {len(faces)} faces; see also strip.png and frames.csv.")
+        print(f"{film}: {self.frames} pictures through {len(faces)} faces; see also strip.png, frames.csv and frames.")
         return 0
+
+    def _way(self, faces: ModelSet, frames: int) -> tuple[np.ndarray, GmFace]:
+        """The places of so many frames (0 the first face, 1 the second ...), and their models."""
+        if self.reach != (0.0, 1.0):
+            first, last = unstack(faces.params)
+            places = np.linspace(*self.reach, frames, dtype=np.float32)
+            return places, space.morph(first, last, places)
+        legs = len(faces) - (not self.loop)
+        places = np.linspace(0, legs, frames, endpoint=not self.loop, dtype=np.float32)
+        return places, space.continuum(faces.params, frames, loop=self.loop)
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -150,8 +155,8 @@ class Symmetrise:
             raise ArgumentError("amount", f"must be finite; got {self.amount}")
         pairs, center, shape = faces.pairs(), faces.center, _shape(faces, self.size)
         symmetric = jax.vmap(lambda face: space.symmetrise(face, pairs, center, self.amount))(faces.params)
-        mirrored = jax.vmap(lambda face: space.mirror(face, center, pairs))(faces.params)
-        asymmetry = _distances_between(faces.params, mirrored)
+        drawn = pictures_of(faces.params, faces.shape)
+        asymmetry = np.sqrt(np.mean(np.square(drawn - drawn[:, :, ::-1]).reshape(len(faces), -1), axis=1)).tolist()
         self.out.mkdir(parents=True, exist_ok=True)
         for name, params in zip(faces.names, unstack(symmetric), strict=True):
             _save(self.out / f"{Path(name).name}.safetensors", params, faces)
@@ -163,7 +168,7 @@ class Symmetrise:
         write_table(self.out / "asymmetry.csv", ("face", "asymmetry"), zip(faces.names, asymmetry, strict=True))
         print(
             f"{len(faces)} faces: a picture and a formula of each in {self.out}; see also symmetrise.png.\n"
-            "asymmetry.csv has the distance of each face from its mirror image, in units of intensity."
+            "asymmetry.csv has the root of the mean squared difference of each picture and its mirror image."
         )
         return 0
 
@@ -172,14 +177,20 @@ class Symmetrise:
 class Axis:
     """The axis from the average of one group of faces to that of another, and faces moved along it."""
 
-    start: Annotated[Positional[Path], arg(metavar="GROUP", help="Run folder of the first group, or a model file.")]
-    end: Annotated[Positional[Path], arg(metavar="GROUP", help="Run folder of the second group, or a model file.")]
+    first: Annotated[tuple[Path, ...], option("MODELS", "required")]
+    """The first group: run folders, folders in their models, or model files."""
+
+    second: Annotated[tuple[Path, ...], option("MODELS", "required")]
+    """The second group."""
 
     move: Annotated[tuple[Path, ...], option("MODELS", "the middle of both averages")] = ()
-    """Faces to move: run folders and model files. They must correspond to both groups."""
+    """Faces to move. They must correspond to both groups."""
 
-    only: Literal["weights", "shapes"] | None = None
-    """weights: change only what is light and dark. shapes: only where and how wide things are."""
+    places: Annotated[tuple[float, ...], option("T ...", "-3 -2 -1 0 1 2 3")] = (-3, -2, -1, 0, 1, 2, 3)
+    """How far each face is moved: 0 is the face itself, 2 the whole way from the first average to the second."""
+
+    only: Literal["weights", "shapes", "both"] = "both"
+    """weights: change only what is light and dark. shapes: only where things are and how wide."""
 
     size: _Size = None
     """Longer side of the pictures."""
@@ -189,35 +200,40 @@ class Axis:
     def run(self) -> int:
         from gmjax import plotting
 
-        faces = load_models([self.start, self.end, *self.move])
-        first, last = (load_models([path]) for path in (self.start, self.end))
-        groups = [space.mean(group.params) for group in (first, last)]
-        direction = space.difference(*groups)
-        moved = len(faces) - len(first) - len(last)
-        starts = unstack(faces.params)[-moved:] if moved else [space.mean(stack(groups))]
-        names = list(faces.names[-moved:]) if moved else ["middle"]
-        amounts = np.asarray(AMOUNTS, np.float32) * 0.5
-        shape = _shape(faces, self.size)
-        still = np.zeros_like(amounts)
-        each = {None: (amounts, amounts), "weights": (amounts, still), "shapes": (still, amounts)}[self.only]
+        load_models([*self.first, *self.second, *self.move])  # all correspond
+        first, second = load_models(self.first), load_models(self.second)
+        moved = load_models(self.move) if self.move else None
+        if not self.places or not np.isfinite(self.places).all():
+            raise ArgumentError("places", f"must be finite numbers; got {self.places}")
+        averages = [space.mean(group.params) for group in (first, second)]
+        direction = space.difference(*averages)
+        starts = [space.mean(stack(averages))] if moved is None else unstack(moved.params)
+        names = ["middle"] if moved is None else [Path(name).name for name in moved.names]
+        amounts = np.asarray(self.places, np.float32) * 0.5
+        each = {
+            "both": (amounts, amounts), "weights": (amounts, 0 * amounts), "shapes": (0 * amounts, amounts)
+        }[self.only]  # fmt: skip
         self.out.mkdir(parents=True, exist_ok=True)
         rows = []
         for name, face in zip(names, starts, strict=True):
             way = space.move(face, direction, *each)
-            models.save(self.out / f"{Path(name).name}.safetensors", way, _kept(faces))
-            rows.append(pictures_of(way, shape))
-        for name, pictures in zip(names, rows, strict=True):
-            for amount, picture in zip(AMOUNTS, pictures, strict=True):
-                write_picture(self.out / f"{Path(name).name} {amount:+d}.png", picture)
-        titles = [f"{amount:+d}" for amount in AMOUNTS]
+            models.save(self.out / f"{name}.safetensors", way, _kept(first))
+            rows.append(pictures_of(way, _shape(first, self.size)))
+            for place, picture in zip(self.places, rows[-1], strict=True):
+                write_picture(self.out / f"{name} {place:+g}.png", picture)
+        titles = [f"{place:+g}" if place else "0, itself" for place in self.places]
         write_figure(self.out / "axis.png", plotting.pictures_figure(rows[:STRIP], titles, names[:STRIP]))
-        scores = np.asarray(space.places_along(faces.params, *groups)).tolist()
-        kinds = ["first"] * len(first) + ["second"] * len(last) + ["moved"] * moved
-        write_table(self.out / "scores.csv", ("face", "group", "score"), zip(faces.names, kinds, scores, strict=True))
+        groups = {"first": first, "second": second} | ({} if moved is None else {"moved": moved})
+        scores = [
+            (face, kind, score)
+            for kind, group in groups.items()
+            for face, score in zip(group.names, space.places_along(group.params, *averages).tolist(), strict=True)
+        ]
+        write_table(self.out / "scores.csv", ("face", "group", "score"), scores)
         print(
-            f"{self.out / 'axis.png'}: {len(names)} faces moved by -3 to +3, where 2 is the way from the average of "
-            f"{self.start} ({len(first)} faces) to that of {self.end} ({len(last)} faces).\n"
-            "scores.csv has the place of each face on this axis: -1 and +1 are these averages."
+            f"{self.out / 'axis.png'}: {', '.join(names[:STRIP])} moved by {' '.join(f'{p:g}' for p in self.places)}, "
+            f"where 2 is the way from the average of the first group ({len(first)} faces) to that of the second "
+            f"({len(second)}).\nscores.csv has the place of each face on the axis: -1 and +1 are the two averages."
         )
         return 0
 
@@ -246,11 +262,17 @@ class Compare:
         for file, matrix in (("distances.csv", distances), ("formula_distances.csv", of_formulas)):
             rows = [(name, *row) for name, row in zip(faces.names, matrix.tolist(), strict=True)]
             write_table(self.out / file, ("face", *faces.names), rows)
+        upper = np.triu_indices(len(faces), 1)
+        pairs = sorted(zip(distances[upper].tolist(), *(index.tolist() for index in upper), strict=True))
+        named = [(faces.names[i], faces.names[j], distance) for distance, i, j in pairs]
+        write_table(self.out / "pairs.csv", ("face", "other", "distance"), named)
         columns = ("face", "nearest", "distance", "mean_distance")
         write_table(self.out / "nearest.csv", columns, _nearest(faces.names, distances))
         places = space.map_of(distances)
         write_figure(self.out / "map.png", plotting.map_figure(places, thumbnails, faces.names))
-        said = f"{len(faces)} faces: distances.csv, nearest.csv and map.png in {self.out}."
+        said = (
+            f"{len(faces)} faces: distances.csv, pairs.csv (the nearest first), nearest.csv and map.png in {self.out}."
+        )
         if faces.corresponds:
             said += "\n" + self._principal(faces)
             _write_differences(self.out / "differences.png", faces)
@@ -314,10 +336,6 @@ def _kept(faces: ModelSet) -> dict[str, str]:
 def _between(names: Sequence[str], place: float) -> tuple[str, str, float]:
     first = int(np.clip(np.floor(place), 0, len(names) - 2))
     return names[first], names[first + 1], place - first
-
-
-def _distances_between(a: GmFace, b: GmFace) -> list[float]:
-    return np.sqrt(np.asarray(squared_distance(a, b))).tolist()
 
 
 def _pixel_distances(pictures: np.ndarray) -> np.ndarray:

@@ -131,7 +131,11 @@ def read_eyes_csv(path: str | Path) -> dict[str, Eyes]:
         with open(path, newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream, skipinitialspace=True)
             if missing := [name for name in _COLUMNS if name not in (reader.fieldnames or ())]:
-                raise PictureError(f"{path}, line 1: missing column {', '.join(missing)} of {','.join(_COLUMNS)}")
+                separated = any(";" in name for name in reader.fieldnames or ())
+                remedy = "; columns are separated by commas, and numbers have a decimal point" if separated else ""
+                raise PictureError(
+                    f"{path}, line 1: missing column {', '.join(missing)} of {','.join(_COLUMNS)}{remedy}"
+                )
             for row in reader:
                 where = f"{path}, line {reader.line_num}"
                 name = _inner_name(row["file"], where)

@@ -1,5 +1,6 @@
 """Faces as arrays: those of a folder, or a single picture."""
 
+import difflib
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -144,5 +145,8 @@ def eyes_table(folder: Path, eyes: str | Path | None, names: Iterable[str]) -> d
     table = by_names(read_eyes_csv(path), names, path)
     if absent := table.keys() - names:
         first = min(absent, key=natural_key)
-        raise PictureError(f"{path} has a row for {first}: no such picture in {folder} (rows like it: {len(absent)}).")
+        near = difflib.get_close_matches(first, names, 1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        problem = f"no such picture in {folder} (rows like it: {len(absent)}){meant}"
+        raise PictureError(f"{path} has a row for {first}: {problem}")
     return table

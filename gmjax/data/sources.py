@@ -117,7 +117,7 @@ class ListedPictures:
                 points = self.templates.points_of(entry.name), mean
         elif self.eyes is not None:
             if entry.name not in self.eyes:
-                raise PictureError("it has no row in the table of eyes")
+                raise PictureError("it has no row in the table of eyes, which needs one for every picture")
             eyes = self.eyes[entry.name]
         path = os.path.join(self.root, entry.name)  # building a Path would take longer than reading a small file
         content = read_file(path) if entry.shard is None else self._member(entry)
