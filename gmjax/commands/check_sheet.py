@@ -53,7 +53,7 @@ def write_check_sheet(
         content = (
             f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Check sheet</title>\n'
             f"<style>{_STYLE}</style></head><body>\n<h1>Check sheet</h1>\n<p>{len(pictures)} pictures, "
-            f"the worst first. The eyes that were used are marked. PSNR says how near the model is to the crop: 30 dB is "
+            f"the worst first. The eyes that were used are marked. PSNR says how near a model is to its crop: 30 dB is "
             f"a good likeness.</p>\n{links}{table}</body></html>\n"
         )
         write_atomically(folder / _page(page), content.encode("utf-8", "backslashreplace"))
