@@ -102,7 +102,7 @@ def test_the_same_pictures_in_another_form_give_the_same_model(tmp_path):
         assert "1 of 301 are skipped" in said
         assert "Common face of 300 faces" in said
         # Progress is for terminals; no process that reads has anything of its own to say.
-        assert len(said.splitlines()) == 6, said
+        assert len(said.splitlines()) == 7, said
         models[out] = (tmp_path / out / "model.safetensors").read_bytes()
     assert len(set(models.values())) == 1
 
