@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import pickle
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -91,8 +92,8 @@ def read_ahead(make: Callable[[int], Any], count: int, workers: int = 0) -> Iter
     workers = min(workers, count)
     threads = 1 if workers else min(_MOST, cores())
     ahead = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads + 2)
-    if workers:  # pickled once, not for each worker
-        make = functools.partial(_make_packed, pickle.dumps(make, pickle.HIGHEST_PROTOCOL))
+    if workers:  # pickled once, not for each worker; it is copied several times on its way
+        make = functools.partial(_make_packed, zlib.compress(pickle.dumps(make, pickle.HIGHEST_PROTOCOL), 1))
     dataset = grain.MapDataset.source(range(count)).map(make).to_iter_dataset(ahead)
     if workers:
         from absl import flags
@@ -110,12 +111,14 @@ def _read_chunk(pictures: Pictures, numbers: Sequence[int] | np.ndarray, chunk: 
     return [(number, read_or_reason(pictures, number)) for number in map(int, places)]
 
 
-_unpickled = functools.cache(pickle.loads)
+@functools.cache
+def _unpacked(packed: bytes) -> Any:
+    return pickle.loads(zlib.decompress(packed))
 
 
 def _make_packed(make: bytes, place: int) -> bytes:
     """In a worker: the item, pickled. It returns through a pipe; shared memory would outlive a run that is killed."""
-    return pickle.dumps(_unpickled(make)(place), pickle.HIGHEST_PROTOCOL)
+    return pickle.dumps(_unpacked(make)(place), pickle.HIGHEST_PROTOCOL)
 
 
 def _start_worker(worker: int, count: int) -> None:
