@@ -162,7 +162,9 @@ def on_axes(params: GmFace, rows: Float[AnyArray, " h"], columns: Float[AnyArray
 
     Large sums go by tiles of pixels (``sums/tiles.py``), small ones by bands (``sums/grid.py``).
     """
-    in_tiles = tiles.worthwhile(params.num_components, len(rows), len(columns), min_terms=grid.MIN_TERMS_FOR_TILES)
+    # Bands pass once over the Gaussians for each channel.
+    min_terms = grid.MIN_TERMS_FOR_TILES // (params.channels or 1)
+    in_tiles = tiles.worthwhile(params.num_components, len(rows), len(columns), min_terms=min_terms)
     sums = tiles if in_tiles else grid
     rows, columns = jax.lax.stop_gradient((rows, columns))
     picture = _formula(sums.sum_of_gaussians, as_wide_as_pixels(params, rows, columns), rows, columns)
