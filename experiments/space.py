@@ -142,7 +142,7 @@ def add_morphs(report: Report, config: Config, cached: Cache, everything: dict[s
 
 
 class HalfWay(NamedTuple):
-    """Of each pair: the sharpness of the morph and of the cross-dissolve, and the strangeness of the morph."""
+    """The sharpness of each pair's morph and cross-dissolve, and the strangeness of its morph."""
 
     morph: np.ndarray
     dissolve: np.ndarray

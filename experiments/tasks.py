@@ -71,7 +71,7 @@ def inpainting(faces: LinearFaces, images: np.ndarray) -> np.ndarray:
 
 
 def recognised(distances: np.ndarray, people: np.ndarray, in_gallery: np.ndarray) -> np.ndarray:
-    """Of each picture outside the gallery, whether its nearest neighbour in it shows the same person.
+    """Whether the nearest neighbour in the gallery shows the same person, for each picture outside the gallery.
 
     distances: (n, n). people: (n,). in_gallery: (n,) of True and False.
     """

@@ -29,7 +29,7 @@ def mean(models: GmFace, weights: Float[AnyArray, " n"] | None = None) -> GmFace
     The average of the formulas' coordinates, not of their pictures: contours stay sharp where faces differ in shape.
     """
     count = _require_batch(models)
-    weights = jnp.ones(count) if weights is None else jnp.asarray(weights)
+    weights = jnp.asarray(np.ones(count) if weights is None else weights, models.means.dtype)
     if weights.shape != (count,):
         raise ArgumentError("weights", f"must have one number for each of the {count} models; got {weights.shape}")
     return from_coordinates(_combine(weights / jnp.sum(weights), to_coordinates(models)))
@@ -105,7 +105,7 @@ def middle_of(params: GmFace, width: int) -> float:
 def mirror_pairs(common: GmFace, center: float = 0.5) -> Int[np.ndarray, " m"]:
     """For each component of ``common`` the one whose mirror image is nearest to it (in L2); each is taken once.
 
-    For a face that is its own mirror image (``symmetric``) they are exact, and so is what is made of models that
+    For a face that is its own mirror image (``fit_symmetric``) they are exact, and so is what is made of models that
     correspond to it. For others components without a partner are paired with the least error.
     """
     from scipy.optimize import linear_sum_assignment

@@ -27,7 +27,7 @@ def _float64():
 
 
 def model_of(channels=None, seed=0) -> gmjax.GmFace:
-    """Of components whose integrals the rule on the plane takes."""
+    """A model whose components the trapezoidal rule on the plane integrates exactly."""
     model = jax.tree.map(np.float64, small_model(channels, seed))
     chol = np.stack([np.geomspace(1.5, 12, 5), model.precision_chol[:, 1], np.geomspace(10, 1.5, 5)], axis=-1)
     return model.replace(precision_chol=chol)

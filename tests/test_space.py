@@ -41,6 +41,12 @@ def test_weights_of_a_mean_have_any_scale(models):
     require_close(space.mean(models, weights), space.mean(models, 7 * weights))
 
 
+def test_float32_stays_float32(models):
+    with jax.enable_x64(True):
+        for found in (space.mean(models), space.mean(models, np.ones(6)), space.continuum(models, 4)):
+            assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {np.dtype(np.float32)}
+
+
 def test_a_morph_goes_from_one_to_the_other_in_even_steps(models):
     a, b, *_ = gmjax.unstack(models)
     way = space.morph(a, b, T)

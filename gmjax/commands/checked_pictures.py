@@ -48,9 +48,9 @@ class CheckedPictures:
 
     def read(self, number: int) -> Picture:
         name, before = self.name(number), record_of(self.folder, number)
-        face = self.pictures.face(number, before.eyes if before.turns == 0 else None)
-        if before.eyes is not None:
-            face = face._replace(doubts=before.doubts)
+        if before.eyes is not None and before.turns == 0:  # a second reading, as after an interruption
+            return self._usable(self.pictures.face(number, before.eyes)._replace(doubts=before.doubts))
+        face = self.pictures.face(number)
         if len(os.fsencode(Path(name).name)) > _LONGEST_NAME:
             raise PictureError("its name is too long for the name of its crop")
         path = crop_path(self.folder, name)
@@ -60,6 +60,9 @@ class CheckedPictures:
             record = {"doubts": face.doubts, "eyes": face.eyes, "turns": face.turns, "photo": _thumbnail(face)}
             (self.folder / RECORDS).mkdir(exist_ok=True)
             write_atomically(_record_path(self.folder, number), json.dumps(record).encode())
+        return self._usable(face)
+
+    def _usable(self, face: Face) -> Picture:
         if face.doubts and self.strict:
             raise PictureError(f"doubtful (--strict): {'; '.join(face.doubts)}")
         return face.image

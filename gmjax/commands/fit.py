@@ -106,7 +106,8 @@ class Fit(FitOptions):
         if is_collection(self.path):
             # A list may name a picture twice: it has one result.
             entries = list({entry.name.lstrip("/"): entry for entry in entries}.values())
-            return fit_folder(folder, self._listed(entries), plan, self, self.mask)
+            pictures = listed_pictures(entries, self.path, self, square=self.correspond)
+            return fit_folder(folder, pictures, plan, self, self.mask)
         if processes.count() > 1:
             raise ArgumentError("distributed", "is for many pictures: one picture is the work of one process")
         picture, mask = self._picture()
@@ -121,9 +122,6 @@ class Fit(FitOptions):
             more = correspondence_of(plan.init, picture.shape[1])
         said = _write(folder, self.path, picture, result, seconds, more)
         return finish(folder, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
-
-    def _listed(self, entries: Sequence[Entry]) -> ListedPictures:
-        return listed_pictures(entries, self.path, self, square=self.correspond)
 
     def _picture(self) -> tuple[Picture, Mask | None]:
         eyes, entry = None, Entry(self.path.name)

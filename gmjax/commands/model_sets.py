@@ -7,30 +7,40 @@ from pathlib import Path
 import numpy as np
 
 from gmjax.commands.correspond import PAIRS, START
-from gmjax.commands.run_files import COMMON_FACE
+from gmjax.commands.run_files import COMMON_FACE, fitted_shape
 from gmjax.commands.run_folder import CONFIG, FINISHED, MODELS
 from gmjax.commands.terminal import notice
 from gmjax.data.listing import natural_key
 from gmjax.errors import ArgumentError
 from gmjax.files import models
-from gmjax.gmface import GmFace, render, stack, unstack
-from gmjax.space import middle_of, mirror_pairs
+from gmjax.gmface import GmFace, render, stack
+from gmjax.space import mean, middle_of, mirror_pairs
 
 _SUFFIX = ".safetensors"
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelSet:
-    """A batch of models with their names, the size of the pictures that they were fitted to, and the file's text."""
+    """A batch of models with their names, the size of the pictures that they were fitted to, and what their headers
+    have in common."""
 
     names: tuple[str, ...]
     params: GmFace
     shape: tuple[int, int]
     metadata: dict[str, str]
-    corresponds: bool
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def kind(self) -> tuple:
+        """What models must share to be in one batch."""
+        return self.params.num_components, self.params.channels, self.params.offset, *self.shape
+
+    @property
+    def start(self) -> str | None:
+        """Which common face they stay near, as a hash; None if they do not correspond."""
+        return self.metadata.get(START)
 
     @property
     def center(self) -> float:
@@ -39,40 +49,41 @@ class ModelSet:
 
     def pairs(self) -> np.ndarray:
         """The mirror image of each component, as the files say, or the nearest ones in the average of the models."""
-        if PAIRS in self.metadata:
-            return np.array(self.metadata[PAIRS].split(), int)
-        return mirror_pairs(unstack(self.params)[0], self.center)
+        said, m = self.metadata.get(PAIRS, "").split(), self.params.num_components
+        if sorted(said) == sorted(map(str, range(m))):
+            return np.array(said, int)
+        return mirror_pairs(mean(self.params), self.center)
 
 
-def load_models(paths: Sequence[Path], *, corresponding: bool = True) -> ModelSet:
+def load_models(paths: Sequence[Path], *, like: ModelSet | None = None, corresponding: bool = True) -> ModelSet:
     """All models in ``paths``, model files and run folders of ``gmjax fit``.
 
-    Raises ArgumentError for models of different sizes, or ``corresponding`` ones that were not fitted from one face.
+    Raises ArgumentError for models that differ in size from each other or from those of ``like``, or ``corresponding``
+    ones that were not fitted from one face.
     """
     if not paths:
         raise ArgumentError("MODELS", "is needed: give run folders of gmjax fit --correspond, or model files in them")
     files = [file for path in paths for file in _files(path)]
     loaded = [models.load(file) for file in files]
     texts = [models.load_metadata(file) for file in files]
-    kinds = [(x.num_components, x.channels, x.offset, *_shape(text)) for x, text in zip(loaded, texts, strict=True)]
-    starts = [text.get(START) for text in texts]
-    for file, params, kind, start in zip(files, loaded, kinds, starts, strict=True):
+    for file, params in zip(files, loaded, strict=True):
         if params.means.ndim > 2:
             raise ArgumentError(str(file), "holds a batch of models: save each with gmjax.unstack in a file of its own")
-        if kind != kinds[0]:
-            problem = f"and {files[0]} differ in their number of components, colour or size: fit them in the same way"
-            raise ArgumentError(str(file), problem)
-        if corresponding and start is None:
+    first = ModelSet((str(files[0]),), loaded[0], fitted_shape(texts[0]), texts[0]) if like is None else like
+    for file, params, text in zip(files, loaded, texts, strict=True):
+        one = ModelSet((str(file),), params, fitted_shape(text), text)
+        if one.kind != first.kind:
+            problem = "differ in their number of components, colour or size: fit them in the same way"
+            raise ArgumentError(str(file), f"and {first.names[0]} {problem}")
+        if corresponding and one.start is None:
             problem = "was fitted without --correspond: fit its picture, or folder, again with gmjax fit --correspond"
             raise ArgumentError(str(file), problem)
-        if corresponding and start != starts[0]:
-            problem = (
-                f"and {files[0]} stay near different common faces: fit one of them again, with --correspond and "
-                f"--start {COMMON_FACE} of the other's run folder"
-            )
-            raise ArgumentError(str(file), problem)
-    corresponds = starts[0] is not None and len(set(starts)) == 1
-    return ModelSet(_names(files), stack(loaded), _shape(texts[0]), texts[0], corresponds)
+        if corresponding and one.start != first.start:
+            remedy = f"fit one of them again, with --correspond and --start {COMMON_FACE} of the other's run folder"
+            raise ArgumentError(str(file), f"and {first.names[0]} stay near different common faces: {remedy}")
+    # Only what all of them say holds for the batch.
+    common = {name: text for name, text in texts[0].items() if all(other.get(name) == text for other in texts)}
+    return ModelSet(_names(files), stack(loaded), first.shape, common)
 
 
 def pictures_of(params: GmFace, shape: tuple[int, int]) -> np.ndarray:
@@ -103,8 +114,3 @@ def _names(files: Sequence[Path]) -> tuple[str, ...]:
         if len(set(shown)) == len(shown):
             break
     return shown
-
-
-def _shape(metadata: dict[str, str]) -> tuple[int, int]:
-    sides = [metadata.get(name, "") for name in ("height", "width")]
-    return (int(sides[0]), int(sides[1])) if all(side.isdecimal() and len(side) < 6 for side in sides) else (120, 120)

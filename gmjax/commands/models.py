@@ -10,13 +10,12 @@ from tyro.conf import Positional, arg
 
 from gmjax import frame, transforms
 from gmjax.commands.options import option
-from gmjax.commands.run_files import FINGERPRINT, fingerprint, write_figure
+from gmjax.commands.run_files import FINGERPRINT, MAX_SIDE, fingerprint, fitted_shape, write_figure
 from gmjax.data import MAX_PIXELS, read_picture, write_picture
 from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.gmface import GmFace, precision, render
 
-MAX_SIDE = 65_535  # as for a JPEG: very long rows would be summed in parts much larger than the picture
 MAX_FIGURE_PIXELS = 2**24  # a figure takes about 60 bytes for each
 _OF_THE_FIT = ("mse", "pae", "psnr", FINGERPRINT)  # what no longer holds for a transformed model
 
@@ -43,7 +42,7 @@ class Render:
 
     def run(self) -> int:
         params, metadata = _load(self.model)
-        shape = self._shape(_fitted_shape(metadata))
+        shape = self._shape(fitted_shape(metadata))
         _write_render(self.out, params, shape, frame.from_metadata(metadata), self.outside)
         return 0
 
@@ -92,7 +91,7 @@ class Transform:
 
     def run(self) -> int:
         params, metadata = _load(self.model, drawable=self.picture is not None)
-        shape = _fitted_shape(metadata)
+        shape = fitted_shape(metadata)
         for name in ("zoom", "rotate", "translate", "center", "aspect"):
             value = getattr(self, name)
             if value is not None and not np.isfinite(value).all():
@@ -148,7 +147,7 @@ class Plot:
         if self.kind != "fit" and self.image is not None:
             raise ArgumentError("image", f"goes with --kind fit, not with --kind {self.kind}")
         params, metadata = _load(self.model)
-        height, width = _fitted_shape(metadata)
+        height, width = fitted_shape(metadata)
         scale = min(1.0, math.sqrt(MAX_FIGURE_PIXELS / (height * width)))
         shape = max(1, int(scale * height)), max(1, int(scale * width))
         if self.image is not None:
@@ -204,16 +203,6 @@ def _print_components(params: GmFace) -> None:
         (a11, _), (a21, a22) = matrices[i]
         numbers = "".join(f"{number:9.4f}" for number in (*weights[i], *means[i]))
         print(numbers + "".join(f"{number:10.4g}" for number in (a11, a21, a22)))
-
-
-def _fitted_shape(metadata: dict[str, str]) -> tuple[int, int]:
-    """(H, W) of the picture that a model was fitted to; 120 x 120 where its file does not say."""
-    sides = [metadata.get(name, "") for name in ("height", "width")]
-    if all(side.isascii() and side.isdecimal() and len(side) < 9 for side in sides):
-        height, width = map(int, sides)
-        if 0 < height * width <= MAX_PIXELS and max(height, width) <= MAX_SIDE:
-            return height, width
-    return 120, 120
 
 
 def _load(path: Path, *, drawable: bool = True) -> tuple[GmFace, dict[str, str]]:

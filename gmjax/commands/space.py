@@ -23,7 +23,11 @@ from gmjax.gmface import GmFace, render, stack, unstack
 
 _Models = Annotated[
     Positional[tuple[Path, ...]],
-    arg(metavar="MODELS", help="Run folders of gmjax fit --correspond, and model files in them."),
+    arg(
+        metavar="MODELS",
+        help="Run folders of gmjax fit --correspond, and model files in them.",
+        help_behavior_hint="(required)",
+    ),
 ]
 _Out = Annotated[Path, arg(metavar="FOLDER", help="Folder for the results; files of the same names are replaced.")]
 _Size = Annotated[int | None, option("PIXELS", "as they were fitted")]
@@ -83,7 +87,7 @@ class Morph:
     """Go back to the first face, so that the film can be repeated without a jump."""
 
     reach: Annotated[tuple[float, float], arg(metavar="FROM TO")] = (0.0, 1.0)
-    """Of two faces: the part of the way that is shown. From 0 to 1.5 goes beyond the second: a caricature."""
+    """For two faces: which part of the way the film shows. 0 1.5 goes beyond the second face, to its caricature."""
 
     format: Literal["gif", "png", "webp", "mp4"] = "gif"
     """gif: 256 colours, shown everywhere. png, webp: animated, all colours. mp4: for films (extra film)."""
@@ -177,10 +181,10 @@ class Symmetrise:
 class Axis:
     """The axis from the average of one group of faces to that of another, and faces moved along it."""
 
-    first: Annotated[tuple[Path, ...], option("MODELS", "required")]
+    first: Annotated[tuple[Path, ...], arg(metavar="MODELS", help_behavior_hint="(required)")]
     """The first group: run folders, folders in their models, or model files."""
 
-    second: Annotated[tuple[Path, ...], option("MODELS", "required")]
+    second: Annotated[tuple[Path, ...], arg(metavar="MODELS", help_behavior_hint="(required)")]
     """The second group."""
 
     move: Annotated[tuple[Path, ...], option("MODELS", "the middle of both averages")] = ()
@@ -200,9 +204,9 @@ class Axis:
     def run(self) -> int:
         from gmjax import plotting
 
-        load_models([*self.first, *self.second, *self.move])  # all correspond
-        first, second = load_models(self.first), load_models(self.second)
-        moved = load_models(self.move) if self.move else None
+        first = load_models(self.first)
+        second = load_models(self.second, like=first)
+        moved = load_models(self.move, like=first) if self.move else None
         if not self.places or not np.isfinite(self.places).all():
             raise ArgumentError("places", f"must be finite numbers; got {self.places}")
         averages = [space.mean(group.params) for group in (first, second)]
@@ -273,7 +277,7 @@ class Compare:
         said = (
             f"{len(faces)} faces: distances.csv, pairs.csv (the nearest first), nearest.csv and map.png in {self.out}."
         )
-        if faces.corresponds:
+        if faces.start is not None:
             said += "\n" + self._principal(faces)
             _write_differences(self.out / "differences.png", faces)
         print(said)

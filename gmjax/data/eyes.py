@@ -31,7 +31,7 @@ _POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _OTHER_FACE = 0.1  # of the largest face's area: another one of at least that is said
 _threads = threading.local()
 
-# Of k faces: the confidences, the areas times these, and (x, y) of the five points.
+# k faces: their confidences, their areas times these, and (x, y) of their five points.
 _Faces = tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"], Float[np.ndarray, "k 10"]]
 
 

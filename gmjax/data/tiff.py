@@ -128,7 +128,7 @@ def _samples(path: str | Path, content: bytes, tags: Mapping[int, Any], kind: _K
         logger.addHandler(logging.NullHandler())
     with io.BytesIO(content) as stream, tifffile.TiffFile(stream) as file:
         page: Any = file.pages.first
-        # Of a damaged directory it may have read something else than what was checked.
+        # tifffile may read a damaged directory differently from the reader that was checked.
         found = page.imagewidth, page.imagelength, page.samplesperpixel, page.compression, page.bitspersample
         expected = tags[256], tags[257], kind.samples, kind.compression, max(kind.bits)
         tile = page.tilewidth, page.tilelength

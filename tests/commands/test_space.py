@@ -10,6 +10,7 @@ import gmjax
 from gmjax import space
 from gmjax.commands import main
 from gmjax.data import read_picture, write_picture
+from gmjax.files.models import load_metadata
 
 FIT = ["--aligned", "--size", 16, "--components", 4, "--steps", 40]
 
@@ -127,6 +128,16 @@ def test_symmetrise(faces):
     assert max(float(row["asymmetry"]) for row in rows("again/asymmetry.csv")) < 1e-3
 
 
+def test_what_a_header_says_of_itself_is_checked(faces):
+    """Pairs that are none are found anew, and a size that cannot be is 120 x 120."""
+    metadata = load_metadata(faces / "models" / "0.png.safetensors")
+    params = gmjax.load(faces / "models" / "0.png.safetensors")
+    for number, pairs in enumerate(("0 0 0 0", "nothing", "0 1 2 99")):
+        gmjax.save(f"{number}.safetensors", params, metadata | {"mirror_pairs": pairs, "height": "99999"})
+        assert run("symmetrise", f"{number}.safetensors", "--out", "out") == 0
+        assert read_picture(f"out/{number}.png").shape == (120, 120)
+
+
 def test_axis(faces):
     one, two, third = (faces / "models" / f"{number}.png.safetensors" for number in (0, 3, 1))
     assert run("axis", "--first", one, "--second", two, "--move", third, "--only", "shapes", "--out", "out") == 0
@@ -166,6 +177,8 @@ def test_models_that_do_not_correspond(faces, capsys):
     for command in ("average", "morph", "symmetrise"):
         assert run(command, faces, "free", "--out", "out") == 2
         assert "was fitted without --correspond: fit its picture" in capsys.readouterr().err
+    assert run("axis", "--first", faces, "--second", "free", "--out", "out") == 2
+    assert "was fitted without --correspond" in capsys.readouterr().err
     assert run("compare", "free", "--out", "out") == 0
     assert run("fit", faces.parent / "photos", "--correspond", *FIT, "--seed", 1, "--overwrite", "--out", "free") == 0
 

@@ -156,7 +156,7 @@ def test_faces_are_frozen(tmp_path):
 def test_eyes_are_found_without_a_table(tmp_path):
     pytest.importorskip("cv2")
     write_picture(tmp_path / "face.png", orl._read_images()["s5/1.pgm"])
-    # Of its own generator: in some noise a face is found.
+    # A generator of its own, because a face is found in some noise.
     write_picture(tmp_path / "noise.png", np.random.default_rng(0).random((60, 60)))
     faces = load_folder(tmp_path, size=40)
     assert faces.names == ("face.png",)
