@@ -98,7 +98,7 @@ def _decode(pictures: ListedPictures, count: int, barrier, seconds) -> None:
     barrier.wait(300)
     began = time.perf_counter()
     for number in range(count):
-        pictures.crop.of(contents[number % FILES], names[number % FILES], None)
+        pictures.crop.face(contents[number % FILES], names[number % FILES])
     seconds.put(time.perf_counter() - began)
 
 

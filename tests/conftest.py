@@ -28,6 +28,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 with install_import_hook("gmjax", "beartype.beartype"):
     import gmjax
 
+from tests.browser import browser, page  # noqa: E402, F401
+
 
 def pytest_report_header():
     return f"jax {jax.__version__}, numpy {np.__version__}"
