@@ -1,0 +1,216 @@
+"""How a compact file codes the components of one layer: as a set of places, then stretches and weights in its order."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+from gmjax.errors import GmjaxError
+from gmjax.files.frequencies import POWERS, SCALES, Table, binomial, magnitudes, normal, scale_of
+from gmjax.files.range_coder import Decoder, Encoder
+
+MAX_INTEGER = 2**20
+
+# Centres lie within the picture and a margin of 3/20 of its longer side, where they are this much rarer.
+MARGIN = 3 / 20
+_INSIDE, _OUTSIDE = 6, 1
+# The components of a layer take at least so many bits each.
+_FEWEST_BITS = 2
+# The |v| to expect of the first stretch, as a part of an octave in 1/256; expectations move by 1/8 to what they see.
+_FIRST_STRETCH, _FOLLOW = 110, 3
+
+
+class CompactFileError(GmjaxError, ValueError):
+    """Bytes that are not a compact file, or are damaged or truncated."""
+
+
+class Layer(NamedTuple):
+    """Integers of n components: ``widths`` (n,), ``cells`` (n, 2), ``stretches`` (n, 2) and ``weights`` (n, C)."""
+
+    widths: Int[np.ndarray, " n"]
+    cells: Int[np.ndarray, "n 2"]
+    stretches: Int[np.ndarray, "n 2"]
+    weights: Int[np.ndarray, "n c"]
+
+
+class Grid(NamedTuple):
+    """Where components of a picture of ``shape`` (H, W) can be: ``classes`` of width in an octave, and cells of
+    2^(-``position`` / 4) widths."""
+
+    shape: tuple[int, int]
+    classes: int
+    position: int
+
+    @property
+    def longer(self) -> int:
+        return max(self.shape)
+
+    @property
+    def widths(self) -> int:
+        """The number of classes of width. The last is narrower than half a pixel."""
+        return self.classes * (self.longer.bit_length() + 2)
+
+    def cells(self, width: int) -> tuple[int, int]:
+        """The numbers of cells along both axes for components of the class ``width``."""
+        octaves = 48 * width // self.classes - 48 + 12 * self.position
+        rows, columns = ((20 * side + 6 * self.longer) * POWERS[octaves % 48] for side in self.shape)
+        shift, unit = octaves // 48, 20 * self.longer << 12
+        finer = [n << shift if shift >= 0 else n >> -shift for n in (rows, columns)]
+        return finer[0] // unit + 1, finer[1] // unit + 1
+
+    def outside(self, cells: int, axis: int) -> int:
+        """How many of ``cells`` along an axis lie in the margin on each side."""
+        return (6 * self.longer * cells // (20 * self.shape[axis] + 6 * self.longer) + 1) // 2
+
+
+def encode_layer(layer: Layer, grid: Grid) -> bytes:
+    """The bytes of a layer."""
+    widths = np.asarray(layer.widths)
+    spread = int(np.clip(np.round(2 * np.log2(max(1.0, float(widths.std())))), 0, 11))
+    # What to expect of the first weights: those of the widest fifth.
+    widest = np.argsort(widths, kind="stable")[: max(1, len(widths) // 5)]
+    expected = scale_of(round(256 * float(np.abs(layer.weights[widest, 0]).mean())))
+    coder = _Writer()
+    _count(coder, len(widths))
+    coder.uniform(grid.widths, mean := round(float(widths.mean())))
+    coder.uniform(12, spread)
+    coder.uniform(len(SCALES), expected)
+    places = zip(widths.tolist(), *layer.cells.T.tolist(), range(len(widths)), strict=True)
+    order = [place[-1] for place in _places(coder, len(widths), grid, normal(grid.widths, mean, spread), list(places))]
+    _numbers(coder, grid, expected, layer.stretches[order].tolist(), layer.weights[order].tolist())
+    return coder.finish()
+
+
+def decode_layer(payload: bytes, grid: Grid, channels: int, most: int) -> Layer:
+    """The layer of the bytes. Raises CompactFileError if they are damaged or hold more than ``most`` components."""
+    coder = _Reader(payload)
+    count = _count(coder, 1)
+    if count > min(most, 8 * len(payload) // _FEWEST_BITS):
+        raise CompactFileError(f"is damaged: its {len(payload)} bytes cannot hold {count} components")
+    mean, spread, expected = coder.uniform(grid.widths, 0), coder.uniform(12, 0), coder.uniform(len(SCALES), 0)
+    places = np.array(_places(coder, count, grid, normal(grid.widths, mean, spread), None))
+    stretches, weights = _numbers(coder, grid, expected, [[0, 0]] * count, [[0] * channels] * count)
+    return Layer(places[:, 0], places[:, 1:3], np.array(stretches), np.array(weights))
+
+
+class _Writer:
+    """Codes values. ``_Reader`` has the same methods, which ignore their value and return what they read."""
+
+    def __init__(self) -> None:
+        self._coder = Encoder()
+        self.finish = self._coder.finish
+
+    def symbol(self, table: Table, value: int) -> int:
+        self._coder.encode(table.starts[value], table.starts[value + 1] - table.starts[value], table.total)
+        return value
+
+    def uniform(self, total: int, value: int) -> int:
+        self._coder.encode(value, 1, total)
+        return value
+
+
+class _Reader:
+    def __init__(self, content: bytes) -> None:
+        self._coder = Decoder(content)
+
+    def symbol(self, table: Table, value: int) -> int:
+        value = table.find(self._coder.target(table.total))
+        self._coder.advance(table.starts[value], table.starts[value + 1] - table.starts[value])
+        return value
+
+    def uniform(self, total: int, value: int) -> int:
+        value = self._coder.target(total)
+        self._coder.advance(value, 1)
+        return value
+
+
+_Coder = _Writer | _Reader
+
+
+def _count(coder: _Coder, value: int) -> int:
+    """A number of at least 1 and below 2^22, small ones in few bits (Elias gamma)."""
+    bits = 0
+    while coder.uniform(2, int(value >> bits > 1)):
+        bits += 1
+        if bits > 21:
+            raise CompactFileError("is damaged: it has a number that is too large")
+    found = 1
+    for shift in reversed(range(bits)):
+        found = found << 1 | coder.uniform(2, value >> shift & 1)
+    return found
+
+
+class _Signed:
+    """Codes integers about 0. The |v| to expect, ``mean`` in 1/256, follows those that were coded before."""
+
+    def __init__(self, mean: int) -> None:
+        self._mean = mean
+
+    def code(self, coder: _Coder, value: int) -> int:
+        table = magnitudes(scale_of(self._mean))
+        larger = table.count - 1
+        size = coder.symbol(table, min(abs(value), larger))
+        if size == larger:
+            size += _count(coder, abs(value) - larger + 1) - 1
+        if size > MAX_INTEGER:
+            raise CompactFileError("is damaged: it has a number that is too large")
+        self._mean += (256 * size - self._mean) >> _FOLLOW
+        return -size if size and coder.uniform(2, int(value < 0)) else size
+
+
+def _numbers(coder: _Coder, grid: Grid, expected: int, stretches, weights) -> tuple[list, list]:
+    """Codes ``stretches`` (n, 2) and ``weights`` (n, C), component by component."""
+    of_stretches = [_Signed(_FIRST_STRETCH * grid.classes) for _ in range(2)]
+    of_weights = [_Signed(SCALES[expected]), *[_Signed(SCALES[expected] >> 2)] * (len(weights[0]) - 1)]
+    found: tuple[list, list] = ([], [])
+    for component in zip(stretches, weights, strict=True):
+        for streams, values, kept in zip((of_stretches, of_weights), component, found, strict=True):
+            kept.append([stream.code(coder, value) for stream, value in zip(streams, values, strict=True)])
+    return found
+
+
+# (width, row, column) in classes and cells, and the number of the component, where it is known.
+_Place = tuple[int, ...]
+
+
+def _places(
+    coder: _Coder, count: int, grid: Grid, masses: tuple[int, ...], places: list[_Place] | None
+) -> list[_Place]:
+    """Codes ``count`` places as a set, and returns them in the order of the file. ``places``: None to read them.
+
+    A box of classes, later of cells, is halved until a single one is left; what is coded is how many places are in the
+    lower half. First the widths are halved, then, for each width, the longer side of the box of cells.
+    """
+    found: list[_Place] = []
+
+    def mass(axis: int, low: int, high: int, cells: tuple[int, int]) -> int:
+        if axis == 0:
+            return masses[high] - masses[low]
+        outside = grid.outside(cells[axis - 1], axis - 1)
+        inside = max(0, min(high, cells[axis - 1] - outside) - max(low, outside))
+        return _INSIDE * inside + _OUTSIDE * (high - low - inside)
+
+    def code(box: list[tuple[int, int]], cells: tuple[int, int], count: int, places: list[_Place] | None) -> None:
+        if count == 0:
+            return
+        if len(box) == 1 and box[0][1] - box[0][0] == 1:
+            cells = grid.cells(box[0][0])
+            box = [*box, (0, cells[0]), (0, cells[1])]
+        axis = 0
+        if len(box) > 1:
+            axis = 1 if box[1][1] - box[1][0] >= box[2][1] - box[2][0] else 2
+        low, high = box[axis]
+        if high - low == 1:
+            found.extend([tuple(low for low, _ in box)] * count if places is None else places)
+            return
+        middle = (low + high) // 2
+        halves: list[list[_Place] | None] = [None, None]
+        if places is not None:
+            halves = [[p for p in places if p[axis] < middle], [p for p in places if p[axis] >= middle]]
+        table = binomial(count, mass(axis, low, middle, cells), mass(axis, middle, high, cells))
+        lower = coder.symbol(table, len(halves[0] or ()))
+        for side, number, half in (((low, middle), lower, halves[0]), ((middle, high), count - lower, halves[1])):
+            code([*box[:axis], side, *box[axis + 1 :]], cells, number, half)
+
+    code([(0, grid.widths)], (0, 0), count, places)
+    return found
