@@ -15,7 +15,7 @@ LAYERS = [
     {"checks", "sums"},
     {"gmface", "statistics"},
     {"losses", "published", "calculus", "transforms", "frame", "gmnet", "files", "coordinates"},
-    {"solvers", "data", "registration", "space"},
+    {"solvers", "data", "registration", "space", "export"},
     {"personal", "common", "analysis"},
     {"parallel", "plotting", "correspondence"},
     {"commands"},
