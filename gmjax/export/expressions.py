@@ -48,7 +48,7 @@ def _tex(node: ast.expr, names: Mapping[str, str], style: TexStyle) -> str:
         case ast.BinOp(left, ast.Mult(), right):
             return style["*"].format(_factor(left, names, style), _factor(right, names, style))
         case ast.BinOp(left, ast.Div(), right):
-            return style["/"].format(_factor(left, names, style), _factor(right, names, style))
+            return style["/"].format(_factor(left, names, style), _factor(right, names, style, ast.BinOp))
         case ast.BinOp(left, ast.Add(), right):
             return f"{_tex(left, names, style)}+{_tex(right, names, style)}"
         case ast.BinOp(left, ast.Sub(), right):
@@ -56,7 +56,8 @@ def _tex(node: ast.expr, names: Mapping[str, str], style: TexStyle) -> str:
     raise NotImplementedError(ast.unparse(node))
 
 
-def _factor(node: ast.expr, names: Mapping[str, str], style: TexStyle) -> str:
+def _factor(node: ast.expr, names: Mapping[str, str], style: TexStyle, also: type = ast.UnaryOp) -> str:
+    """In parentheses if it is a sum or has a sign; ``also``: other nodes that need them."""
     text = _tex(node, names, style)
-    is_sum = isinstance(node, ast.UnaryOp) or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub))
-    return style["("].format(text) if is_sum else text
+    is_sum = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
+    return style["("].format(text) if is_sum or isinstance(node, ast.UnaryOp | also) else text

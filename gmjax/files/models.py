@@ -21,14 +21,13 @@ import safetensors.numpy
 from gmjax.checks import what_is_wrong
 from gmjax.errors import ArgumentError, GmjaxError
 from gmjax.files.atomic import write_atomically
-from gmjax.files.text import MAX_TEXT_BYTES, from_csv, from_json
+from gmjax.files.text import MAX_COMPONENTS, MAX_TEXT_BYTES, from_csv, from_json
 from gmjax.gmface import GmFace, with_positive_diagonal
 
 FORMAT = "gmjax.GmFace"
 FORMAT_VERSION = 1
 MAX_BYTES = 2**28
 MAX_HEADER_BYTES = 2**20  # reading a larger one would take many times its size
-MAX_COMPONENTS = 100_000  # so many are drawn in some seconds at 1000 x 1000, in 0.7 GiB of memory
 MAX_CHANNELS = 1000
 
 TENSORS = ("weights", "means", "precision_chol")
@@ -122,7 +121,7 @@ def parsed(content: str, suffix: str, name: str) -> tuple[GmFace, dict[str, str]
     try:
         tensors, metadata = _PARSERS[suffix](content)
     except ValueError as error:
-        problem = f"{name} cannot be read as a model in {suffix[1:].upper()}: {shown(str(error))}"
+        problem = f"{name} cannot be read as a model in {suffix[1:].upper()}: {error}"
         raise ModelFileError(f"{problem}; give what gmjax export wrote") from error
     if suffix == ".json":
         _require_format(name, metadata, tensors)

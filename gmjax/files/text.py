@@ -7,6 +7,7 @@ height and width of the picture that it was fitted to.
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from gmjax.files.tables import table
 Tensors = dict[str, np.ndarray]
 
 MAX_TEXT_BYTES = 2**25  # reading a larger one could take more than 1 GiB
+MAX_COMPONENTS = 100_000  # so many are drawn in some seconds at 1000 x 1000, in 0.7 GiB of memory
 
 _TENSORS = ("weights", "means", "precision_chol")
 _SHAPE_COLUMNS = ("row", "column", "l11", "l21", "l22")
@@ -48,14 +50,14 @@ def from_json(text: str) -> tuple[Tensors, dict[str, str]]:
     if not isinstance(content, dict):
         raise ValueError("it must hold one object, {...}")
     own = content.get("metadata", {})
-    if not isinstance(own, dict) or not all(isinstance(note, str) for note in own.values()):
+    if not isinstance(own, dict) or not all(map(_is_text, [*own, *own.values()])):
         raise ValueError('"metadata" must be text by name')
     dtype = content.get("dtype", "float32")
     if not isinstance(dtype, str) or dtype not in _DTYPES:
         raise ValueError('"dtype" must be "float32" or "float64"')
     tensors = {name: _numbers(content, name, _DTYPES[dtype]) for name in _TENSORS}
-    notes = {name: note for name, note in content.items() if isinstance(note, str) and name != "dtype"}
-    return tensors, {**own, **notes, "offset": _plain(content.get("offset"))}
+    notes = {name: str(content.get(name, "")) for name in ("format", "format_version", "offset")}
+    return tensors, own | notes
 
 
 def to_csv(tensors: Mapping[str, np.ndarray], offset: float, shape: tuple[int, int] | None) -> str:
@@ -73,7 +75,8 @@ def from_csv(text: str) -> tuple[Tensors, dict[str, str]]:
     1.
     """
     try:
-        head, *rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text)) if any(row)] or [[]]
+        filled = ([cell.strip() for cell in row] for row in csv.reader(io.StringIO(text)) if any(row))
+        head, *rows = [*itertools.islice(filled, MAX_COMPONENTS + 2)] or [[]]
     except csv.Error as error:
         raise ValueError(f"it is not valid CSV: {error}") from error
     weights = [name for name in head if name == "weight" or name.startswith("weight_")]
@@ -113,16 +116,14 @@ def _nested(array: np.ndarray) -> str:
 
 def _numbers(content: Mapping[str, Any], name: str, dtype) -> np.ndarray:
     try:
-        array = np.array(content.get(name))
-    except ValueError as error:
+        return _as(dtype, np.array(content.get(name), np.float64))
+    except (TypeError, ValueError) as error:
         raise ValueError(f'"{name}" must be a list of numbers, or of lists of the same length') from error
-    if array.dtype != np.float64:
-        raise ValueError(f'"{name}" must be a list of numbers, or of lists of the same length')
-    return _as(dtype, array)
 
 
-def _plain(value: Any) -> str:
-    return str(value) if isinstance(value, float) else ""
+def _is_text(value: Any) -> bool:
+    """Text that UTF-8 can hold: JSON may have halves of characters."""
+    return isinstance(value, str) and value.encode("utf-8", "replace").decode() == value
 
 
 def _weight_columns(weights: np.ndarray) -> list[str]:

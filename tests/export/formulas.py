@@ -15,7 +15,10 @@ VALUES = {
     "gaussian": lambda u, v: [np.exp(-(u**2) - v**2)],
     "profile": lambda u, v: [np.exp(-(u**2) - v**2), (u**2 + v**2) * np.exp(-(u**2) - v**2)],
     "cauchy": lambda u, v: [1 / (1 + u**2 + v**2)],
-    "wave": lambda u, v, k: [np.exp(-np.sqrt(u**2 + v**2)) * np.cos(k * u - v), np.log(2 + u**2)],
+    "wave": lambda u, v, k: [
+        np.exp(-np.sqrt(u**2 + v**2)) * np.cos(k * u - v),
+        -np.log(2 + u**2) / (2 * (k + u**2 + v**2)),
+    ],
 }
 
 
@@ -27,7 +30,7 @@ _KINDS = {
     "gaussian": KINDS[GmFace],
     "profile": _made({"g": "exp(-q)", "h": "q*g"}),
     "cauchy": _made({"g": "1.0/(1.0 + q)"}),
-    "wave": _made({"g": "exp(-sqrt(q))*cos(k*u - v)", "h": "log(2.0 + u*u)"}, ("k",)),
+    "wave": _made({"g": "exp(-sqrt(q))*cos(k*u - v)", "h": "-log(2.0 + u*u)/(2.0*(k + q))"}, ("k",)),
 }
 
 

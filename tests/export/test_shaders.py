@@ -38,8 +38,15 @@ gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, tex
 gl.viewport(0, 0, width, height);
 gl.useProgram(program);
 gl.drawArrays(gl.TRIANGLES, 0, 3);
+// Read once drawn: Chromium warns of a reader that waits.
+gl.bindBuffer(gl.PIXEL_PACK_BUFFER, gl.createBuffer());
+gl.bufferData(gl.PIXEL_PACK_BUFFER, 16 * width * height, gl.STREAM_READ);
+gl.readPixels(0, 0, width, height, gl.RGBA, gl.FLOAT, 0);
+const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+gl.flush();
+while (gl.clientWaitSync(fence, 0, 0) === gl.TIMEOUT_EXPIRED) await new Promise(done => setTimeout(done, 1));
 const pixels = new Float32Array(4 * width * height);
-gl.readPixels(0, 0, width, height, gl.RGBA, gl.FLOAT, pixels);
+gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, pixels);
 return Array.from(pixels);
 """
 
