@@ -11,6 +11,7 @@ from gmjax.export.signs import minus, plus
 from gmjax.files.decimals import rounded, shortest
 from gmjax.gmface import GmFace
 
+_BREAKING_COMMA = r",\allowbreak "
 _STYLE = {
     "*": r"{}\,{}",
     "/": "{}/{}",
@@ -23,7 +24,7 @@ _STYLE = {
 
 
 def write_equation(formula: Formula) -> str:
-    """In a paragraph, where TeX breaks a formula at its signs, over pages too."""
+    """In a paragraph, which may go over pages. Each component starts a line; TeX breaks long ones at their signs."""
     kind, channels = formula.kind, formula.channels
     added = []
     for row, weights in zip(formula.rows(), formula.weights, strict=True):
@@ -36,18 +37,18 @@ def write_equation(formula: Formula) -> str:
             text = in_tex(term, names, _STYLE)
             names[name] = text if holds_together(term) else rf"\bigl({text}\bigr)"
             texts = [_number(shortest(number)) for number in weight]
-            factor = plus(texts[0]) if channels is None else f"+({', '.join(texts)})"
+            factor = plus(texts[0]) if channels is None else f"+({_BREAKING_COMMA.join(texts)})"
             added.append(rf"{factor}\,{names[name]}")
     function = "f" if channels is None else r"\mathbf{f}"
-    body = "%\n\\allowbreak".join(added).removeprefix("+")
-    return f"{_comment(formula)}\n\\begin{{flushleft}}\n${function}(x_1,x_2)=\n{body}$\n\\end{{flushleft}}\n"
+    body = "$\\\\\n${}".join(added).removeprefix("+")
+    return f"{_comment(formula)}\n\\begin{{flushleft}}\n${function}(x_1,x_2)={body}$\n\\end{{flushleft}}\n"
 
 
 def write_table(formula: Formula) -> str:
     """With the entries of the precision matrices A = L L^T, as in the paper."""
     kind, (_, terms, channels) = formula.kind, formula.weights.shape
-    matrices = _rounded_matrices(formula.chol, formula.digits)
-    numbers = np.concatenate([formula.flat_weights, formula.means, matrices, formula.extra], axis=1)
+    numbers = np.concatenate([formula.flat_weights, formula.means, _matrices(formula.chol), formula.extra], axis=1)
+    numbers = rounded(numbers, checked_digits(formula.digits, numbers.dtype))
     weights = [["w"], [f"w_{{{number + 1}}}" for number in range(terms * channels)]][terms * channels > 1]
     parameters = (rf"\mathrm{{{name}}}" for name in kind.parameters)
     heads = [*weights, r"\mu_1", r"\mu_2", "a_{11}", "a_{21}", "a_{22}", *parameters]
@@ -71,23 +72,24 @@ $i$ & {" & ".join(f"${head}$" for head in heads)} \\
 
 def rounded_by_precision(params: GmFace, digits: int | None) -> GmFace:
     """``params`` as the table has it. Raises ArgumentError where so few digits leave no valid precision matrix."""
-    a11, a21, a22 = _rounded_matrices(np.asarray(params.precision_chol), digits).astype(np.float64).T
+    weights, means, chol = (np.asarray(leaf) for leaf in (params.weights, params.means, params.precision_chol))
+    weights, means, matrices = (
+        rounded(array, checked_digits(digits, array.dtype)) for array in (weights, means, _matrices(chol))
+    )
+    a11, a21, a22 = matrices.astype(np.float64).T
     rest = a22 - a21 * a21 / a11
     if not (rest > 0).all():
         problem = f"is too small for the table: component {int(np.argmin(rest > 0)) + 1} would no longer be a Gaussian"
         raise ArgumentError("digits", f"{problem}; use more, or latex in place of latex-table")
     l11 = np.sqrt(a11)
     chol = np.stack([l11, a21 / l11, np.sqrt(rest)], axis=-1)
-    weights, means = (np.asarray(leaf) for leaf in (params.weights, params.means))
-    weights, means = (rounded(leaf, checked_digits(digits, leaf.dtype)) for leaf in (weights, means))
     return dataclasses.replace(params, weights=weights, means=means, precision_chol=chol.astype(means.dtype))
 
 
-def _rounded_matrices(chol: np.ndarray, digits: int | None) -> np.ndarray:
+def _matrices(chol: np.ndarray) -> np.ndarray:
     """(a11, a21, a22), (m, 3)."""
     l11, l21, l22 = chol.astype(np.float64).T
-    matrices = np.stack([l11 * l11, l11 * l21, l21 * l21 + l22 * l22], axis=-1).astype(chol.dtype)
-    return rounded(matrices, checked_digits(digits, chol.dtype))
+    return np.stack([l11 * l11, l11 * l21, l21 * l21 + l22 * l22], axis=-1).astype(chol.dtype)
 
 
 def _number(text: str) -> str:

@@ -14,7 +14,7 @@ def write(formula: Formula) -> str:
     centers = formula.means.astype(np.float64) * (height, width) - formula.offset + 0.5
     radii, angles = _axes(formula.chol, height, width)
     weights = formula.flat_weights.astype(np.float64).mean(axis=1)
-    strokes = 0.4 + 1.2 * np.sqrt(np.abs(weights) / max(np.abs(weights).max(), np.finfo(float).tiny))
+    strokes = 0.2 + 0.6 * np.sqrt(np.abs(weights) / max(np.abs(weights).max(), np.finfo(float).tiny))
     drawn = []
     for (row, column), (first, second), angle, weight, stroke in zip(
         centers, radii, angles, weights, strokes, strict=True

@@ -1,6 +1,7 @@
 """LaTeX, plain text and Desmos: their formulas, put into Python's notation by rules that stand here, have the values of
 the formula in float64."""
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -40,7 +41,7 @@ def test_latex_equation(case):
     )
     expression = replaced(
         equation,
-        (r"%?\n(\\allowbreak)?", ""),
+        (r"\$\\\\\n\$\{\}|\\allowbreak", ""),
         (r"\{\\times\}10\^\{(-?\d+)\}", r"e\1"),
         (r"(^|\+)\(([^()x]*)\)(?=\\,)", r"\1vec(\2)"),
         (r"\\,", "*"),
@@ -79,6 +80,13 @@ def test_the_papers_table_comes_back_with_its_digits(published):
     np.testing.assert_array_equal(numbers, printed)
 
 
+def test_digits_of_the_table():
+    table = latex.write_table(dataclasses.replace(formula(), digits=3))
+    cells = [cell for row in re.findall(r"^\d+ & (.*) \\\\$", table, re.MULTILINE) for cell in row.split(" & ")]
+    assert len(cells) == 4 * 6
+    assert all(decimal(cell) == float(f"{decimal(cell):.3g}") for cell in cells)
+
+
 def test_a_table_of_few_digits_stands_for_a_model_or_is_refused():
     params = formula().params
     rounded = latex.rounded_by_precision(params, 12)
@@ -90,9 +98,9 @@ def test_a_table_of_few_digits_stands_for_a_model_or_is_refused():
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex")
 @pytest.mark.parametrize("channels", [None, 3])
 def test_latex_compiles(tmp_path, channels):
-    made = formula(channels=channels)
+    made = formula(channels=channels, dtype=np.float32)
     (tmp_path / "equation.tex").write_text(latex.write_equation(made))
-    (tmp_path / "table.tex").write_text(latex.write_table(made))
+    (tmp_path / "table.tex").write_text(latex.write_table(dataclasses.replace(made, digits=4)))
     text = r"\documentclass{article}\usepackage{longtable}\begin{document}\input{equation}\input{table}\end{document}"
     (tmp_path / "all.tex").write_text(text)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
