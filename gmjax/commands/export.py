@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
+import jax
+import numpy as np
 from tyro.conf import Positional, arg
 
 from gmjax import export
@@ -48,22 +50,28 @@ class Export:
     ] = None
 
     digits: Annotated[int | None, option("N", "as many as are exact")] = None
-    """Significant digits of each number, 1 to 17. The command says what rounding costs. Four suit a printed table."""
+    """Significant digits of each number, 1 to 17. Four suit a printed table. The command says how much that changes the
+    picture."""
 
     def run(self) -> int:
         language = self._language()
         params, metadata = load_single(self.model)
         shape = fitted_shape(metadata)
         known = shape if {"height", "width"} <= metadata.keys() else None
-        text = export.to_text(params, language, digits=self.digits, shape=known, metadata=metadata)
+        if self.out is not None and self.out.resolve() == self.model.resolve():
+            raise ArgumentError("out", f"{self.out} is the model itself: give another file")
+        try:
+            text = export.to_text(params, language, digits=self.digits, shape=known, metadata=metadata)
+        except ArgumentError as error:
+            name = str(self.model) if error.argument == "params" else error.argument
+            raise ArgumentError(name, error.problem) from error
+        cost = _cost(params, language, self.digits, shape)
         if self.out is None:
             print(text, end="")
+            print(cost, file=sys.stderr)
         else:
-            if self.out.resolve() == self.model.resolve():
-                raise ArgumentError("out", f"{self.out} is the model itself: give another file")
             write_atomically(self.out, text.encode())
-            print(f"{self.out}: {self.model} in {language}")
-        print(_cost(params, language, self.digits, shape), file=sys.stderr if self.out is None else sys.stdout)
+            print(f"{self.out}: {self.model} in {language}\n{cost}")
         return 0
 
     def _language(self) -> str:
@@ -82,8 +90,9 @@ def _cost(params: GmFace, language: str, digits: int | None, shape: tuple[int, i
     rounded = export.LANGUAGES[language].rounded
     if rounded is None:
         return "A drawing of the Gaussians, not of the picture."
-    exact, drawn = (render(model, shape) for model in (params, rounded(params, digits)))
-    if (exact == drawn).all():
-        return "Rounding costs nothing: the picture is the same."
+    written = rounded(params, digits)
+    if all(map(np.array_equal, jax.tree.leaves(written), jax.tree.leaves(params))):
+        return "The numbers are exact."
+    exact, drawn = (render(model, shape) for model in (params, written))
     size = f"at {shape[0]} x {shape[1]}"
     return f"Rounding changes the picture by at most {pae(drawn, exact):.2g}, PSNR {psnr(drawn, exact):.1f} dB {size}."

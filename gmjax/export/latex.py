@@ -58,6 +58,8 @@ def write_table(formula: Formula) -> str:
     )
     return rf"""{_comment(formula)}
 % A = L L^T = ((a11, a21), (a21, a22)), q = a11 d1^2 + 2 a21 d1 d2 + a22 d2^2. Needs \usepackage{{longtable}}.
+\begingroup
+\setlength{{\tabcolsep}}{{4pt}}
 \begin{{longtable}}{{r{"r" * len(heads)}}}
 \hline
 $i$ & {" & ".join(f"${head}$" for head in heads)} \\
@@ -67,6 +69,7 @@ $i$ & {" & ".join(f"${head}$" for head in heads)} \\
 \endfoot
 {rows}
 \end{{longtable}}
+\endgroup
 """
 
 

@@ -100,7 +100,7 @@ def test_a_table_of_few_digits_stands_for_a_model_or_is_refused():
 def test_latex_compiles(tmp_path, channels):
     made = formula(channels=channels, dtype=np.float32)
     (tmp_path / "equation.tex").write_text(latex.write_equation(made))
-    (tmp_path / "table.tex").write_text(latex.write_table(dataclasses.replace(made, digits=4)))
+    (tmp_path / "table.tex").write_text(latex.write_table(dataclasses.replace(made, digits=3)))
     text = r"\documentclass{article}\usepackage{longtable}\begin{document}\input{equation}\input{table}\end{document}"
     (tmp_path / "all.tex").write_text(text)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
