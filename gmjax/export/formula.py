@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import numpy as np
 
 from gmjax._version import __version__
@@ -104,7 +105,8 @@ def formula_of(
 
 def rounded_model(params: GmFace, digits: int | None) -> GmFace:
     """``params`` with ``digits`` significant decimal digits a number; None keeps all."""
-    return _with_leaves(params, lambda leaf: rounded(leaf, checked_digits(digits, leaf.dtype)))
+    leaves = jax.tree.map(np.asarray, params)
+    return jax.tree.map(lambda leaf: rounded(leaf, checked_digits(digits, leaf.dtype)), leaves)
 
 
 def checked_digits(digits: int | None, dtype) -> int:
@@ -112,11 +114,6 @@ def checked_digits(digits: int | None, dtype) -> int:
     if digits is not None and not 1 <= digits <= 17:
         raise ArgumentError("digits", f"must be from 1 to 17; got {digits}")
     return EXACT_DIGITS[np.dtype(dtype)] if digits is None else digits
-
-
-def _with_leaves(params: GmFace, change: Callable[[np.ndarray], np.ndarray]) -> GmFace:
-    weights, means, chol = (change(np.asarray(leaf)) for leaf in (params.weights, params.means, params.precision_chol))
-    return dataclasses.replace(params, weights=weights, means=means, precision_chol=chol)
 
 
 def conventions(formula: Formula) -> list[str]:

@@ -33,7 +33,10 @@ def _csv(formula: Formula) -> str:
 
 
 def _tensors(formula: Formula) -> dict[str, np.ndarray]:
-    return {name: np.asarray(getattr(formula.params, name)) for name in models.TENSORS}
+    """Of one type, which the text names."""
+    tensors = {name: np.asarray(getattr(formula.params, name)) for name in models.TENSORS}
+    dtype = np.result_type(*tensors.values())
+    return {name: tensor.astype(dtype) for name, tensor in tensors.items()}
 
 
 def _own_text(formula: Formula) -> dict[str, str]:

@@ -32,19 +32,19 @@ def write_glsl(formula: Formula) -> str:
         ]
     )
     shift = formula.offset - 0.5
-    row, column = (f"({place} + {shift})" if shift else place for place in ("iResolution.y - p.y", "p.x"))
+    shifted = f" {'-' if shift < 0 else '+'} {abs(shift)}" if shift else ""
     drawn = "face(x)" if formula.channels == 3 else "vec3(face(x))"
     return f"""{_comment(formula)}
 // GLSL ES 3.00 (WebGL2); needs "precision highp float;". For example on shadertoy.com, below this text:
 // void mainImage(out vec4 color, in vec2 p) {{
-//     vec2 x = vec2({row}, {column}) / iResolution.yx;
+//     vec2 x = vec2(iResolution.y - p.y{shifted}, p.x{shifted}) / iResolution.yx;
 //     color = vec4({drawn}, 1.0);
 // }}
 
 {arrays}
 
 {value} face(vec2 x) {{
-    {value} value = {value}(0.0);
+    {value} value = {_zero(value)};
     for (int i = 0; i < {count}; i++) {{
         {body}
     }}
@@ -78,7 +78,7 @@ def write_wgsl(formula: Formula) -> str:
 {arrays}
 
 fn face(x: vec2f) -> {value} {{
-    var value = {value}(0.0);
+    var value = {_zero(value)};
     for (var i = 0u; i < {count}u; i++) {{
         {body}
     }}
@@ -106,6 +106,10 @@ def _weights(formula: Formula, term: int) -> str:
 
 def _sum(formula: Formula) -> str:
     return " + ".join(f"{_weights(formula, k)}[i] * {name}" for k, name in enumerate(formula.kind.terms))
+
+
+def _zero(kind: str) -> str:
+    return f"{kind}(0.0)" if kind.startswith("vec") else "0.0"
 
 
 def _elements(values: np.ndarray, kind: str) -> str:

@@ -48,6 +48,16 @@ def test_round_trip(params, metadata):
 
 
 @pytest.mark.parametrize("language", READERS)
+def test_leaves_of_two_types(model, language):
+    mixed = model.replace(means=model.means.astype(np.float64) / 3)
+    with jax.enable_x64(True):
+        for mine, theirs in zip(
+            *map(jax.tree.leaves, (READERS[language](export.to_text(mixed, language)), mixed)), strict=True
+        ):
+            np.testing.assert_array_equal(np.asarray(mine, np.float64), np.asarray(theirs, np.float64))
+
+
+@pytest.mark.parametrize("language", READERS)
 def test_files(tmp_path, color_model, language):
     """``load`` takes them, with the notes that they keep."""
     path = tmp_path / f"m.{language.upper()}"
@@ -178,10 +188,10 @@ def test_mutated_files(tmp_path, language):
     """A valid model or an error that names the file."""
     path, loaded = tmp_path / f"m.{language}", 0
     content = export.to_text(formula(channels=3).params, language, shape=(24, 20)).encode()
-    for number in range(300):
+    for number in range(200):
         path.write_bytes(mutated(content, Random(number)))
         loaded += holds_a_model(path)
-    assert 5 < loaded < 250
+    assert 5 < loaded < 170
 
 
 def holds_a_model(path) -> bool:
