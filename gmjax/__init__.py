@@ -1,6 +1,6 @@
 """gmjax: a face, or any picture, as one explicit formula, a sum of two-dimensional Gaussians."""
 
-from gmjax import analysis, calculus, coordinates, correspondence, frame, parallel, registration, space
+from gmjax import analysis, calculus, coordinates, correspondence, export, frame, parallel, registration, space
 from gmjax._version import __version__
 from gmjax.common import fit_common
 from gmjax.errors import ArgumentError, ArgumentTypeError, DivergedError, GmjaxError
@@ -20,5 +20,5 @@ __all__ = ["ArgumentError", "ArgumentTypeError", "DivergedError", "GmjaxError", 
 __all__ += ["GmFace", "GmNet", "from_precision", "gmface", "pixel_grid", "precision", "render", "stack", "unstack"]
 __all__ += ["FitConfig", "FitInfo", "FitResult", "ImageStatistics", "fit", "fit_common", "image_statistics"]
 __all__ += ["Unconstrained", "from_unconstrained", "mse", "pae", "psnr", "to_unconstrained"]
-__all__ += ["affine", "calculus", "coordinates", "correspondence", "frame", "load", "parallel"]
-__all__ += ["published_common_face", "registration", "rotate", "save", "scale", "space", "translate"]
+__all__ += ["affine", "calculus", "coordinates", "correspondence", "export", "frame", "load"]
+__all__ += ["parallel", "published_common_face", "registration", "rotate", "save", "scale", "space", "translate"]

@@ -1,4 +1,4 @@
-"""A headless Chromium for tests of what runs in a browser. It draws WebGL2 in software, and reaches no network.
+"""A headless Chromium for tests of what runs in a browser. It draws WebGL2 and WebGPU in software, without a network.
 
 The fixtures skip their test, and say why, where Playwright or Chromium is missing.
 """
@@ -15,6 +15,8 @@ FLAGS = (
     "--enable-unsafe-swiftshader",
     "--use-gl=angle",
     "--use-angle=swiftshader",
+    "--enable-unsafe-webgpu",
+    "--use-webgpu-adapter=swiftshader",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -48,7 +50,7 @@ def page(browser) -> Iterator:
     opened.on("request", lambda request: problems.append(request.url) if is_remote(request.url) else None)
     yield opened
     context.close()
-    assert not problems
+    assert not problems, problems
 
 
 def is_remote(url: str) -> bool:

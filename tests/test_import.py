@@ -16,7 +16,7 @@ LAYERS = [
     {"gmface", "statistics"},
     {"losses", "published", "calculus", "transforms", "frame", "gmnet", "coordinates"},
     {"files"},
-    {"solvers", "data", "registration", "space"},
+    {"solvers", "data", "registration", "space", "export"},
     {"personal", "common", "analysis"},
     {"parallel", "plotting", "correspondence"},
     {"commands"},

@@ -205,11 +205,19 @@ def _print_components(params: GmFace) -> None:
         print(numbers + "".join(f"{number:10.4g}" for number in (a11, a21, a22)))
 
 
-def _load(path: Path, *, drawable: bool = True) -> tuple[GmFace, dict[str, str]]:
+def load_single(path: Path) -> tuple[GmFace, dict[str, str]]:
+    """A model and its metadata. Raises ArgumentError for a batch."""
     params, metadata = models.load(path), models.load_metadata(path)
-    if drawable and params.means.ndim > 2:
+    if params.means.ndim > 2:
         raise ArgumentError(str(path), f"holds a batch {params.means.shape[:-2]} of models: save one of gmjax.unstack")
-    if drawable and params.channels not in (None, 1, 3):
+    return params, metadata
+
+
+def _load(path: Path, *, drawable: bool = True) -> tuple[GmFace, dict[str, str]]:
+    if not drawable:
+        return models.load(path), models.load_metadata(path)
+    params, metadata = load_single(path)
+    if params.channels not in (None, 1, 3):
         raise ArgumentError(str(path), f"has {params.channels} channels; a picture has 1 or 3")
     return params, metadata
 

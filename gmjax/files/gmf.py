@@ -7,11 +7,10 @@ executes nothing, and takes time and memory in proportion to the file.
 
 import dataclasses
 import math
-from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from gmjax.files.gmf_layers import MARGIN, CompactFileError, Grid, Layer, decode_layer, encode_layer
 from gmjax.gmface import GmFace
@@ -78,7 +77,7 @@ def weight_step(widths, steps: Steps, channels: int | None) -> Float[np.ndarray,
     return step[:, None] * np.array([1.0] if channels is None else [1.0, chroma, chroma])
 
 
-def cells_of(widths: Sequence[int], grid: Grid) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " 2"]]:
+def cells_of(widths: Int[np.ndarray, " n"], grid: Grid) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " 2"]]:
     """How large cells are for components of the classes ``widths`` (n, 2), and where the first begins (2,); along both
     axes in units of the longer side."""
     counts = np.array([grid.cells(int(width)) for width in widths])

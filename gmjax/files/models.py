@@ -1,8 +1,9 @@
 """Model files: a model, or a batch of models, and what is known about it in one safetensors file.
 
 The file holds the three tensors of a ``GmFace`` and a header of text, which gives the format, its version and the
-conventions in words, so that the numbers can be used without this library. Nothing in a file is executed, and whatever
-it holds, loading it takes at most 1 GiB of memory (0.8 GiB measured, for ``MAX_BYTES``).
+conventions in words, so that the numbers can be used without this library. A single model may also be a ``.json`` or
+``.csv`` file of ``gmjax.export``. Nothing in a file is executed, and whatever it holds, loading it takes at most 1 GiB
+of memory (0.8 GiB measured, for ``MAX_BYTES``).
 """
 
 import json
@@ -20,13 +21,13 @@ import safetensors.numpy
 from gmjax.checks import what_is_wrong
 from gmjax.errors import ArgumentError, GmjaxError
 from gmjax.files.atomic import write_atomically
+from gmjax.files.text import MAX_COMPONENTS, MAX_TEXT_BYTES, from_csv, from_json
 from gmjax.gmface import GmFace, with_positive_diagonal
 
 FORMAT = "gmjax.GmFace"
 FORMAT_VERSION = 1
 MAX_BYTES = 2**28
 MAX_HEADER_BYTES = 2**20  # reading a larger one would take many times its size
-MAX_COMPONENTS = 100_000  # so many are drawn in some seconds at 1000 x 1000, in 0.7 GiB of memory
 MAX_CHANNELS = 1000
 
 TENSORS = ("weights", "means", "precision_chol")
@@ -41,6 +42,7 @@ HEADER = {"format": FORMAT, "format_version": str(FORMAT_VERSION), **CONVENTIONS
 
 _MAX_OFFSET = 1_000_000  # beyond it float32 could not tell pixels apart
 _DTYPES = {"F32": np.float32, "F64": np.float64}
+_PARSERS = {".json": from_json, ".csv": from_csv}
 
 
 class ModelFileError(GmjaxError, ValueError):
@@ -54,10 +56,14 @@ def save(path: str | os.PathLike, params: GmFace, metadata: Mapping[str, str] | 
     ``HEADER`` keep their text, and ``"offset"`` is that of ``params``.
     A factor with a negative diagonal is written with the sign of that column of L changed, which keeps A.
 
-    Raises ArgumentError for models that are not valid, metadata that is not text, or more of either than ``load`` would
-    take; ModelFileError if the file cannot be written there.
+    Raises ArgumentError for models that are not valid, metadata that is not text, more of either than ``load`` would
+    take, or a name that ends in .json or .csv; ModelFileError if the file cannot be written there.
     """
     path = Path(path)
+    if path.suffix.lower() in _PARSERS:
+        raise ArgumentError(
+            "path", f"{path} would not be text: name it .safetensors, or use gmjax export for {path.suffix}"
+        )
     chol = np.asarray(params.precision_chol)
     if chol.ndim > 1 and chol.shape[-1] == 3 and (chol[..., ::2] < 0).any():
         params = with_positive_diagonal(params)  # on a device, which may flush subnormal numbers to 0
@@ -80,7 +86,8 @@ def load(path: str | os.PathLike) -> GmFace:
     """The model in a file, or the batch of models; float64 only if the caller has enabled it in JAX.
 
     Raises ModelFileError if there is no such file, or it is not a model file, damaged, of a newer format, above 256 MiB
-    or its header above 1 MiB, or its model is not valid or above 100 000 components or 1000 channels.
+    or its header above 1 MiB, or its model is not valid or above 100 000 components or 1000 channels. A file whose name
+    ends in .json or .csv is read as text that ``gmjax.export`` wrote, of at most 32 MiB.
     """
     return _read(Path(path))[0]
 
@@ -93,6 +100,8 @@ def load_metadata(path: str | os.PathLike) -> dict[str, str]:
 def _read(path: Path) -> tuple[GmFace, dict[str, str]]:
     try:
         _require_readable(path)
+        if path.suffix.lower() in _PARSERS:
+            return parsed(_text(path), path.suffix.lower(), str(path))
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             _require_format(path, metadata, file.keys())
@@ -101,10 +110,44 @@ def _read(path: Path) -> tuple[GmFace, dict[str, str]]:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else shown(str(error))
         problem = f"{path} cannot be read as a model file ({reason}): it is damaged or of another kind"
         raise ModelFileError(f"{problem}; give a file that gmjax.save wrote") from error
+    return _checked(str(path), tensors, metadata), metadata
+
+
+def parsed(content: str, suffix: str, name: str) -> tuple[GmFace, dict[str, str]]:
+    """The model and the header in text that ``gmjax.export`` wrote for files of that ``suffix``, ".json" or ".csv".
+
+    ``name``: what errors call it. Raises ModelFileError.
+    """
+    try:
+        tensors, metadata = _PARSERS[suffix](content)
+    except ValueError as error:
+        problem = f"{name} cannot be read as a model in {suffix[1:].upper()}: {error}"
+        raise ModelFileError(f"{problem}; give what gmjax export wrote") from error
+    if suffix == ".json":
+        _require_format(name, metadata, tensors)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        tensors = {key: array.astype(jax.dtypes.canonicalize_dtype(array.dtype)) for key, array in tensors.items()}
+    params = _checked(name, tensors, metadata)
+    if params.means.ndim > 2:
+        raise ModelFileError(f"{name} holds a batch of models, and {suffix[1:].upper()} holds one; use .safetensors")
+    return params, {**metadata, **HEADER}
+
+
+def _checked(name: str, tensors: dict[str, np.ndarray], metadata: Mapping[str, str]) -> GmFace:
     wrong = what_is_wrong(**tensors) or _too_many(tensors) or _wrong_offset(metadata)
     if wrong:
-        raise ModelFileError(f"{path} does not hold a valid model: {wrong}; make it again, or copy it from its source")
-    return GmFace(**jax.tree.map(jnp.asarray, tensors), offset=float(metadata["offset"])), metadata
+        raise ModelFileError(f"{name} does not hold a valid model: {wrong}; make it again, or copy it from its source")
+    return GmFace(**jax.tree.map(jnp.asarray, tensors), offset=float(metadata["offset"]))
+
+
+def _text(path: Path) -> str:
+    """A spreadsheet may write a byte order mark."""
+    if path.stat().st_size > MAX_TEXT_BYTES:
+        raise ModelFileError(f"{path} is larger than 32 MiB; larger models are read from .safetensors only")
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ModelFileError(f"{path} is not text in UTF-8; save it as UTF-8, or export it again") from error
 
 
 def _require_readable(path: Path) -> None:
@@ -131,9 +174,9 @@ def _too_large(size: int, start: bytes) -> str | None:
     return f"its header has {header} bytes, more than 1 MiB" if MAX_HEADER_BYTES < header <= size - 8 else None
 
 
-def _require_format(path: Path, metadata: Mapping[str, str], names) -> None:
+def _require_format(path: Path | str, metadata: Mapping[str, str], names) -> None:
     if metadata.get("format") != FORMAT:
-        raise ModelFileError(f"{path} is a safetensors file of another kind; give a file that gmjax.save wrote")
+        raise ModelFileError(f"{path} is a file of another kind; give one that gmjax.save or gmjax export wrote")
     version = metadata.get("format_version", "")
     if not (version.isascii() and version.isdecimal() and int(version[:9]) > 0):
         raise ModelFileError(f"{path} is damaged: its format version is {shown(version)}, not a number")

@@ -88,7 +88,8 @@ def model_of(components: Components, shape: Sequence[int], *, offset: float, gra
     with jax.enable_x64(True):
         model = from_coordinates(Coordinates(weights, components.shapes[:, :2] / sides, components.shapes[:, 2:]))
         chol = np.asarray(model.precision_chol) * sides[[0, 1, 1]]
-    return GmFace(*(jnp.asarray(x, jnp.result_type(float)) for x in (weights, model.means, chol)), offset)
+    weights, means, chol = (jnp.asarray(x, jnp.result_type(float)) for x in (weights, model.means, chol))
+    return GmFace(weights, means, chol, offset)
 
 
 def bounds(m: int, target: Target) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:

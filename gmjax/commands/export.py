@@ -1,0 +1,98 @@
+"""``gmjax export``: a model in another language."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import jax
+import numpy as np
+from tyro.conf import Positional, arg
+
+from gmjax import export
+from gmjax.commands.models import load_single
+from gmjax.commands.options import option
+from gmjax.commands.run_files import fitted_shape
+from gmjax.errors import ArgumentError
+from gmjax.files.atomic import write_atomically
+from gmjax.gmface import GmFace, render
+from gmjax.losses import pae, psnr
+
+_SUFFIXES = {suffix: name for name, language in export.LANGUAGES.items() for suffix in language.suffixes}
+
+LanguageName = Literal[
+    "csv", "json", "latex", "latex-table", "svg", "text", "desmos", "numpy", "javascript", "c", "glsl", "wgsl"
+]
+
+
+@dataclasses.dataclass(kw_only=True)
+class Export:
+    """Write a model in another language.
+
+    For statistics programs and spreadsheets take csv; for a paper latex (the formula), latex-table (its numbers) and
+    svg (a figure of the Gaussians); for a web page or an experiment in a browser javascript; for your own Python code
+    numpy. gmjax reads csv and json again, wherever it takes a model file. Only json keeps all that a model file says,
+    such as where the picture of a moved model ends. The other languages draw the formula everywhere.
+    """
+
+    model: Annotated[Positional[Path], arg(metavar="MODEL", help="Model file.")]
+
+    out: Annotated[Positional[Path | None], arg(metavar="OUT", help_behavior_hint="(default: the terminal)")] = None
+    """File to write. Its suffix (.csv, .tex, .py ...) chooses the language if --to is missing."""
+
+    to: Annotated[
+        LanguageName | None,
+        arg(
+            metavar="LANGUAGE",
+            help="; ".join(f"{name}: {language.about}" for name, language in export.LANGUAGES.items()) + ".",
+            help_behavior_hint="(default: as the suffix of OUT says)",
+        ),
+    ] = None
+
+    digits: Annotated[int | None, option("N", "as many as are exact")] = None
+    """Significant digits of each number, 1 to 17. Four suit a printed table. The command says how much that changes the
+    picture."""
+
+    def run(self) -> int:
+        language = self._language()
+        params, metadata = load_single(self.model)
+        shape = fitted_shape(metadata)
+        known = shape if {"height", "width"} <= metadata.keys() else None
+        if self.out is not None and self.out.resolve() == self.model.resolve():
+            raise ArgumentError("out", f"{self.out} is the model itself: give another file")
+        try:
+            text = export.to_text(params, language, digits=self.digits, shape=known, metadata=metadata)
+        except ArgumentError as error:
+            name = str(self.model) if error.argument == "params" else error.argument
+            raise ArgumentError(name, error.problem) from error
+        cost = _cost(params, language, self.digits, shape)
+        if self.out is None:
+            print(text, end="")
+            print(cost, file=sys.stderr)
+        else:
+            write_atomically(self.out, text.encode())
+            print(f"{self.out}: {self.model} in {language}\n{cost}")
+        return 0
+
+    def _language(self) -> str:
+        if self.to is not None:
+            return self.to
+        if self.out is None:
+            raise ArgumentError("to", f"is needed without OUT: give one of {', '.join(export.LANGUAGES)}")
+        suffix = self.out.suffix.lower()
+        if suffix not in _SUFFIXES:
+            raise ArgumentError("to", f"is needed: {self.out} has none of the suffixes {' '.join(_SUFFIXES)}")
+        return _SUFFIXES[suffix]
+
+
+def _cost(params: GmFace, language: str, digits: int | None, shape: tuple[int, int]) -> str:
+    """What the digits change in the picture."""
+    rounded = export.LANGUAGES[language].rounded
+    if rounded is None:
+        return "A drawing of the Gaussians, not of the picture."
+    written = rounded(params, digits)
+    if all(map(np.array_equal, jax.tree.leaves(written), jax.tree.leaves(params))):
+        return "The numbers are exact."
+    exact, drawn = (render(model, shape) for model in (params, written))
+    size = f"at {shape[0]} x {shape[1]}"
+    return f"Rounding changes the picture by at most {pae(drawn, exact):.2g}, PSNR {psnr(drawn, exact):.1f} dB {size}."

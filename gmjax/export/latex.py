@@ -1,0 +1,105 @@
+r"""LaTeX, to ``\input``: the whole sum as one formula, and the numbers as a table like the paper's Table 3."""
+
+import dataclasses
+
+import numpy as np
+
+from gmjax.errors import ArgumentError
+from gmjax.export.expressions import holds_together, in_tex
+from gmjax.export.formula import Formula, checked_digits, conventions
+from gmjax.export.signs import minus, plus
+from gmjax.files.decimals import rounded, shortest
+from gmjax.gmface import GmFace
+
+_BREAKING_COMMA = r",\allowbreak "
+_STYLE = {
+    "*": r"{}\,{}",
+    "/": "{}/{}",
+    "(": r"\bigl({}\bigr)",
+    "exp": r"\exp\bigl({}\bigr)",
+    "sqrt": r"\sqrt{{{}}}",
+    "cos": r"\cos\bigl({}\bigr)",
+    "log": r"\ln\bigl({}\bigr)",
+}
+
+
+def write_equation(formula: Formula) -> str:
+    """In a paragraph, which may go over pages. Each component starts a line; TeX breaks long ones at their signs."""
+    kind, channels = formula.kind, formula.channels
+    added = []
+    for row, weights in zip(formula.rows(), formula.weights, strict=True):
+        mu1, mu2, l11, l21, l22 = map(_number, row[:5])
+        row_part, column_part = f"(x_1{minus(mu1)})", f"(x_2{minus(mu2)})"
+        names = {"u": f"({l11}{row_part}{plus(l21)}{column_part})", "v": f"({l22}{column_part})"}
+        names["q"] = f"[{names['u']}^2+{names['v']}^2]"
+        names |= {name: _number(text) for name, text in zip(kind.parameters, row[5:], strict=False)}
+        for weight, (name, term) in zip(weights, kind.terms.items(), strict=True):
+            text = in_tex(term, names, _STYLE)
+            names[name] = text if holds_together(term) else rf"\bigl({text}\bigr)"
+            texts = [_number(shortest(number)) for number in weight]
+            factor = plus(texts[0]) if channels is None else f"+({_BREAKING_COMMA.join(texts)})"
+            added.append(rf"{factor}\,{names[name]}")
+    function = "f" if channels is None else r"\mathbf{f}"
+    body = "$\\\\\n${}".join(added).removeprefix("+")
+    return f"{_comment(formula)}\n\\begin{{flushleft}}\n${function}(x_1,x_2)={body}$\n\\end{{flushleft}}\n"
+
+
+def write_table(formula: Formula) -> str:
+    """With the entries of the precision matrices A = L L^T, as in the paper."""
+    kind, (_, terms, channels) = formula.kind, formula.weights.shape
+    numbers = np.concatenate([formula.flat_weights, formula.means, _matrices(formula.chol), formula.extra], axis=1)
+    numbers = rounded(numbers, checked_digits(formula.digits, numbers.dtype))
+    weights = [["w"], [f"w_{{{number + 1}}}" for number in range(terms * channels)]][terms * channels > 1]
+    parameters = (rf"\mathrm{{{name}}}" for name in kind.parameters)
+    heads = [*weights, r"\mu_1", r"\mu_2", "a_{11}", "a_{21}", "a_{22}", *parameters]
+    rows = "\n".join(
+        f"{place} & {' & '.join(f'${_number(shortest(number))}$' for number in row)} \\\\"
+        for place, row in enumerate(numbers, 1)
+    )
+    return rf"""{_comment(formula)}
+% A = L L^T = ((a11, a21), (a21, a22)), q = a11 d1^2 + 2 a21 d1 d2 + a22 d2^2. Needs \usepackage{{longtable}}.
+\begingroup
+\setlength{{\tabcolsep}}{{4pt}}
+\begin{{longtable}}{{r{"r" * len(heads)}}}
+\hline
+$i$ & {" & ".join(f"${head}$" for head in heads)} \\
+\hline
+\endhead
+\hline
+\endfoot
+{rows}
+\end{{longtable}}
+\endgroup
+"""
+
+
+def rounded_by_precision(params: GmFace, digits: int | None) -> GmFace:
+    """``params`` as the table has it. Raises ArgumentError where so few digits leave no valid precision matrix."""
+    weights, means, chol = (np.asarray(leaf) for leaf in (params.weights, params.means, params.precision_chol))
+    weights, means, matrices = (
+        rounded(array, checked_digits(digits, array.dtype)) for array in (weights, means, _matrices(chol))
+    )
+    a11, a21, a22 = matrices.astype(np.float64).T
+    rest = a22 - a21 * a21 / a11
+    if not (rest > 0).all():
+        problem = f"is too small for the table: component {int(np.argmin(rest > 0)) + 1} would no longer be a Gaussian"
+        raise ArgumentError("digits", f"{problem}; use more, or latex in place of latex-table")
+    l11 = np.sqrt(a11)
+    chol = np.stack([l11, a21 / l11, np.sqrt(rest)], axis=-1)
+    return dataclasses.replace(params, weights=weights, means=means, precision_chol=chol.astype(means.dtype))
+
+
+def _matrices(chol: np.ndarray) -> np.ndarray:
+    """(a11, a21, a22), (m, 3)."""
+    l11, l21, l22 = chol.astype(np.float64).T
+    return np.stack([l11 * l11, l11 * l21, l21 * l21 + l22 * l22], axis=-1).astype(chol.dtype)
+
+
+def _number(text: str) -> str:
+    mantissa, _, exponent = text.partition("e")
+    mantissa = mantissa.removesuffix(".0")
+    return rf"{mantissa}{{\times}}10^{{{int(exponent)}}}" if exponent else mantissa
+
+
+def _comment(formula: Formula) -> str:
+    return "\n".join(f"% {line}" for line in conventions(formula))
