@@ -5,23 +5,18 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from gmjax.errors import GmjaxError
 from gmjax.files.frequencies import POWERS, SCALES, Table, binomial, magnitudes, normal, scale_of
-from gmjax.files.range_coder import Decoder, Encoder
+from gmjax.files.range_coder import CompactFileError, Decoder, Encoder
 
 MAX_INTEGER = 2**20
 
 # Centres lie within the picture and a margin of 3/20 of its longer side, where they are this much rarer.
 MARGIN = 3 / 20
 _INSIDE, _OUTSIDE = 6, 1
-# The components of a layer take at least so many bits each.
+# The components of a layer take at least so many bits each; zeros are added where they would take fewer.
 _FEWEST_BITS = 2
 # The |v| to expect of the first stretch, as a part of an octave in 1/256; expectations move by 1/8 to what they see.
 _FIRST_STRETCH, _FOLLOW = 110, 3
-
-
-class CompactFileError(GmjaxError, ValueError):
-    """Bytes that are not a compact file, or are damaged or truncated."""
 
 
 class Layer(NamedTuple):
@@ -83,7 +78,7 @@ def encode_layer(layer: Layer, grid: Grid) -> bytes:
     places = zip(widths.tolist(), *layer.cells.T.tolist(), range(len(widths)), strict=True)
     order = [place[-1] for place in _places(coder, len(widths), grid, normal(grid.widths, mean, spread), list(places))]
     _numbers(coder, grid, expected, layer.stretches[order].tolist(), layer.weights[order].tolist())
-    return coder.finish()
+    return coder.finish().ljust(-(-_FEWEST_BITS * len(widths) // 8), b"\0")
 
 
 def decode_layer(payload: bytes, grid: Grid, channels: int, most: int) -> Layer:
