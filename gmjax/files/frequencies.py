@@ -1,6 +1,7 @@
 """The probabilities of a compact file, as tables of integers. docs/format.md specifies them.
 
-Only integers are used, below 2^53 throughout, so any language computes the same tables.
+Only integers are used, below 2^53 throughout, so any language computes the same tables. Their totals are at most
+``range_coder.MAX_TOTAL``, for counts of at most 100 000.
 """
 
 import bisect
@@ -40,23 +41,25 @@ class Table:
 @lru_cache(4096)
 def binomial(count: int, left: int, right: int) -> Table:
     """How many of ``count`` fall on the left, where the sides have the masses ``left`` and ``right``, above 0."""
+    # The sum grows with the square root of the count.
+    shift = max(0, (count.bit_length() - 6) // 2)
     while left + right >= _ONE:
         left, right = max(1, left >> 1), max(1, right >> 1)
     mode = min(count, (count + 1) * left // (left + right))
     frequencies = [1] * (count + 1)
-    frequencies[mode] += _ONE
+    frequencies[mode] += _ONE >> shift
     value = _ONE
     for k in range(mode, count):
         value = value * (count - k) * left // ((k + 1) * right)
-        if not value:
+        if not value >> shift:
             break
-        frequencies[k + 1] += value
+        frequencies[k + 1] += value >> shift
     value = _ONE
     for k in range(mode, 0, -1):
         value = value * k * right // ((count - k + 1) * left)
-        if not value:
+        if not value >> shift:
             break
-        frequencies[k - 1] += value
+        frequencies[k - 1] += value >> shift
     return Table(frequencies)
 
 

@@ -98,9 +98,11 @@ def to_model(compact: Compact) -> GmFace:
     b, c = (2 * math.log(2) / steps.classes) * stretches.T
     # A = exp [[a + b, c], [c, a - b]] as in gmjax.coordinates, exp(-a / 2) being the width.
     h = np.hypot(b, c)
-    slope = np.sinh(h) / np.where(h > 0, h, 1) + (h == 0)
-    root = np.sqrt(np.cosh(h) + slope * b)
-    chol = np.stack([root, slope * c / root, 1 / root], axis=-1) / width_of(widths, steps)[:, None]
+    safe = np.where(h > 0, h, 1)
+    # 1 + b / h and cosh(h) + b sinh(h) / h without cancellation for b < 0.
+    sum_ = np.where(b < 0, c * c / (safe * (h + np.abs(b) + (h == 0))), 1 + b / safe)
+    root = np.sqrt((np.exp(h) * sum_ + np.exp(-h) * (1 - b / safe)) / 2)
+    chol = np.stack([root, np.sinh(h) / safe * c / root, 1 / root], axis=-1) / width_of(widths, steps)[:, None]
     chol *= np.array([compact.shape[0], compact.shape[1], compact.shape[1]]) / grid.longer
     scaled = weights * weight_step(widths, steps, compact.channels)
     scaled = scaled[:, 0] if compact.channels is None else scaled @ COLORS

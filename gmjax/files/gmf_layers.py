@@ -5,23 +5,18 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from gmjax.errors import GmjaxError
 from gmjax.files.frequencies import POWERS, SCALES, Table, binomial, magnitudes, normal, scale_of
-from gmjax.files.range_coder import Decoder, Encoder
+from gmjax.files.range_coder import CompactFileError, Decoder, Encoder
 
 MAX_INTEGER = 2**20
 
 # Centres lie within the picture and a margin of 3/20 of its longer side, where they are this much rarer.
 MARGIN = 3 / 20
 _INSIDE, _OUTSIDE = 6, 1
-# The components of a layer take at least so many bits each.
+# The components of a layer take at least so many bits each; zeros are added where they would take fewer.
 _FEWEST_BITS = 2
 # The |v| to expect of the first stretch, as a part of an octave in 1/256; expectations move by 1/8 to what they see.
 _FIRST_STRETCH, _FOLLOW = 110, 3
-
-
-class CompactFileError(GmjaxError, ValueError):
-    """Bytes that are not a compact file, or are damaged or truncated."""
 
 
 class Layer(NamedTuple):
@@ -58,9 +53,14 @@ class Grid(NamedTuple):
         finer = [n << shift if shift >= 0 else n >> -shift for n in (rows, columns)]
         return finer[0] // unit + 1, finer[1] // unit + 1
 
-    def outside(self, cells: int, axis: int) -> int:
-        """How many of ``cells`` along an axis lie in the margin on each side."""
-        return (6 * self.longer * cells // (20 * self.shape[axis] + 6 * self.longer) + 1) // 2
+    def axes(self, width: int) -> tuple["_Axis", "_Axis"]:
+        """All cells for components of the class ``width``, along both axes."""
+        rows, columns = map(self._axis, self.cells(width), self.shape)
+        return rows, columns
+
+    def _axis(self, cells: int, side: int) -> "_Axis":
+        margin = (6 * self.longer * cells // (20 * side + 6 * self.longer) + 1) // 2
+        return _Axis(0, cells, margin, cells - margin)
 
 
 def encode_layer(layer: Layer, grid: Grid) -> bytes:
@@ -78,7 +78,7 @@ def encode_layer(layer: Layer, grid: Grid) -> bytes:
     places = zip(widths.tolist(), *layer.cells.T.tolist(), range(len(widths)), strict=True)
     order = [place[-1] for place in _places(coder, len(widths), grid, normal(grid.widths, mean, spread), list(places))]
     _numbers(coder, grid, expected, layer.stretches[order].tolist(), layer.weights[order].tolist())
-    return coder.finish()
+    return coder.finish().ljust(-(-_FEWEST_BITS * len(widths) // 8), b"\0")
 
 
 def decode_layer(payload: bytes, grid: Grid, channels: int, most: int) -> Layer:
@@ -173,6 +173,29 @@ def _numbers(coder: _Coder, grid: Grid, expected: int, stretches, weights) -> tu
 _Place = tuple[int, ...]
 
 
+class _Axis(NamedTuple):
+    """The cells from ``low`` to ``high`` along an axis, of which those from ``begin`` to ``end`` are in the picture."""
+
+    low: int
+    high: int
+    begin: int
+    end: int
+
+    @property
+    def size(self) -> int:
+        return self.high - self.low
+
+    @property
+    def mass(self) -> int:
+        inside = max(0, min(self.high, self.end) - max(self.low, self.begin))
+        return _INSIDE * inside + _OUTSIDE * (self.high - self.low - inside)
+
+    def halves(self) -> tuple["_Axis", "_Axis"]:
+        low, high, begin, end = self
+        middle = (low + high) // 2
+        return _Axis(low, middle, begin, end), _Axis(middle, high, begin, end)
+
+
 def _places(
     coder: _Coder, count: int, grid: Grid, masses: tuple[int, ...], places: list[_Place] | None
 ) -> list[_Place]:
@@ -183,34 +206,35 @@ def _places(
     """
     found: list[_Place] = []
 
-    def mass(axis: int, low: int, high: int, cells: tuple[int, int]) -> int:
-        if axis == 0:
-            return masses[high] - masses[low]
-        outside = grid.outside(cells[axis - 1], axis - 1)
-        inside = max(0, min(high, cells[axis - 1] - outside) - max(low, outside))
-        return _INSIDE * inside + _OUTSIDE * (high - low - inside)
+    def halve(count: int, left: int, right: int, places: list[_Place] | None, axis: int, middle: int):
+        """How many places are below ``middle``, and those on both sides of it."""
+        if places is None:
+            return coder.symbol(binomial(count, left, right), 0), None, None
+        lower = [place for place in places if place[axis] < middle]
+        upper = [place for place in places if place[axis] >= middle]
+        return coder.symbol(binomial(count, left, right), len(lower)), lower, upper
 
-    def code(box: list[tuple[int, int]], cells: tuple[int, int], count: int, places: list[_Place] | None) -> None:
-        if count == 0:
-            return
-        if len(box) == 1 and box[0][1] - box[0][0] == 1:
-            cells = grid.cells(box[0][0])
-            box = [*box, (0, cells[0]), (0, cells[1])]
-        axis = 0
-        if len(box) > 1:
-            axis = 1 if box[1][1] - box[1][0] >= box[2][1] - box[2][0] else 2
-        low, high = box[axis]
-        if high - low == 1:
-            found.extend([tuple(low for low, _ in box)] * count if places is None else places)
-            return
-        middle = (low + high) // 2
-        halves: list[list[_Place] | None] = [None, None]
-        if places is not None:
-            halves = [[p for p in places if p[axis] < middle], [p for p in places if p[axis] >= middle]]
-        table = binomial(count, mass(axis, low, middle, cells), mass(axis, middle, high, cells))
-        lower = coder.symbol(table, len(halves[0] or ()))
-        for side, number, half in (((low, middle), lower, halves[0]), ((middle, high), count - lower, halves[1])):
-            code([*box[:axis], side, *box[axis + 1 :]], cells, number, half)
+    def code_widths(low: int, high: int, count: int, places: list[_Place] | None) -> None:
+        while count and high - low > 1:
+            middle = (low + high) // 2
+            left, right = masses[middle] - masses[low], masses[high] - masses[middle]
+            number, lower, upper = halve(count, left, right, places, 0, middle)
+            code_widths(low, middle, number, lower)
+            low, count, places = middle, count - number, upper
+        if count:
+            code_cells(low, *grid.axes(low), count, places)
 
-    code([(0, grid.widths)], (0, 0), count, places)
+    def code_cells(width: int, rows: _Axis, columns: _Axis, count: int, places: list[_Place] | None) -> None:
+        while count and (rows.size > 1 or columns.size > 1):
+            along_rows = rows.size >= columns.size
+            first, second = (rows if along_rows else columns).halves()
+            number, lower, upper = halve(count, first.mass, second.mass, places, 1 if along_rows else 2, second.low)
+            if number:
+                code_cells(width, *((first, columns) if along_rows else (rows, first)), number, lower)
+            rows, columns = (second, columns) if along_rows else (rows, second)
+            count, places = count - number, upper
+        if count:
+            found.extend([(width, rows.low, columns.low)] * count if places is None else places)
+
+    code_widths(0, grid.widths, count, places)
     return found

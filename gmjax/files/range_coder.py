@@ -4,8 +4,14 @@ A symbol that has ``size`` of ``total`` parts of the probability, the parts befo
 log2(total / size) bits. Totals are at most ``MAX_TOTAL``.
 """
 
+from gmjax.errors import GmjaxError
+
 MAX_TOTAL = 2**20
 _TOP, _BOTTOM = 2**32, 2**24
+
+
+class CompactFileError(GmjaxError, ValueError):
+    """Bytes that are not a compact file, or are damaged or truncated."""
 
 
 class Encoder:
@@ -53,7 +59,7 @@ class Encoder:
 
 
 class Decoder:
-    """Reads the symbols back in their order. Any bytes decode to some symbols."""
+    """Reads the symbols back in their order. Nearly all bytes decode to some symbols."""
 
     def __init__(self, content: bytes) -> None:
         self._bytes, self._next = content, 4
@@ -61,9 +67,15 @@ class Decoder:
         self._range = _TOP - 1
 
     def target(self, total: int) -> int:
-        """The part, below ``total``, that the next symbol contains; ``advance`` by that symbol must follow."""
+        """The part, below ``total``, that the next symbol contains; ``advance`` by that symbol must follow.
+
+        Raises CompactFileError for a code beyond the last part, which no encoder writes.
+        """
         self._part = self._range // total
-        return min(self._code // self._part, total - 1)
+        target = self._code // self._part
+        if target >= total:
+            raise CompactFileError("is damaged: its code is in no part")
+        return target
 
     def advance(self, start: int, size: int) -> None:
         self._code -= start * self._part
