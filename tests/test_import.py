@@ -19,6 +19,7 @@ LAYERS = [
     {"solvers", "data", "registration", "space", "export"},
     {"personal", "common", "analysis"},
     {"parallel", "plotting", "correspondence", "compact"},
+    {"saving"},
     {"commands"},
     {"__main__", "__init__"},
 ]
