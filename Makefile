@@ -38,7 +38,7 @@ PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --num
 
 test: $(READY)
 	XLA_FLAGS="$(QUICKLY)" $(PYTEST) -m "not compiled_fully"
-	$(PYTEST) -m compiled_fully $$(grep -rl compiled_fully tests --include="test_*.py")
+	$(PYTEST) --numprocesses 2 -m compiled_fully $$(grep -rl compiled_fully tests --include="test_*.py")
 
 soak: $(READY)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.reliability --minutes $(MINUTES)

@@ -32,7 +32,7 @@ def same_bits(a, b):
 
 
 @pytest.mark.compiled_fully
-@pytest.mark.parametrize("count", [1, 2, 8])
+@pytest.mark.parametrize("count", [1, pytest.param(2, marks=pytest.mark.soak), 8])
 def test_gradient_from_minibatches(images, count):  # noqa: F811
     """With a PAE weight at which the peak's gradient cannot hide: to 1e-5 of the largest entry of each kind."""
     adam = Adam(gmjax.FitConfig(num_components=6, pae_weight=0.5))

@@ -13,10 +13,11 @@ from tests.reliability.conftest import SOAK_MINUTES
 
 SAVING = ("--save-every", 0.2)
 FEW = ("--aligned", "--size", 12, "--components", 4)
+EPOCHS = 60 if SOAK_MINUTES else 30
 RUNS = {
     "a common face": ("common-model", "--data", "in", *FEW, "--steps", 4000),
     "a common face by lm": ("common-model", "--data", "in", *FEW, "--solver", "lm", "--steps", 1000),
-    "a common face from minibatches": ("common-model", "--data", "in", *FEW, "--batch-size", 100, "--epochs", 60),
+    "a common face from minibatches": ("common-model", "--data", "in", *FEW, "--batch-size", 100, "--epochs", EPOCHS),
     "many personal faces": ("fit", "in", *FEW, "--steps", 400),
 }
 SHORT = ["a common face from minibatches", "many personal faces"]
@@ -106,7 +107,7 @@ def test_a_finished_run(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
 
     assert commands.start(tmp_path, *arguments, "--overwrite").status() == 0
-    assert (tmp_path / "out" / "models" / "0" / "new.safetensors").exists()
+    assert (tmp_path / "out" / "models" / "0" / "new.png.safetensors").exists()
 
 
 def test_other_pictures_are_refused(tmp_path):

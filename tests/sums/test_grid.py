@@ -30,7 +30,9 @@ def value_and_gradient(params, shape, cotangent):
 
 
 @pytest.mark.compiled_fully
-@pytest.mark.parametrize("shape", [(120, 120), (67, 53), (130, 40), (7, 31), (1, 40)])
+@pytest.mark.parametrize(
+    "shape", [(120, 120), (67, 53), (7, 31), *(pytest.param(s, marks=pytest.mark.soak) for s in ((130, 40), (1, 40)))]
+)
 @pytest.mark.parametrize("which", ["narrow", "face"])
 def test_value_and_gradient_are_those_of_float64(published, shape, which):
     """Also where the height is no multiple of a band's; the gradient to 1e-5 of each array's largest entry.
