@@ -32,7 +32,8 @@ common-model: $(READY)
 	$(BIN)/gmjax common-model $(ARGUMENTS)
 
 # Most of the suite's time is compilation: tests that do not measure accuracy or bits compile with less effort.
-QUICKLY := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1
+QUICKLY := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 \
+	--xla_llvm_disable_expensive_passes=true
 # One worker more than two cores, because some tests wait for other processes.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 

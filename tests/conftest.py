@@ -30,7 +30,6 @@ with install_import_hook("gmjax", "beartype.beartype"):
 
 from tests.browser import browser, page  # noqa: E402, F401
 
-
 SOAKING = bool(os.environ.get("GMJAX_SOAK_MINUTES"))
 # All of these are part of a soak; of other files, what is marked.
 SOAKED = "tests/reliability/", "tests/experiments/test_processes.py"

@@ -1,4 +1,6 @@
-"""A soak: many trials of the tests of this folder in bounded time, the tests marked ``soak``, and the table of docs/reliability.md from them.
+"""A soak: many trials of the tests of this folder in bounded time, and the table of docs/reliability.md from them.
+
+The tests of other folders that are marked ``soak`` run too.
 
 ``python -m tests.reliability --minutes 15``; what was tried and what it cost stands in the table, of tests that passed.
 """

@@ -68,7 +68,9 @@ def finish(folder: Path, *arguments: object) -> Command:
     return command
 
 
-def measured(function: Callable, *arguments: object, strict: bool = False, timeout: float = 300) -> tuple[object, float]:
+def measured(
+    function: Callable, *arguments: object, strict: bool = False, timeout: float = 300
+) -> tuple[object, float]:
     """What ``function(*arguments)`` returns in a process of its own, and the peak of that process in MiB.
 
     ``strict``: warnings are errors. What getrusage says of the peak would include the process that started it.

@@ -30,8 +30,8 @@ def undisturbed(tmp_path_factory):
     @functools.cache
     def of(run: str):
         folder = tmp_path_factory.mktemp("undisturbed")
-        count = 60 if run.startswith("many") else 700
-        commands.fill(folder / "in", count if SOAK_MINUTES else count // 2)
+        count, fewer = (60, 30) if run.startswith("many") else (700, 120)
+        commands.fill(folder / "in", count if SOAK_MINUTES else fewer)
         if SOAK_MINUTES:  # the seconds are to be those of a run that compiles nothing
             commands.finish(folder, *RUNS[run], *SAVING, "--out", "compiled")
         begun = time.monotonic()

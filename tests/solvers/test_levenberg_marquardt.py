@@ -87,6 +87,7 @@ def test_derivative_is_that_of_the_least_squares_solution(truth):
     assert np.sum(slope * image) == pytest.approx(float(jnp.sum(d_weights)), rel=1e-2)
 
 
+@pytest.mark.soak
 def test_derivative_is_finite_with_more_components_than_pixels():
     image = np.random.default_rng(0).random((8, 8), np.float32)
     config = gmjax.FitConfig(num_components=40, solver="lm", steps=10)
