@@ -4,7 +4,8 @@
 #   make common-model DATA=folder           of your own pictures (EYES=eyes.csv, ALIGNED=1, COMPONENTS=80, OUT=folder);
 #                                           an interrupted run is resumed, OVERWRITE=1 discards it
 #   make test | lint | types | format       the test suite; style; type checks; reformat the code
-#   make soak                               injected faults for 15 minutes (MINUTES=15), into docs/reliability.md
+#   make soak                               injected faults for 15 minutes (MINUTES=15), into docs/reliability.md, and the
+#                                           tests that take too long for make test
 #   make bench                              speed comparisons, into benchmarks/RESULTS.md (ONLY=step; DATA=folder for
 #                                           solvers and registration)
 #   make experiments                        the paper reproduced, into experiments/RESULTS.md, in half an hour; FULL=1 at the
