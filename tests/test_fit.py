@@ -123,7 +123,12 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+SIMPLE = "rmsprop", "clip", "by function"
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.soak] if name in SIMPLE else []) for name in OPTIMIZERS]
+)
 def test_any_optimizer(picture, name):
     config = gmjax.FitConfig(num_components=6, steps=60, optimizer=OPTIMIZERS[name])
     result = gmjax.fit(picture, config=config)

@@ -20,7 +20,7 @@ def near(model: gmjax.GmFace, seed: int, size: float = 0.05) -> gmjax.GmFace:
     return jax.tree.map(lambda leaf: np.float32(leaf + size * np.abs(leaf) * rng.normal(size=leaf.shape)), model)
 
 
-@pytest.fixture(params=[None, 3], ids=["gray", "colour"])
+@pytest.fixture(params=[pytest.param(None, marks=pytest.mark.soak), 3], ids=["gray", "colour"])
 def models(request) -> gmjax.GmFace:
     """Six that correspond."""
     return gmjax.stack([near(small_model(request.param), seed) for seed in range(6)])
