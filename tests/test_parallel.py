@@ -96,7 +96,7 @@ def test_common_face(images, config):  # noqa: F811
 
 @pytest.mark.parametrize(
     "config",
-    [FULL, MINIBATCHES, pytest.param(SECOND_ORDER, marks=pytest.mark.soak)],
+    [FULL, *(pytest.param(config, marks=pytest.mark.soak) for config in (MINIBATCHES, SECOND_ORDER))],
     ids=["full", "minibatches", "lm"],
 )
 @pytest.mark.compiled_fully
