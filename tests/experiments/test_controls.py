@@ -7,7 +7,8 @@ from gmjax.data import Faces
 from tests.experiments import TINY
 
 
-def test_two_collections(cached, folder_of_faces, monkeypatch):
+def test_two_collections(cached, folder_of_faces, monkeypatch, without_fits):
+    without_fits(controls)
     monkeypatch.setattr(controls.importlib.util, "find_spec", lambda name: None)
     config = controls.Config(**TINY, components=(20,), people=2, also=folder_of_faces)
     report = controls.run(config, cached)
