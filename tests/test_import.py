@@ -18,7 +18,7 @@ LAYERS = [
     {"files"},
     {"solvers", "data", "registration", "space", "export"},
     {"personal", "common", "analysis"},
-    {"parallel", "plotting", "correspondence"},
+    {"parallel", "plotting", "correspondence", "compact"},
     {"commands"},
     {"__main__", "__init__"},
 ]

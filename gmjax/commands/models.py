@@ -11,7 +11,7 @@ from tyro.conf import Positional, arg
 from gmjax import frame, transforms
 from gmjax.commands.options import option
 from gmjax.commands.run_files import FINGERPRINT, MAX_SIDE, fingerprint, fitted_shape, write_figure
-from gmjax.data import MAX_PIXELS, read_picture, write_picture
+from gmjax.data import MAX_PIXELS, Picture, read_picture, write_picture
 from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.gmface import GmFace, precision, render
@@ -151,7 +151,10 @@ class Plot:
         scale = min(1.0, math.sqrt(MAX_FIGURE_PIXELS / (height * width)))
         shape = max(1, int(scale * height)), max(1, int(scale * width))
         if self.image is not None:
-            figure = plotting.fit_figure(self._fitted_picture(self.image, params, metadata), params)
+            if params.channels == 1:
+                raise ArgumentError("kind", f"fit needs a gray or colour picture; {self.model} has 1 channel")
+            picture = fitted_picture("image", self.image, params, metadata)
+            figure = plotting.fit_figure(picture, params)
         elif self.kind == "surface":
             figure = plotting.surface_figure(params, shape)
         else:
@@ -159,17 +162,6 @@ class Plot:
         write_figure(self.out, figure)
         print(f"{self.out}: {self.kind} of {self.model}")
         return 0
-
-    def _fitted_picture(self, path: Path, params: GmFace, metadata: dict[str, str]) -> np.ndarray:
-        if params.channels == 1:
-            raise ArgumentError("kind", f"fit needs a model of a gray or colour picture; {self.model} has 1 channel")
-        picture = read_picture(path, color=params.channels is not None)
-        if picture.shape[0] * picture.shape[1] > MAX_FIGURE_PIXELS:
-            raise ArgumentError("image", f"{path} has more than the {MAX_FIGURE_PIXELS} pixels that a figure can show")
-        if metadata.get(FINGERPRINT, fingerprint(picture)) != fingerprint(picture):
-            problem = "is not the picture that was fitted: give picture.png (or average_face.png) of its run folder"
-            raise ArgumentError("image", f"{path} {problem}")
-        return picture
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -211,6 +203,17 @@ def load_single(path: Path) -> tuple[GmFace, dict[str, str]]:
     if params.means.ndim > 2:
         raise ArgumentError(str(path), f"holds a batch {params.means.shape[:-2]} of models: save one of gmjax.unstack")
     return params, metadata
+
+
+def fitted_picture(argument: str, path: Path, params: GmFace, metadata: dict[str, str]) -> Picture:
+    """The picture in the file ``path`` that the model was fitted to. Raises ArgumentError if it is another one."""
+    picture = read_picture(path, color=params.channels is not None)
+    if picture.shape[0] * picture.shape[1] > MAX_FIGURE_PIXELS:
+        raise ArgumentError(argument, f"{path} has more than the {MAX_FIGURE_PIXELS} pixels that a figure can show")
+    if metadata.get(FINGERPRINT, fingerprint(picture)) != fingerprint(picture):
+        problem = "is not the picture that was fitted: give picture.png (or average_face.png) of its run folder"
+        raise ArgumentError(argument, f"{path} {problem}")
+    return picture
 
 
 def _load(path: Path, *, drawable: bool = True) -> tuple[GmFace, dict[str, str]]:

@@ -115,7 +115,8 @@ def to_model(compact: Compact) -> GmFace:
         scaled = np.concatenate([of_base, scaled])
         means = np.concatenate([base.means, means])
         chol = np.concatenate([base.precision_chol, chol])
-    return GmFace(*(jnp.asarray(part, jnp.result_type(float)) for part in (scaled, means, chol)), compact.offset)
+    dtype = jnp.result_type(float)
+    return GmFace(jnp.asarray(scaled, dtype), jnp.asarray(means, dtype), jnp.asarray(chol, dtype), compact.offset)
 
 
 def encode(compact: Compact) -> bytes:

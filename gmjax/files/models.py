@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -20,12 +21,14 @@ import safetensors.numpy
 
 from gmjax.checks import what_is_wrong
 from gmjax.errors import ArgumentError, GmjaxError
+from gmjax.files import gmf
 from gmjax.files.atomic import write_atomically
 from gmjax.files.text import MAX_COMPONENTS, MAX_TEXT_BYTES, from_csv, from_json
 from gmjax.gmface import GmFace, with_positive_diagonal
 
 FORMAT = "gmjax.GmFace"
 FORMAT_VERSION = 1
+COMPACT = ".gmf"
 MAX_BYTES = 2**28
 MAX_HEADER_BYTES = 2**20  # reading a larger one would take many times its size
 MAX_CHANNELS = 1000
@@ -41,7 +44,7 @@ CONVENTIONS = {
 HEADER = {"format": FORMAT, "format_version": str(FORMAT_VERSION), **CONVENTIONS}
 
 _MAX_OFFSET = 1_000_000  # beyond it float32 could not tell pixels apart
-_DTYPES = {"F32": np.float32, "F64": np.float64}
+_DTYPES = {"F16": np.float32, "F32": np.float32, "F64": np.float64}
 _PARSERS = {".json": from_json, ".csv": from_csv}
 
 
@@ -49,11 +52,21 @@ class ModelFileError(GmjaxError, ValueError):
     """A model file that cannot be read or written."""
 
 
-def save(path: str | os.PathLike, params: GmFace, metadata: Mapping[str, str] | None = None) -> None:
+def save(
+    path: str | os.PathLike,
+    params: GmFace,
+    metadata: Mapping[str, str] | None = None,
+    *,
+    dtype: Literal["float16", "float32", "float64"] | None = None,
+) -> None:
     """Writes a model, or a batch of models, whole or not at all.
+
+    A name that ends in .gmf makes a compact file: one gray or RGB model, quantised finely (``gmjax.compact`` makes smaller
+    ones), of the picture size that ``metadata`` gives as height and width, else 120 x 120; other metadata is dropped.
 
     ``metadata``: the caller's own text, by name; what ``load_metadata`` returned can be passed on, but the names of
     ``HEADER`` keep their text, and ``"offset"`` is that of ``params``.
+    ``dtype``: how numbers are stored; None as they are. float16 halves the file and costs some hundredths of a decibel.
     A factor with a negative diagonal is written with the sign of that column of L changed, which keeps A.
 
     Raises ArgumentError for models that are not valid, metadata that is not text, more of either than ``load`` would
@@ -64,6 +77,8 @@ def save(path: str | os.PathLike, params: GmFace, metadata: Mapping[str, str] | 
         raise ArgumentError(
             "path", f"{path} would not be text: name it .safetensors, or use gmjax export for {path.suffix}"
         )
+    if path.suffix.lower() == COMPACT:
+        return _save_compact(path, params, metadata or {})
     chol = np.asarray(params.precision_chol)
     if chol.ndim > 1 and chol.shape[-1] == 3 and (chol[..., ::2] < 0).any():
         params = with_positive_diagonal(params)  # on a device, which may flush subnormal numbers to 0
@@ -71,11 +86,36 @@ def save(path: str | os.PathLike, params: GmFace, metadata: Mapping[str, str] | 
     _require_text(metadata or {})
     header = {**(metadata or {}), "offset": str(float(params.offset)), **HEADER}
     wrong = what_is_wrong(**tensors) or _too_many(tensors) or _wrong_offset(header)
+    if not wrong and dtype is not None:
+        with np.errstate(over="ignore", under="ignore"):
+            tensors = {name: tensor.astype(dtype) for name, tensor in tensors.items()}
+        wrong = what_is_wrong(**{name: tensor.astype(np.float64) for name, tensor in tensors.items()})
+        wrong = wrong and f"{wrong} in {dtype}"
     if not wrong:
         content = _in_order(safetensors.numpy.save(tensors, metadata=header))
         wrong = _too_large(len(content), content)
     if wrong:
         raise ArgumentError("params", f"cannot be saved to {path}: {wrong}")
+    _write(path, content)
+
+
+def _save_compact(path: Path, params: GmFace, metadata: Mapping[str, str]) -> None:
+    wrong = what_is_wrong(*(np.asarray(leaf) for leaf in (params.weights, params.means, params.precision_chol)))
+    try:
+        shape = int(metadata.get("height", 120)), int(metadata.get("width", 120))
+    except ValueError:
+        raise ArgumentError("metadata", "must give height and width as whole numbers") from None
+    if wrong is None:
+        try:
+            content = gmf.encode(gmf.from_model(params, shape))
+        except gmf.CompactFileError as error:
+            wrong = str(error)
+    if wrong:
+        raise ArgumentError("params", f"cannot be saved to {path}: {wrong}")
+    _write(path, content)
+
+
+def _write(path: Path, content: bytes) -> None:
     try:
         write_atomically(path, content)
     except OSError as error:
@@ -191,7 +231,7 @@ def _require_format(path: Path | str, metadata: Mapping[str, str], names) -> Non
 def _tensor(path: Path, file, name: str) -> np.ndarray:
     dtype = file.get_slice(name).get_dtype()
     if dtype not in _DTYPES:
-        raise ModelFileError(f"{path}: {name} has numbers of the type {dtype}; a model file holds float32 or float64")
+        raise ModelFileError(f"{path}: {name} has numbers of the type {dtype}; a model file holds float16, float32 or float64")
     # JAX would round to float32 as well, but NumPy's warning about a number too large, or a NaN, would get out.
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return file.get_tensor(name).astype(jax.dtypes.canonicalize_dtype(_DTYPES[dtype]))

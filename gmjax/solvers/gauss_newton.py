@@ -27,7 +27,9 @@ _LONGEST = 0.5, 0.3
 _WIDEST, _NARROWEST, _MOST_STRETCHED = 2.0, 0.8, 2.5
 # Centres lie in the picture or in this margin.
 _MARGIN = 0.149
+# Entries of the largest array.
 _BAND = 2**24
+_MULTIPLE = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,8 +90,8 @@ def model_of(components: Components, shape: Sequence[int], *, offset: float, gra
     with jax.enable_x64(True):
         model = from_coordinates(Coordinates(weights, components.shapes[:, :2] / sides, components.shapes[:, 2:]))
         chol = np.asarray(model.precision_chol) * sides[[0, 1, 1]]
-    weights, means, chol = (jnp.asarray(x, jnp.result_type(float)) for x in (weights, model.means, chol))
-    return GmFace(weights, means, chol, offset)
+    dtype = jnp.result_type(float)
+    return GmFace(jnp.asarray(weights, dtype), jnp.asarray(model.means, dtype), jnp.asarray(chol, dtype), offset)
 
 
 def bounds(m: int, target: Target) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
@@ -112,19 +114,21 @@ def limited(components: Components, target: Target) -> Components:
 
 def squared_error(components: Components, target: Target) -> float:
     """The mean over pixels of the squared error, summed over channels."""
-    return float(_squared_error(*_on_device(components), target.picture, target.rows, target.columns))
+    shapes, weights = _padded(components.shapes), _padded(components.weights)
+    return float(_squared_error(shapes, weights, target.picture, target.rows, target.columns))
 
 
 def residual(components: Components, target: Target) -> Float[np.ndarray, "h w c"]:
     """The picture minus the formula."""
-    drawn = _draw(*_on_device(components), target.rows, target.columns)
+    drawn = _draw(_padded(components.shapes), _padded(components.weights), target.rows, target.columns)
     return np.asarray(target.picture, float) - np.asarray(drawn, float)
 
 
 def gram(shapes, target: Target) -> tuple[Float[np.ndarray, "m m"], Float[np.ndarray, "m c"]]:
     """The means over pixels of the products of all pairs of Gaussians, and of Gaussians and picture."""
-    found = _gram(jnp.asarray(shapes, jnp.float32), target.picture, target.rows, target.columns)
-    return np.asarray(found[0], float), np.asarray(found[1], float)
+    m = len(shapes)
+    products, projections = _gram(_padded(shapes), target.picture, target.rows, target.columns)
+    return np.asarray(products, float)[:m, :m], np.asarray(projections, float)[:m]
 
 
 def with_best_weights(shapes, target: Target, ridge: float = RIDGE) -> Components:
@@ -146,12 +150,13 @@ def normal_equations(components: Components, target: Target) -> tuple[np.ndarray
     """
     shapes, weights = components.shapes, components.weights
     m, channels = weights.shape
-    moments, projections = _moments(*_on_device(components)[:1], target.picture, target.rows, target.columns)
-    change = _derivatives(shapes)
-    moments = np.asarray(moments, float).reshape(6, m, 6, m)
+    moments, projections = _moments(_padded(shapes), target.picture, target.rows, target.columns)
+    change, padded = _derivatives(shapes), len(projections) // 6
+    moments = np.asarray(moments).reshape(6, padded, 6, padded)[:, :m, :, :m].astype(float)
     products = np.einsum("ipk,kilj->pilj", change, moments, optimize=True)
     products = np.einsum("pilj,jql->piqj", products, change, optimize=True)
-    projections = np.einsum("ipk,kic->pic", change, np.asarray(projections, float).reshape(6, m, channels))
+    projections = np.asarray(projections, float).reshape(6, padded, channels)[:, :m]
+    projections = np.einsum("ipk,kic->pic", change, projections)
     n = channels * m
     matrix = np.zeros((n + 5 * m, n + 5 * m))
     matrix[n:, n:] = (products[1:, :, 1:] * (weights @ weights.T)[:, None, :]).reshape(5 * m, 5 * m)
@@ -226,8 +231,9 @@ def descend(
     return components
 
 
-def _on_device(components: Components):
-    return jnp.asarray(components.shapes, jnp.float32), jnp.asarray(components.weights, jnp.float32)
+def _padded(array):
+    """``array`` (m, ...) with zeros up to the next multiple of 16, so that few numbers of components are compiled."""
+    return jnp.asarray(np.pad(array, ((0, -len(array) % _MULTIPLE), (0, 0))), jnp.float32)
 
 
 def _gaussians(shapes, rows, columns):

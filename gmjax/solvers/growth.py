@@ -18,11 +18,26 @@ from gmjax.solvers.gauss_newton import (
     with_best_weights,
 )
 
+# A model is grown in about so many batches.
+_BATCHES = 8
 # Steps to settle after each change of the components, and how many are added at once.
 _STEPS = 8
 _FEWEST, _MOST = 4, 16
 # The logarithmic precisions of the Gaussians that are tried as new components.
 _WIDEST, _SPACING = 1.5, 0.9
+
+
+def grow(target: Target, m: int, components: Components | None = None) -> Components:
+    """``m`` components: those given, or one as wide as the picture, then more where the error is, settled a little in
+    between."""
+    if components is None:
+        middle = 0.5 * np.array(target.shape) / max(target.shape)
+        components = with_best_weights(np.array([[*middle, 0.0, 0.0, 0.0]]), target)
+    while (left := m - len(components)) > 0:
+        new = candidates(residual(components, target), target, min(left, max(_FEWEST, m // _BATCHES)))
+        grown = with_best_weights(np.concatenate([components.shapes, new]), target)
+        components = descend(limited(grown, target), target, _STEPS // 2)
+    return components
 
 
 def improve(

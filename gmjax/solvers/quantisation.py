@@ -77,6 +77,11 @@ def quantise(
     return _finish(_searched(components, target, compact, price), target, compact, price)
 
 
+def rounded(components: Components, compact: Compact) -> Layer:
+    """Each number rounded for itself: for models of so many components that compensation would take too long."""
+    return _integers(components, _classes(components, compact), compact)
+
+
 def components_of_layer(layer: Layer, compact: Compact) -> Components:
     """The components of integers, in the units of ``gauss_newton``; colours along ``COLORS``."""
     octave = 2 * math.log(2) / compact.steps.classes
@@ -176,13 +181,19 @@ def _finish(components: Components, target: Target, compact: Compact, price: flo
         numbers = np.round(rounded / step)
         moves = _best_moves(matrix @ rounded - right[:, channel], matrix, step, _costs(numbers, price, 3))
         integers[:, channel] = numbers + moves
+    layer = _integers(components, widths, compact)._replace(weights=integers)
+    found = components_of_layer(layer, compact)
+    return Quantised(layer, found, squared_error(found, target))
+
+
+def _integers(components: Components, widths, compact: Compact) -> Layer:
     octave = 2 * math.log(2) / compact.steps.classes
     sizes, first = cells_of(widths, compact.grid)
     counts = np.array([compact.grid.cells(int(width)) for width in widths])
     cells = np.clip(np.floor((components.shapes[:, :2] - first) / sizes).astype(int), 0, counts - 1)
-    layer = Layer(widths, cells, np.round(components.shapes[:, 3:] / octave).astype(int), integers)
-    found = components_of_layer(layer, compact)
-    return Quantised(layer, found, squared_error(found, target))
+    stretches = np.round(components.shapes[:, 3:] / octave).astype(int)
+    weights = np.round(components.weights / weight_step(widths, compact.steps, compact.channels)).astype(int)
+    return Layer(widths, cells, stretches, weights)
 
 
 def _costs(integers, price: float, most: int) -> Float[np.ndarray, "n k"]:

@@ -1,0 +1,200 @@
+"""Compact files: a picture as a formula of a few hundred bytes, or a model quantised. docs/format.md is the format."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from gmjax.checks import checked_image
+from gmjax.errors import ArgumentError
+from gmjax.files import gmf
+from gmjax.files.gmf import COLORS, GAIN_STEP, MAX_COMPONENTS, Compact, Steps
+from gmjax.files.gmf_layers import Layer, encode_layer
+from gmjax.gmface import GmFace, render
+from gmjax.losses import psnr as psnr_of
+from gmjax.published import published_common_face
+from gmjax.solvers.gauss_newton import Components, Target, components_of, descend, squared_error, target_of
+from gmjax.solvers.growth import grow, improve, prune
+from gmjax.solvers.quantisation import Quantised, quantise, rounded
+from gmjax.types import Picture
+
+FEWEST_BYTES = 24
+# What a component takes, and the PSNR that twice the bytes bring, roughly: where searches begin.
+_BYTES_PER_COMPONENT, _DECIBELS_PER_DOUBLING = 3.3, 2.6
+_MOST_COMPONENTS = 1000
+# Steps of least error at a given number of bytes; and some that lose next to nothing, for a given model.
+_STEPS, _FINE_STEPS = Steps(shape=1, position=14, weight=37), Steps(shape=3, position=18, weight=41)
+# Each number of steps of descent between two kinds of numbers gives another rounding; the best is taken.
+_SETTLE, _SETTLED = (2, 3, 5), 8
+# Cycles of growth, at most as much work as those of 80 components at 120 x 120; and where compensation takes too long.
+_CYCLES, _CYCLE, _MOST = 12, 80 * 80 * 120 * 120, 400 * 400 * 256 * 256
+# A search for a PSNR ends when it is so close.
+_PSNR_TRIALS, _CLOSE = 6, 0.15
+
+
+@dataclasses.dataclass(frozen=True)
+class Encoded:
+    """The bytes of a compact file, the model that they decode to, and its PSNR in dB to the picture."""
+
+    content: bytes
+    model: GmFace
+    psnr: float
+
+
+def encode(
+    picture: Picture,
+    init: GmFace | None = None,
+    *,
+    max_bytes: int | Sequence[int] | None = None,
+    psnr: float | None = None,
+    base: bool = False,
+    offset: float = 1.0,
+    report: Callable[[], None] = lambda: None,
+) -> Encoded:
+    """The compact file nearest to ``picture`` (H, W) or (H, W, 3), in squared error, that is found.
+
+    init: a model to start from. Without ``max_bytes`` and ``psnr`` it keeps its components, finely quantised.
+    max_bytes: the most bytes of the file; or, ascending, of each of its layers' ends: prefixes that are files too.
+    psnr: in dB; the fewest bytes, within some percent, that reach it.
+    base: add to the published common face, which decoders know: for faces in the paper's crop.
+    offset: of the pixel grid, 1 or 0.5; ``init`` has its own.
+    report: called after each part of the work.
+
+    Deterministic. Raises ArgumentError.
+    """
+    picture = np.asarray(checked_image(picture), np.float32)
+    if picture.ndim == 3 and picture.shape[2] != 3:
+        raise ArgumentError("picture", f"must be gray (H, W) or RGB (H, W, 3); got {picture.shape}")
+    offset = offset if init is None else init.offset
+    if offset not in gmf.OFFSETS:
+        raise ArgumentError("offset", f"must be 1 or 0.5 in a compact file; got {offset:g}")
+    if max_bytes is not None and psnr is not None:
+        raise ArgumentError("psnr", "and max_bytes exclude each other: give one")
+    steps = _FINE_STEPS if max_bytes is None and psnr is None else _STEPS
+    compact = Compact(picture.shape[:2], None if picture.ndim == 2 else 3, steps, (), offset)
+    if base:
+        compact = dataclasses.replace(compact, gain=_gain(picture))
+    if psnr is not None:
+        return _to_psnr(picture, compact, init, psnr, report)
+    if max_bytes is None:
+        if init is None:
+            raise ArgumentError("max_bytes", "or psnr is needed where there is no model to quantise")
+        return _encoded(dataclasses.replace(compact, layers=_quantised(picture, compact, init)), picture)
+    return _within(picture, compact, init, max_bytes, report)
+
+
+def _within(picture, compact: Compact, init, max_bytes, report) -> Encoded:
+    budgets = [max_bytes] if isinstance(max_bytes, int) else list(max_bytes)
+    rises = [b - a for a, b in zip([0, *budgets], budgets, strict=False)]
+    if not rises or min(rises) < FEWEST_BYTES:
+        raise ArgumentError("max_bytes", f"must rise by at least {FEWEST_BYTES} from layer to layer; got {max_bytes}")
+    for budget in budgets:
+        left = budget - len(gmf.encode(compact)) - 2
+        layer = _best_layer(_target(picture, compact), compact, left, None if compact.layers else init, report)
+        compact = dataclasses.replace(compact, layers=(*compact.layers, layer))
+    return _encoded(compact, picture)
+
+
+def _to_psnr(picture, compact: Compact, init, psnr: float, report) -> Encoded:
+    """Secant steps in log bytes; the smallest file that reaches ``psnr``."""
+    if not (math.isfinite(psnr) and psnr > 0):
+        raise ArgumentError("psnr", f"must be a number of dB above 0; got {psnr}")
+    budget, tried = 200.0, []
+    for _ in range(_PSNR_TRIALS):
+        tried.append(_within(picture, compact, init, max(FEWEST_BYTES, round(budget)), report))
+        found = tried[-1]
+        if psnr <= found.psnr < psnr + _CLOSE:
+            break
+        budget = len(found.content) * 2 ** ((psnr + _CLOSE / 2 - found.psnr) / _DECIBELS_PER_DOUBLING)
+        if budget > _BYTES_PER_COMPONENT * _MOST_COMPONENTS:
+            break
+    reached = [found for found in tried if found.psnr >= psnr]
+    if not reached:
+        best = max(tried, key=lambda found: found.psnr)
+        problem = f"of {psnr:g} dB is not reached: {best.psnr:.1f} dB in {len(best.content)} bytes is the best found"
+        raise ArgumentError("psnr", f"{problem}; give max_bytes, or a model with more components to quantise")
+    return min(reached, key=lambda found: len(found.content))
+
+
+def _best_layer(target: Target, compact: Compact, most: int, init: GmFace | None, report) -> Layer:
+    """The layer of at most ``most`` bytes that lowers the error most."""
+    m = max(1, round(1.05 * (most - 3) / _BYTES_PER_COMPONENT))
+    if m > _MOST_COMPONENTS:
+        raise ArgumentError(
+            "max_bytes", f"is at most {int(_MOST_COMPONENTS * _BYTES_PER_COMPONENT)} for a layer; got {most}"
+        )
+    components = _fitted(target, m, init, report)
+    while True:
+        found = [(len(encode_layer(q.layer, compact.grid)), q) for q in _roundings(components, target, compact, most)]
+        fitting = [q for size, q in found if size <= most]
+        report()
+        if fitting:
+            return min(fitting, key=lambda q: q.error).layer
+        excess = min(size for size, _ in found) - most
+        fewer = len(components) - math.ceil(excess / _BYTES_PER_COMPONENT)
+        if fewer < 1:
+            raise ArgumentError("max_bytes", f"leaves {most} bytes for a layer, too few for one component: give more")
+        components = descend(prune(components, target, fewer), target, _SETTLED)
+
+
+def _roundings(components: Components, target: Target, compact: Compact, most: int) -> list[Quantised]:
+    cheap = _work(len(components), target) <= _CYCLE
+    slope = math.log(10) / 10 * _DECIBELS_PER_DOUBLING / math.log(2) / most / 8
+    price = squared_error(components, target) * slope
+    return [quantise(components, target, compact, settle=n, price=price) for n in (_SETTLE if cheap else _SETTLE[:1])]
+
+
+def _fitted(target: Target, m: int, init: GmFace | None, report) -> Components:
+    if init is None:
+        components = grow(target, m)
+    else:
+        components = _in_colors(components_of(init, target.shape))
+        components = prune(components, target, m) if len(components) > m else grow(target, m, components)
+    report()
+    cycles = min(_CYCLES, int(_CYCLES * _CYCLE / _work(m, target)))
+    return improve(components, target, cycles, report)
+
+
+def _quantised(picture, compact: Compact, init: GmFace) -> tuple[Layer, ...]:
+    """The layer of all components of ``init``."""
+    components = _in_colors(components_of(init, picture.shape[:2]))
+    target = _target(picture, compact)
+    if len(components) > MAX_COMPONENTS:
+        raise ArgumentError("init", f"has {len(components)} components; a compact file holds at most {MAX_COMPONENTS}")
+    if _work(len(components), target) > _MOST:
+        return (rounded(components, compact),)
+    return (quantise(components, target, compact).layer,)
+
+
+def _encoded(compact: Compact, picture) -> Encoded:
+    model = gmf.to_model(compact)
+    return Encoded(gmf.encode(compact), model, float(psnr_of(render(model, compact.shape), picture)))
+
+
+def _target(picture, compact: Compact) -> Target:
+    """What the layers and the base of ``compact`` leave of ``picture``."""
+    left = picture
+    if compact.layers:
+        left = picture - np.asarray(render(gmf.to_model(compact), compact.shape))
+    elif compact.gain:
+        of_base = compact.gain * GAIN_STEP * np.asarray(render(published_common_face(), compact.shape))
+        left = picture - (of_base if picture.ndim == 2 else of_base[..., None])
+    return target_of(left if left.ndim == 2 else left @ COLORS.T, compact.offset)
+
+
+def _in_colors(components: Components) -> Components:
+    weights = components.weights
+    return Components(components.shapes, weights @ COLORS.T if weights.shape[1] == 3 else weights)
+
+
+def _gain(picture) -> int:
+    """The factor, in steps, at which the published common face is nearest to ``picture`` up to a constant."""
+    base = np.asarray(render(published_common_face(), picture.shape[:2]), float)
+    gray = picture if picture.ndim == 2 else picture.mean(axis=2)
+    slope = np.cov(base.ravel(), gray.ravel())[0, 1] / base.var()
+    return int(np.clip(round(slope / GAIN_STEP), 1, 255))
+
+
+def _work(m: int, target: Target) -> int:
+    return m * m * math.prod(target.shape)
