@@ -22,7 +22,8 @@ SUFFIX = ".gmf"
 MAGIC = b"\xd3g"
 VERSION = 1
 MAX_SIDE = 2**16 - 1
-MAX_COMPONENTS = 100_000
+# Decoding takes up to half a millisecond a component, and some a layer.
+MAX_COMPONENTS, MAX_LAYERS, MAX_BYTES = 10_000, 100, 2**20
 # Classes of width for each octave.
 CLASSES = (3, 4, 6, 8, 12, 16, 24, 48)
 OFFSETS = (1.0, 0.5)
@@ -88,7 +89,8 @@ def weight_step(widths, steps: Steps, channels: int | None) -> Float[np.ndarray,
 def cells_of(widths: Int[np.ndarray, " n"], grid: Grid) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " 2"]]:
     """How large cells are for components of the classes ``widths`` (n, 2), and where the first begins (2,); along both
     axes in units of the longer side."""
-    counts = np.array([grid.cells(int(width)) for width in widths])
+    classes, which = np.unique(widths, return_inverse=True)
+    counts = np.array([grid.cells(int(width)) for width in classes])[which]
     return (np.array(grid.shape) / grid.longer + 2 * MARGIN) / counts, np.full(2, -MARGIN)
 
 
@@ -171,6 +173,8 @@ def encode(compact: Compact) -> bytes:
 
 def decode(content: bytes) -> Compact:
     """The content of a compact file. Raises CompactFileError if it is damaged, truncated or of a newer version."""
+    if len(content) > MAX_BYTES:
+        raise CompactFileError(f"is damaged: a compact file has at most {MAX_BYTES} bytes")
     reader = _Bytes(content)
     if reader.take(2) != MAGIC:
         raise CompactFileError("is not a compact file: it does not begin with its magic number")
@@ -188,6 +192,8 @@ def decode(content: bytes) -> Compact:
     layers: list[Layer] = []
     left = MAX_COMPONENTS
     while not layers or not reader.at_end:
+        if len(layers) == MAX_LAYERS:
+            raise CompactFileError(f"is damaged: it has more than {MAX_LAYERS} layers")
         payload = reader.take(reader.varint())
         layers.append(decode_layer(payload, compact.grid, compact.channels or 1, left))
         left -= len(layers[-1].widths)

@@ -2,8 +2,8 @@
 
 The file holds the three tensors of a ``GmFace`` and a header of text, which gives the format, its version and the
 conventions in words, so that the numbers can be used without this library. A single model may also be a ``.json`` or
-``.csv`` file of ``gmjax.export``. Nothing in a file is executed, and whatever it holds, loading it takes at most 1 GiB
-of memory (0.8 GiB measured, for ``MAX_BYTES``).
+``.csv`` file of ``gmjax.export``, or a compact file (``gmf.py``). Nothing in a file is executed, and whatever it holds,
+loading it takes at most 1 GiB of memory (0.8 GiB measured, for ``MAX_BYTES``).
 """
 
 import json
@@ -107,7 +107,8 @@ def load(path: str | os.PathLike) -> GmFace:
 
     Raises ModelFileError if there is no such file, or it is not a model file, damaged, of a newer format, above 256 MiB
     or its header above 1 MiB, or its model is not valid or above 100 000 components or 1000 channels. A file whose name
-    ends in .json or .csv is read as text that ``gmjax.export`` wrote, of at most 32 MiB.
+    ends in .json or .csv is read as text that ``gmjax.export`` wrote, of at most 32 MiB. A file that begins with the
+    magic number of compact files is read as one, whatever its name, of at most 1 MiB.
     """
     return _read(Path(path))[0]
 
@@ -120,6 +121,9 @@ def load_metadata(path: str | os.PathLike) -> dict[str, str]:
 def _read(path: Path) -> tuple[GmFace, dict[str, str]]:
     try:
         _require_readable(path)
+        with open(path, "rb") as stream:
+            if stream.read(len(gmf.MAGIC)) == gmf.MAGIC:
+                return _compact(path, gmf.MAGIC + stream.read(gmf.MAX_BYTES))
         if path.suffix.lower() in _PARSERS:
             return parsed(_text(path), path.suffix.lower(), str(path))
         with safetensors.safe_open(path, framework="numpy") as file:
@@ -161,6 +165,19 @@ def parsed(content: str, suffix: str, name: str) -> tuple[GmFace, dict[str, str]
     if params.means.ndim > 2:
         raise ModelFileError(f"{name} holds a batch of models, and {suffix[1:].upper()} holds one; use .safetensors")
     return params, {**metadata, **HEADER}
+
+
+def _compact(path: Path, content: bytes) -> tuple[GmFace, dict[str, str]]:
+    """The model of a compact file, and its picture size and offset as a header has them."""
+    try:
+        compact = gmf.decode(content)
+        params = gmf.to_model(compact)
+    except gmf.CompactFileError as error:
+        raise ModelFileError(f"{path} cannot be read: it {error}; make it again, or copy it from its source") from error
+    height, width = map(str, compact.shape)
+    metadata = {"offset": str(compact.offset), "height": height, "width": width}
+    tensors = {name: np.asarray(getattr(params, name)) for name in TENSORS}
+    return _checked(str(path), tensors, metadata), {**metadata, **HEADER}
 
 
 def _checked(name: str, tensors: dict[str, np.ndarray], metadata: Mapping[str, str]) -> GmFace:
