@@ -31,7 +31,7 @@ MAX_BYTES = 2**28
 MAX_HEADER_BYTES = 2**20  # reading a larger one would take many times its size
 MAX_CHANNELS = 1000
 # Of pictures: beyond them drawing takes too long, or parts are much larger than the picture.
-MAX_PIXELS, MAX_SIDE = 80_000_000, 65_535
+MAX_PIXELS, MAX_SIDE = 80_000_000, gmf.MAX_SIDE
 
 TENSORS = ("weights", "means", "precision_chol")
 CONVENTIONS = {
