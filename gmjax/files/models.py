@@ -21,6 +21,7 @@ import safetensors.numpy
 
 from gmjax.checks import what_is_wrong
 from gmjax.errors import ArgumentError, GmjaxError
+from gmjax.files import gmf
 from gmjax.files.atomic import write_atomically
 from gmjax.files.text import MAX_COMPONENTS, MAX_TEXT_BYTES, from_csv, from_json
 from gmjax.gmface import GmFace, with_positive_diagonal
