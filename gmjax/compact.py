@@ -29,8 +29,8 @@ _STEPS, _FINE_STEPS = Steps(shape=1, position=14, weight=37), Steps(shape=3, pos
 _SETTLE, _SETTLED = (2, 3, 5), 8
 # Cycles of growth, at most as much work as those of 80 components at 120 x 120; and where compensation takes too long.
 _CYCLES, _CYCLE, _MOST = 12, 80 * 80 * 120 * 120, 400 * 400 * 256 * 256
-# A search for a PSNR ends when it is so close.
-_PSNR_TRIALS, _CLOSE = 6, 0.15
+# A search for a PSNR: the cycles of its trials, how close it ends, and the dB that twice the bytes can bring.
+_PSNR_TRIALS, _CLOSE, _SLOPES = (1, 1, 1, _CYCLES, _CYCLES, _CYCLES), 0.15, (1.0, 20.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,31 +84,34 @@ def encode(
     return _within(picture, compact, init, max_bytes, report)
 
 
-def _within(picture, compact: Compact, init, max_bytes, report) -> Encoded:
+def _within(picture, compact: Compact, init, max_bytes, report, cycles: int = _CYCLES) -> Encoded:
     budgets = [max_bytes] if isinstance(max_bytes, int) else list(max_bytes)
     rises = [b - a for a, b in zip([0, *budgets], budgets, strict=False)]
     if not rises or min(rises) < FEWEST_BYTES:
         raise ArgumentError("max_bytes", f"must rise by at least {FEWEST_BYTES} from layer to layer; got {max_bytes}")
     for budget in budgets:
         left = budget - len(gmf.encode(compact)) - 2
-        layer = _best_layer(_target(picture, compact), compact, left, None if compact.layers else init, report)
+        layer = _best_layer(_target(picture, compact), compact, left, None if compact.layers else init, report, cycles)
         compact = dataclasses.replace(compact, layers=(*compact.layers, layer))
     return _encoded(compact, picture)
 
 
 def _to_psnr(picture, compact: Compact, init, psnr: float, report) -> Encoded:
-    """Secant steps in log bytes; the smallest file that reaches ``psnr``."""
+    """Secant steps in log bytes, first with few cycles of growth; the smallest file of the others that reaches it."""
     if not (math.isfinite(psnr) and psnr > 0):
         raise ArgumentError("psnr", f"must be a number of dB above 0; got {psnr}")
-    budget, tried = 200.0, []
-    for _ in range(_PSNR_TRIALS):
-        tried.append(_within(picture, compact, init, max(FEWEST_BYTES, round(budget)), report))
-        found = tried[-1]
-        if psnr <= found.psnr < psnr + _CLOSE:
+    most = _MOST_COMPONENTS * _BYTES_PER_COMPONENT
+    budget, tried, slope, before = 200.0, [], _DECIBELS_PER_DOUBLING, None
+    for cycles in _PSNR_TRIALS:
+        found = _within(picture, compact, init, round(min(max(budget, FEWEST_BYTES), most)), report, cycles)
+        tried += [found] if cycles == _CYCLES else []
+        if cycles == _CYCLES and psnr <= found.psnr < psnr + _CLOSE:
             break
-        budget = len(found.content) * 2 ** ((psnr + _CLOSE / 2 - found.psnr) / _DECIBELS_PER_DOUBLING)
-        if budget > _BYTES_PER_COMPONENT * _MOST_COMPONENTS:
-            break
+        doublings = math.log2(len(found.content))
+        if before is not None and abs(doublings - before[0]) > 0.1:
+            slope = float(np.clip((found.psnr - before[1]) / (doublings - before[0]), *_SLOPES))
+        before = doublings, found.psnr
+        budget = 2 ** (doublings + (psnr + _CLOSE / 2 - found.psnr) / slope)
     reached = [found for found in tried if found.psnr >= psnr]
     if not reached:
         best = max(tried, key=lambda found: found.psnr)
@@ -117,14 +120,14 @@ def _to_psnr(picture, compact: Compact, init, psnr: float, report) -> Encoded:
     return min(reached, key=lambda found: len(found.content))
 
 
-def _best_layer(target: Target, compact: Compact, most: int, init: GmFace | None, report) -> Layer:
+def _best_layer(target: Target, compact: Compact, most: int, init: GmFace | None, report, cycles: int) -> Layer:
     """The layer of at most ``most`` bytes that lowers the error most."""
     m = max(1, round(1.05 * (most - 3) / _BYTES_PER_COMPONENT))
     if m > _MOST_COMPONENTS:
         raise ArgumentError(
             "max_bytes", f"is at most {int(_MOST_COMPONENTS * _BYTES_PER_COMPONENT)} for a layer; got {most}"
         )
-    components = _fitted(target, m, init, report)
+    components = _fitted(target, m, init, report, cycles)
     while True:
         found = [(len(encode_layer(q.layer, compact.grid)), q) for q in _roundings(components, target, compact, most)]
         fitting = [q for size, q in found if size <= most]
@@ -145,15 +148,14 @@ def _roundings(components: Components, target: Target, compact: Compact, most: i
     return [quantise(components, target, compact, settle=n, price=price) for n in (_SETTLE if cheap else _SETTLE[:1])]
 
 
-def _fitted(target: Target, m: int, init: GmFace | None, report) -> Components:
+def _fitted(target: Target, m: int, init: GmFace | None, report, cycles: int) -> Components:
     if init is None:
         components = grow(target, m)
     else:
         components = _in_colors(components_of(init, target.shape))
         components = prune(components, target, m) if len(components) > m else grow(target, m, components)
     report()
-    cycles = min(_CYCLES, int(_CYCLES * _CYCLE / _work(m, target)))
-    return improve(components, target, cycles, report)
+    return improve(components, target, min(cycles, int(_CYCLES * _CYCLE / _work(m, target))), report)
 
 
 def _quantised(picture, compact: Compact, init: GmFace) -> tuple[Layer, ...]:
@@ -168,8 +170,9 @@ def _quantised(picture, compact: Compact, init: GmFace) -> tuple[Layer, ...]:
 
 
 def _encoded(compact: Compact, picture) -> Encoded:
-    model = gmf.to_model(compact)
-    return Encoded(gmf.encode(compact), model, float(psnr_of(render(model, compact.shape), picture)))
+    content = gmf.encode(compact)
+    model = gmf.to_model(gmf.decode(content))
+    return Encoded(content, model, float(psnr_of(render(model, compact.shape), picture)))
 
 
 def _target(picture, compact: Compact) -> Target:

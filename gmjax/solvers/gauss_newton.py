@@ -29,6 +29,8 @@ _MARGIN = 0.149
 # Entries of the largest array.
 _BAND = 2**24
 _MULTIPLE = 16
+# What float32 cannot tell from 0.
+_SINGULAR = 1e-7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,8 +124,11 @@ def with_best_weights(shapes, target: Target, ridge: float = RIDGE) -> Component
 
 
 def solve(matrix, right):
-    """The solution of a symmetric positive definite system."""
-    return scipy.linalg.solve(matrix, right, assume_a="pos", check_finite=False)
+    """The solution of a symmetric system; the one of least norm where the matrix is not positive definite."""
+    try:
+        return scipy.linalg.cho_solve(scipy.linalg.cho_factor(matrix, check_finite=False), right, check_finite=False)
+    except scipy.linalg.LinAlgError:
+        return np.linalg.lstsq(matrix, right, rcond=_SINGULAR)[0]
 
 
 def normal_equations(components: Components, target: Target) -> tuple[np.ndarray, np.ndarray]:
@@ -225,7 +230,7 @@ def _gaussians(shapes, rows, columns):
     row, column, a, b, c = (x[:, None, None] for x in shapes.T)
     h = jnp.sqrt(b * b + c * c + 1e-12)
     slope = jnp.sinh(h) / h
-    u, v = (rows[:, None] - row) * jnp.exp(a / 2), (columns - column) * jnp.exp(a / 2)
+    u, v = (rows[None, :, None] - row) * jnp.exp(a / 2), (columns[None, None] - column) * jnp.exp(a / 2)
     q = jnp.cosh(h) * (u * u + v * v) + slope * (b * (u * u - v * v) + 2 * c * u * v)
     return jnp.exp(-q), u, v
 

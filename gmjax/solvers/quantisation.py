@@ -11,7 +11,7 @@ import dataclasses
 import math
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from gmjax.files.gmf import Compact, cells_of, classes_of, layer_of, weight_step
 from gmjax.files.gmf_layers import Layer
@@ -165,8 +165,8 @@ def _finish(components: Components, target: Target, compact: Compact, price: flo
             widest_last,
             step[widest_last],
             zeros,
-            zeros[:0].astype(int),
-            0,
+            np.zeros(0, int),
+            0.0,
         )
         numbers = np.round(rounded / step)
         moves = _best_moves(matrix @ rounded - right[:, channel], matrix, step, _costs(numbers, price, 3))
@@ -183,7 +183,7 @@ def _costs(integers, price: float, most: int) -> Float[np.ndarray, "n k"]:
     return price * bits * np.abs(integers[:, None] + np.arange(-most, most + 1))
 
 
-def _best_moves(slope, matrix, step, costs) -> Float[np.ndarray, " n"]:
+def _best_moves(slope, matrix, step, costs) -> Int[np.ndarray, " n"]:
     """Numbers of steps that lower 2 slope d + d^T matrix d + costs, d = moves * step, greedily, alone or in pairs.
 
     ``costs`` (n, 2 k + 1): of the moves from -k to k.
