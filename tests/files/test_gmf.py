@@ -317,6 +317,28 @@ def test_the_common_face_is_the_base():
     np.testing.assert_array_equal(gmjax.render(params, (30, 30)), gmjax.render(published, (30, 30)))
 
 
+def test_the_example_of_the_document():
+    text = DOCUMENT.read_text()
+    (line,) = re.findall(r"^    (d3 67 .*)$", text, re.MULTILINE)
+    content = bytes.fromhex(line)
+    layer = Layer(*map(np.array, ([6, 15], [[4, 4], [9, 7]], [[0, 0], [2, -1]], [[300], [-41]])))
+    compact = Compact((24, 20), None, Steps(position=8), (layer,), 0.5, 100)
+    assert encode(compact) == content
+    found = decode(content)
+    jax.tree.map(np.testing.assert_array_equal, found.layers, compact.layers)
+    assert dataclasses.replace(found, layers=()) == dataclasses.replace(compact, layers=())
+    assert found.grid.widths == 42
+    assert [found.grid.cells(width) for width in (6, 15)] == [(6, 5), (15, 13)]
+    masses = normal(42, 10, 4)
+    for low, middle, high, frequencies in ((0, 21, 42, (2, 564, 65537)), (0, 10, 21, (40098, 65537, 26779))):
+        table = binomial(2, masses[middle] - masses[low], masses[high] - masses[middle])
+        assert tuple(np.diff(table.starts)) == frequencies
+    params = jax.tree.map(np.asarray, to_model(found))
+    rows = np.column_stack([params.weights, params.means, params.precision_chol])[80:]
+    written = [re.findall(r"-?\d+\.?\d*", row) for row in re.findall(r"^\| -?0\..*$", text, re.MULTILINE)]
+    np.testing.assert_allclose(np.array(written, float), rows, rtol=1e-6, atol=1e-7)
+
+
 def test_load(tmp_path):
     """By its content, whatever its name; with what commands ask of a header."""
     compact = random_compact(3)

@@ -154,10 +154,11 @@ def test_refuses_what_python_refuses(module, files):
         try:
             with jax.enable_x64(True):
                 params = to_model(decode(content))
-        except CompactFileError as error:
+        except CompactFileError:
+            params = None
+        if params is None:
             refused += 1
-            assert isinstance(found, str), error
-            assert found.startswith("The compact file ")
+            assert str(found).startswith("The compact file ")
         else:
             assert found[0] == params.num_components
             np.testing.assert_allclose(found[1:], np.ravel(params.weights)[:3], rtol=1e-9, atol=1e-9)
