@@ -330,9 +330,9 @@ def test_the_example_of_the_document():
     assert found.grid.widths == 42
     assert [found.grid.cells(width) for width in (6, 15)] == [(6, 5), (15, 13)]
     masses = normal(42, 10, 4)
-    for low, middle, high, frequencies in ((0, 21, 42, (2, 564, 65537)), (0, 10, 21, (40098, 65537, 26779))):
+    for low, middle, high, expected in ((0, 21, 42, (2, 564, 65537)), (0, 10, 21, (40098, 65537, 26779))):
         table = binomial(2, masses[middle] - masses[low], masses[high] - masses[middle])
-        assert tuple(np.diff(table.starts)) == frequencies
+        assert tuple(np.diff(table.starts)) == expected
     params = jax.tree.map(np.asarray, to_model(found))
     rows = np.column_stack([params.weights, params.means, params.precision_chol])[80:]
     written = [re.findall(r"-?\d+\.?\d*", row) for row in re.findall(r"^\| -?0\..*$", text, re.MULTILINE)]
