@@ -4,7 +4,8 @@
 #   make common-model DATA=folder           of your own pictures (EYES=eyes.csv, ALIGNED=1, COMPONENTS=80, OUT=folder);
 #                                           an interrupted run is resumed, OVERWRITE=1 discards it
 #   make test | lint | types | format       the test suite; style; type checks; reformat the code
-#   make soak                               injected faults for 15 minutes (MINUTES=15), into docs/reliability.md
+#   make soak                               injected faults for 15 minutes (MINUTES=15), into docs/reliability.md, and the
+#                                           tests that take too long for make test
 #   make bench                              speed comparisons, into benchmarks/RESULTS.md (ONLY=step; DATA=folder for
 #                                           solvers and registration)
 #   make experiments                        the paper reproduced, into experiments/RESULTS.md, in half an hour; FULL=1 at the
@@ -32,13 +33,14 @@ common-model: $(READY)
 	$(BIN)/gmjax common-model $(ARGUMENTS)
 
 # Most of the suite's time is compilation: tests that do not measure accuracy or bits compile with less effort.
-QUICKLY := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1
+QUICKLY := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 \
+	--xla_llvm_disable_expensive_passes=true
 # One worker more than two cores, because some tests wait for other processes.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist worksteal
 
 test: $(READY)
 	XLA_FLAGS="$(QUICKLY)" $(PYTEST) -m "not compiled_fully"
-	$(PYTEST) -m compiled_fully $$(grep -rl compiled_fully tests --include="test_*.py")
+	$(PYTEST) --numprocesses 2 -m compiled_fully $$(grep -rl compiled_fully tests --include="test_*.py")
 
 soak: $(READY)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.reliability --minutes $(MINUTES)

@@ -32,6 +32,7 @@ NAMES = (
     "components",
     "transforms",
     "controls",
+    "compact",
     "sensitivity",
     "space",
 )

@@ -1,13 +1,11 @@
-"""Other ways to store a picture in few numbers or few bytes: the controls for GmFace.
+"""Other ways to store a picture in few numbers: the controls for GmFace.
 
-The codes of numbers are functions of a picture (H, W) and a count of numbers, and return the picture decoded from them.
+The codes are functions of a picture (H, W) and a count of numbers, and return the picture decoded from them.
 """
 
-import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
-from PIL import Image
 from scipy.fft import dctn, idctn
 
 
@@ -58,21 +56,3 @@ def eigenface_code(pictures: np.ndarray) -> Callable[[np.ndarray, int], np.ndarr
         return mean + ((first @ (image - mean).ravel()) @ first).reshape(image.shape)
 
     return code
-
-
-def smallest_errors(image: np.ndarray, kind: str, sizes: Iterable[int]) -> list[float]:
-    """For each of ``sizes`` in bytes, the MSE of the best file that is no larger; NaN if there is none.
-
-    kind: "JPEG" or "WebP".
-    """
-    gray = Image.fromarray(np.uint8(np.round(255 * np.clip(image, 0, 1))))
-    options = {"JPEG": {"optimize": True}, "WebP": {"method": 6}}[kind]
-    lengths, errors = [], []
-    for quality in range(1, 96):
-        stream = io.BytesIO()
-        gray.save(stream, kind, quality=quality, **options)
-        decoded = np.asarray(Image.open(stream).convert("L"), np.float32) / 255
-        lengths.append(stream.tell())
-        errors.append(float(np.mean((decoded - image) ** 2)))
-    lengths, errors = np.array(lengths), np.array(errors)
-    return [errors[lengths <= size].min() if (lengths <= size).any() else np.nan for size in sizes]

@@ -1,9 +1,8 @@
-"""GmFace against other codes of the same size: DCT, eigenfaces, the paper's recipe, PyTorch, JPEG and WebP.
+"""GmFace against other codes of as many numbers: DCT, eigenfaces, the paper's recipe, PyTorch.
 
 The first picture of each of 20 people (--full: of everyone) in 120, 240, 480 and 960 numbers: m = 20 to 160 components,
-fitted from the common face of the collection. The eigenfaces are those of all other people in all collections. By
-file size: the parameters in float16 against the best JPEG and WebP file that is no larger. PyTorch, if it is installed
-(extra bench), fits a few faces with the paper's recipe.
+fitted from the common face of the collection. The eigenfaces are those of all other people in all collections. PyTorch,
+if it is installed (extra bench), fits a few faces with the paper's recipe. For files of equal bytes see compact.py.
 
 Command:   python -m experiments.controls [--also FOLDER]
 Cost:      3 minutes on 2 cores for each collection
@@ -15,7 +14,6 @@ import importlib.metadata
 import importlib.util
 import time
 
-import jax
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -23,7 +21,7 @@ import gmjax
 from experiments import codecs, collection, script
 from experiments.cache import Cache
 from experiments.figures import grid_of_pictures, plain_axes
-from experiments.models import Fits, common_face, fits_from, one_of
+from experiments.models import common_face, fits_from, one_of
 from experiments.progress import progress
 from experiments.report import Report
 from gmjax.data import Faces
@@ -34,7 +32,6 @@ ZIGZAG, BEST, COUNTED, PCA = "DCT, zigzag", "DCT, best", "DCT, best, positions c
 DCTS = {ZIGZAG: codecs.zigzag_dct, BEST: codecs.best_dct, COUNTED: codecs.counted_dct}
 CONTROLS = PAPER, ZIGZAG, BEST, COUNTED, PCA
 WHY_WORSE = {BEST: "the positions of its coefficients are not counted", PCA: "their basis is not counted"}
-FILES = "JPEG", "WebP"
 PAPER_STEPS = 2000
 # The magnification of errors in the figure.
 GAIN = 4
@@ -75,7 +72,6 @@ def run(config: Config, cached: Cache) -> Report:
         found, pictures = cached(errors_of_controls, faces, name, everything, numbers)
         errors[name] = {code: np.stack([fit.mse for fit in fits[code]]) for code in fits} | found
         add_errors(report, name, faces, numbers, errors[name])
-        add_file_sizes(report, cached, name, faces, fits[LM])
         if name == collection.name_of(config):
             example = draw_example(faces.images[0], fits, pictures, numbers)
             middle = len(starts) // 2
@@ -131,27 +127,6 @@ def add_errors(report: Report, name: str, faces: Faces, numbers: list[int], erro
         compare(report, claim, numbers, errors[LM], errors[code], WHY_WORSE.get(code, "see the table"))
 
 
-def add_file_sizes(report: Report, cached: Cache, name: str, faces: Faces, fits: list[Fits]) -> None:
-    sizes = [fit.params.means.shape[1] * 6 * np.dtype(np.float16).itemsize for fit in fits]
-    ours = np.array(
-        [[mse_in_half_precision(one_of(fit.params, i), image) for i, image in enumerate(faces.images)] for fit in fits]
-    )
-    theirs = cached(errors_of_files, faces.images, sizes)
-    means = {"GmFace, lm, float16": ours.mean(axis=1)} | {kind: errors.mean(axis=1) for kind, errors in theirs.items()}
-    report.text(
-        f"{name}, by file size: the parameters in float16 without further compression, against the best file of at "
-        "most that size. A dash: for some face no file is that small. Mean MSE in units of 1e-4:"
-    )
-    report.table(
-        ("code", *(f"{size} bytes" for size in sizes)),
-        [(code, *(float(1e4 * e) for e in row)) for code, row in means.items()],
-    )
-    for kind, errors in theirs.items():
-        claim = f"{name}: mean MSE of lm below that of {kind}, at {listed(sizes)} bytes"
-        why = "these files are quantised and entropy coded, the parameters are not"
-        compare(report, claim, sizes, ours, errors, why)
-
-
 def compare(report: Report, claim: str, sizes: list[int], ours, theirs, why: str) -> None:
     """Claims that the mean of ``ours`` is below that of ``theirs``, both (sizes, faces), at all ``sizes``."""
     worse = [size for size, mine, other in zip(sizes, ours, theirs, strict=True) if mine.mean() >= other.mean()]
@@ -161,17 +136,6 @@ def compare(report: Report, claim: str, sizes: list[int], ours, theirs, why: str
 
 def listed(sizes: list[int]) -> str:
     return ", ".join(map(str, sizes))
-
-
-def errors_of_files(images, sizes: list[int]) -> dict[str, np.ndarray]:
-    """For each kind of file, the MSE (sizes, images) of the best one that is small enough."""
-    return {kind: np.array([codecs.smallest_errors(image, kind, sizes) for image in images]).T for kind in FILES}
-
-
-def mse_in_half_precision(params: gmjax.GmFace, image: np.ndarray) -> float:
-    """The MSE of the model with its parameters rounded to float16."""
-    rounded = jax.tree.map(lambda leaf: leaf.astype(np.float16).astype(leaf.dtype), params)
-    return float(gmjax.mse(gmjax.render(rounded, image.shape), image))
 
 
 def add_pytorch(

@@ -9,14 +9,14 @@ import numpy as np
 from gmjax.checks import checked_image
 from gmjax.errors import ArgumentError
 from gmjax.files import gmf
-from gmjax.files.gmf import COLORS, GAIN_STEP, MAX_COMPONENTS, Compact, Steps
+from gmjax.files.gmf import COLORS, GAIN_STEP, MAX_COMPONENTS, Compact, Steps, layer_of
 from gmjax.files.gmf_layers import Layer, encode_layer
 from gmjax.gmface import GmFace, render
 from gmjax.losses import psnr as psnr_of
 from gmjax.published import published_common_face
 from gmjax.solvers.gauss_newton import Components, Target, components_of, descend, squared_error, target_of
 from gmjax.solvers.growth import grow, improve, prune
-from gmjax.solvers.quantisation import Quantised, quantise, rounded
+from gmjax.solvers.quantisation import Quantised, quantise
 from gmjax.types import Picture
 
 FEWEST_BYTES = 24
@@ -50,7 +50,7 @@ def encode(
     psnr: float | None = None,
     base: bool = False,
     offset: float = 1.0,
-    report: Callable[[], None] = lambda: None,
+    report: Callable[[], object] = lambda: None,
 ) -> Encoded:
     """The compact file nearest to ``picture`` (H, W) or (H, W, 3), in squared error, that is found.
 
@@ -163,7 +163,7 @@ def _quantised(picture, compact: Compact, init: GmFace) -> tuple[Layer, ...]:
     if len(components) > MAX_COMPONENTS:
         raise ArgumentError("init", f"has {len(components)} components; a compact file holds at most {MAX_COMPONENTS}")
     if _work(len(components), target) > _MOST:
-        return (rounded(components, compact),)
+        return (layer_of(components.shapes, components.weights, compact),)
     return (quantise(components, target, compact).layer,)
 
 

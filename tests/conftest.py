@@ -30,6 +30,20 @@ with install_import_hook("gmjax", "beartype.beartype"):
 
 from tests.browser import browser, page  # noqa: E402, F401
 
+SOAKING = bool(os.environ.get("GMJAX_SOAK_MINUTES"))
+# All of these are part of a soak; of other files, what is marked.
+SOAKED = "tests/reliability/", "tests/experiments/test_processes.py"
+
+
+def pytest_collection_modifyitems(config, items):
+    """Outside of a soak, what is marked ``soak`` is left out; in a soak, what is neither marked nor in SOAKED."""
+    chosen = {True: [], False: []}
+    for item in items:
+        is_marked = item.get_closest_marker("soak") is not None
+        chosen[item.nodeid.startswith(SOAKED) or is_marked if SOAKING else not is_marked].append(item)
+    config.hook.pytest_deselected(items=chosen[False])
+    items[:] = chosen[True]
+
 
 def pytest_report_header():
     return f"jax {jax.__version__}, numpy {np.__version__}"

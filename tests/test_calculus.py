@@ -33,7 +33,7 @@ def model_of(channels=None, seed=0) -> gmjax.GmFace:
     return model.replace(precision_chol=chol)
 
 
-@pytest.fixture(params=[None, 3], ids=["gray", "colour"])
+@pytest.fixture(params=[pytest.param(None, marks=pytest.mark.soak), 3], ids=["gray", "colour"])
 def model(request) -> gmjax.GmFace:
     return model_of(request.param)
 

@@ -68,10 +68,11 @@ def test_minibatches_near_the_average_too(images):
 
 def test_steps_are_rounded_up_to_whole_epochs(images):
     config = gmjax.FitConfig(num_components=6, batch_size=4, steps=5)
-    assert gmjax.fit_common(images, config=config, key=KEY).info.loss["adam"].shape == (8,)
+    fitted = jax.eval_shape(lambda images, key: gmjax.fit_common(images, config=config, key=key), images, KEY)
+    assert fitted.info.loss["adam"].shape == (8,)
 
 
-@pytest.mark.parametrize(("count", "batch_size"), [(13, 4), (12, 4), (3, 8), (1, 1)])
+@pytest.mark.parametrize(("count", "batch_size"), [(13, 4), (12, 4), (3, 8)])
 def test_every_picture_comes_once_an_epoch(count, batch_size):
     config = gmjax.FitConfig(batch_size=batch_size)
     batches = batches_of(config, count)
@@ -82,7 +83,7 @@ def test_every_picture_comes_once_an_epoch(count, batch_size):
     for epoch in epochs:
         assert sorted(two_epochs.images[epoch][two_epochs.valid[epoch] > 0].tolist()) == list(range(count))
     assert count < 4 or not np.array_equal(*(two_epochs.images[epoch] for epoch in epochs))
-    for first in range(2 * batches):
+    for first in (0, batches, 2 * batches - 1):
         part = batches_by_number(KEY, count, config, first, 1)
         for a, b in zip(jax.tree.leaves(part), jax.tree.leaves(two_epochs), strict=True):
             np.testing.assert_array_equal(a[0], b[first])

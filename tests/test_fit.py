@@ -123,9 +123,14 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+SIMPLE = "rmsprop", "clip", "by function"
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.soak] if name in SIMPLE else []) for name in OPTIMIZERS]
+)
 def test_any_optimizer(picture, name):
-    config = gmjax.FitConfig(num_components=6, steps=30, optimizer=OPTIMIZERS[name])
+    config = gmjax.FitConfig(num_components=6, steps=60, optimizer=OPTIMIZERS[name])
     result = gmjax.fit(picture, config=config)
     assert not result.info.diverged
     assert result.info.mse + 1e-3 * result.info.pae < result.info.loss["adam"][0]
@@ -133,11 +138,8 @@ def test_any_optimizer(picture, name):
         start = gmjax.fit(picture, config=gmjax.FitConfig(num_components=6, steps=1, optimizer=optax.set_to_zero()))
         np.testing.assert_array_equal(result.params.means, start.params.means)
         assert np.abs(result.params.precision_chol - start.params.precision_chol).max() > 0.01
-
-
-def test_second_order_optimizers_of_optax_are_nearer(picture):
-    lbfgs = gmjax.fit(picture, config=gmjax.FitConfig(num_components=6, steps=60, optimizer=OPTIMIZERS["lbfgs"]))
-    assert lbfgs.info.mse < gmjax.fit(picture, config=QUICK).info.mse
+    if name == "lbfgs":  # of second order, and therefore nearer
+        assert result.info.mse < gmjax.fit(picture, config=QUICK).info.mse
 
 
 def test_schedules(picture):
@@ -233,8 +235,18 @@ def test_under_jit_vmap_and_pmap(picture):
             assert np.abs(difference).max() < 1e-3
 
 
-@pytest.mark.parametrize("config", [QUICK, LM], ids=["adam", "lm"])
-@pytest.mark.parametrize("axis_type", [jax.sharding.AxisType.Auto, jax.sharding.AxisType.Explicit])
+AUTO, EXPLICIT = jax.sharding.AxisType.Auto, jax.sharding.AxisType.Explicit
+
+
+@pytest.mark.parametrize(
+    ("config", "axis_type"),
+    [
+        pytest.param(QUICK, AUTO, id="adam, auto"),
+        pytest.param(LM, EXPLICIT, id="lm, explicit"),
+        pytest.param(QUICK, EXPLICIT, id="adam, explicit", marks=pytest.mark.soak),
+        pytest.param(LM, AUTO, id="lm, auto", marks=pytest.mark.soak),
+    ],
+)
 def test_under_shard_map(picture, config, axis_type):
     mesh = jax.make_mesh((2,), ("faces",), devices=jax.devices()[:2], axis_types=(axis_type,))
     images = jnp.stack([picture, 1 - picture])
@@ -247,7 +259,7 @@ def test_under_shard_map(picture, config, axis_type):
     np.testing.assert_allclose(jax.jit(fit_two)(shared_out), expected, rtol=2e-2)
 
 
-@pytest.mark.parametrize("config", [QUICK, LM], ids=["adam", "lm"])
+@pytest.mark.parametrize("config", [QUICK, pytest.param(LM, marks=pytest.mark.soak)], ids=["adam", "lm"])
 def test_sharded_inputs(picture, config):
     """A batch shared out over the devices of an Auto mesh, and a picture on another device."""
     spec, axis_type = jax.sharding.PartitionSpec("faces"), jax.sharding.AxisType
@@ -265,7 +277,7 @@ def test_sharded_inputs(picture, config):
     np.testing.assert_allclose(elsewhere.info.mse, expected[0], rtol=2e-2)
 
 
-@pytest.mark.parametrize("config", [QUICK, LM, gmjax.FitConfig(num_components=3, steps=5, start="random")])
+@pytest.mark.parametrize("config", [LM, gmjax.FitConfig(num_components=3, steps=5, start="random")])
 def test_without_any_type_promotion(picture, config):
     with jax.numpy_dtype_promotion("strict"):
         result = gmjax.fit(picture, config=config, key=jax.random.key(0), mask=picture > 0.3)
@@ -322,11 +334,12 @@ def test_derivative_with_respect_to_the_picture(picture):
         image = jnp.asarray(picture, jnp.float64)[:9, :8]
         config = gmjax.FitConfig(num_components=3, steps=12, pae_weight=0.0)
 
+        @jax.jit
         def fitted(image):
             return jnp.sum(jnp.cos(gmjax.render(gmjax.fit(image, config=config).params, (5, 4)) * 3))
 
         direction = jnp.asarray(np.random.default_rng(0).normal(size=image.shape))
-        slope = jnp.sum(jax.jit(jax.grad(fitted))(image) * direction)
+        slope = np.sum(jax.jit(jax.grad(fitted))(image) * direction)
         numeric = (fitted(image + 1e-6 * direction) - fitted(image - 1e-6 * direction)) / 2e-6
         assert slope == pytest.approx(float(numeric), rel=1e-4)
 
@@ -345,9 +358,7 @@ def test_derivative_is_finite_where_a_component_has_no_gradient(picture):
         jnp.ones(2), jnp.asarray([[0.5, 0.5], [0.51, 0.49]]), jnp.asarray([[2.0, 0, 2], [9e3, 0, 9e3]])
     )
     config = gmjax.FitConfig(steps=3)
-    gradient = jax.grad(lambda image: jnp.sum(gmjax.fit(image, start, config=config).params.weights))(
-        jnp.asarray(picture)
-    )
+    gradient = jax.jit(jax.grad(lambda image: jnp.sum(gmjax.fit(image, start, config=config).params.weights)))(picture)
     assert np.isfinite(gradient).all()
     assert np.abs(gradient).max() > 0
 

@@ -94,7 +94,9 @@ def test_gradient_is_the_papers_equations_in_float64(published):
 
 
 @pytest.mark.compiled_fully
-@pytest.mark.parametrize("shape", [(120, 120), (67, 53), (1, 40), (31, 1), (16, 250)])
+@pytest.mark.parametrize(
+    "shape", [(120, 120), (67, 53), (1, 40), *(pytest.param(s, marks=pytest.mark.soak) for s in ((31, 1), (16, 250)))]
+)
 def test_gradient_on_the_grid_is_that_of_float64(published, shape):
     """By tiles, also where they do not divide the picture, to 1e-5 of each array's largest entry."""
     cotangent = np.random.default_rng(0).normal(size=shape).astype(np.float32)

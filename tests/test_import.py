@@ -19,6 +19,7 @@ LAYERS = [
     {"solvers", "data", "registration", "space", "export"},
     {"personal", "common", "analysis"},
     {"parallel", "plotting", "correspondence", "compact"},
+    {"saving"},
     {"commands"},
     {"__main__", "__init__"},
 ]
@@ -30,27 +31,21 @@ def run(code: str) -> str:
     return done.stdout
 
 
-def test_import_adds_less_than_a_second():
+def test_import_adds_less_than_a_second_touches_no_device_and_changes_no_setting():
+    """The best of three times counts, and one suffices if it is short enough."""
     code = """
-import time, jax, optax, flax, flax.linen
+import sys, time, warnings, jax, numpy as np, optax, flax, flax.linen
+before = dict(jax.config.values), np.geterr(), list(warnings.filters)
 begun = time.perf_counter()
 import gmjax
-print(time.perf_counter() - begun)
-"""
-    assert min(float(run(code)) for _ in range(3)) < 1.0
-
-
-def test_import_touches_no_device_and_changes_no_setting():
-    code = """
-import sys, warnings, jax, numpy as np, optax, flax
-before = dict(jax.config.values), np.geterr(), list(warnings.filters)
-import gmjax
+seconds = time.perf_counter() - begun
 assert (dict(jax.config.values), np.geterr(), list(warnings.filters)) == before
 assert not {"matplotlib", "imageio", "PIL", "cv2", "tyro"} & set(sys.modules)
 jax.config.update("jax_num_cpu_devices", 3)  # raises once a device has been touched
 assert jax.device_count() == 3
+print(seconds)
 """
-    run(code)
+    assert any(float(run(code)) < 1.0 for _ in range(3))
 
 
 def modules_imported_by(path: Path) -> set[str]:

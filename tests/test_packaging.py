@@ -30,7 +30,7 @@ OPTIONAL = (
     "imagecodecs",
 )
 CORE = {"jax", "jaxlib", "optax", "flax", "numpy", "imageio", "jaxtyping", "safetensors"}
-EXTRAS = {"cli", "align", "orl", "pictures", "film", "all", "gpu", "tpu", "experiments", "bench", "dev"}
+EXTRAS = {"cli", "align", "orl", "pictures", "film", "notebook", "all", "gpu", "tpu", "experiments", "bench", "dev"}
 
 
 @pytest.fixture(scope="module")

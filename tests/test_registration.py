@@ -35,15 +35,22 @@ def pixels_away(found, moved, shape=SHAPE):
     return np.linalg.norm(away, axis=-1).max()
 
 
-@pytest.mark.parametrize("colour", [False, True])
+MAPS = [
+    ("similarity", similarity(np.radians(15), 1.15, (-0.06, 0.06))),
+    ("similarity", similarity(np.radians(-15), 0.87, (0.06, 0.05))),
+    ("affine", AFFINE),
+    # From the identity alone this one ends on another minimum.
+    ("similarity", similarity(0.0, 1.0, (0.18, 0.0))),
+]
+
+
+# Similarities in gray and affine maps in colour; the others, which are compiled for themselves, in a soak.
 @pytest.mark.parametrize(
-    ("kind", "moved"),
+    ("kind", "moved", "colour"),
     [
-        ("similarity", similarity(np.radians(15), 1.15, (-0.06, 0.06))),
-        ("similarity", similarity(np.radians(-15), 0.87, (0.06, 0.05))),
-        ("affine", AFFINE),
-        # From the identity alone this one ends on another minimum.
-        ("similarity", similarity(0.0, 1.0, (0.18, 0.0))),
+        pytest.param(kind, moved, colour, marks=[pytest.mark.soak] if colour != (kind == "affine") else [])
+        for kind, moved in MAPS
+        for colour in (False, True)
     ],
 )
 def test_a_known_map_is_found(published, tinted, kind, moved, colour):
@@ -103,7 +110,7 @@ def test_under_jit_and_vmap(published):
         assert pixels_away(jax.tree.map(lambda leaf, n=number: leaf[n], batch), moved) < 1e-3
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, pytest.param(np.float64, marks=pytest.mark.soak)])
 def test_the_types_of_the_target_are_kept_where_float64_is_enabled(published, dtype):
     moved = similarity(0.1, 1.05, (0.02, -0.03))
     with jax.enable_x64(True):
@@ -119,8 +126,8 @@ def test_the_derivative_follows_the_picture(published):
         return register(published, gmjax.render(gmjax.translate(published, delta), SHAPE)).offset
 
     delta = jnp.asarray([0.02, -0.01])
-    for jacobian in (jax.jacfwd(offset), jax.jacrev(offset)):
-        np.testing.assert_allclose(jacobian(delta), -np.eye(2), atol=0.01)
+    for found in jax.jit(lambda delta: (jax.jacfwd(offset)(delta), jax.jacrev(offset)(delta)))(delta):
+        np.testing.assert_allclose(found, -np.eye(2), atol=0.01)
 
 
 @pytest.mark.parametrize(

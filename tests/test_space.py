@@ -12,6 +12,8 @@ from gmjax.coordinates import to_coordinates
 from tests.conftest import small_model
 
 T = np.linspace(0, 1, 5, dtype=np.float32)
+# Compiled as one, each takes less time than its operations one by one.
+mean, morph = jax.jit(space.mean), jax.jit(space.morph)
 
 
 def near(model: gmjax.GmFace, seed: int, size: float = 0.05) -> gmjax.GmFace:
@@ -20,7 +22,7 @@ def near(model: gmjax.GmFace, seed: int, size: float = 0.05) -> gmjax.GmFace:
     return jax.tree.map(lambda leaf: np.float32(leaf + size * np.abs(leaf) * rng.normal(size=leaf.shape)), model)
 
 
-@pytest.fixture(params=[None, 3], ids=["gray", "colour"])
+@pytest.fixture(params=[pytest.param(None, marks=pytest.mark.soak), 3], ids=["gray", "colour"])
 def models(request) -> gmjax.GmFace:
     """Six that correspond."""
     return gmjax.stack([near(small_model(request.param), seed) for seed in range(6)])
@@ -32,27 +34,27 @@ def require_close(a, b, atol=1e-5):
 
 def test_a_mean_of_equal_models_is_that_model(models):
     one = gmjax.unstack(models)[0]
-    require_close(space.mean(gmjax.stack([one, one, one])), one)
-    require_close(space.mean(models, np.eye(6, dtype=np.float32)[2]), gmjax.unstack(models)[2])
+    require_close(mean(gmjax.stack([one, one, one])), one)
+    require_close(mean(models, np.eye(6, dtype=np.float32)[2]), gmjax.unstack(models)[2])
 
 
 def test_weights_of_a_mean_have_any_scale(models):
     weights = np.arange(6, dtype=np.float32)
-    require_close(space.mean(models, weights), space.mean(models, 7 * weights))
+    require_close(mean(models, weights), mean(models, 7 * weights))
 
 
 def test_float32_stays_float32(models):
     with jax.enable_x64(True):
-        for found in (space.mean(models), space.mean(models, np.ones(6)), space.continuum(models, 4)):
+        for found in (mean(models), mean(models, np.ones(6)), space.continuum(models, 4)):
             assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {np.dtype(np.float32)}
 
 
 def test_a_morph_goes_from_one_to_the_other_in_even_steps(models):
     a, b, *_ = gmjax.unstack(models)
-    way = space.morph(a, b, T)
+    way = morph(a, b, T)
     require_close(gmjax.unstack(way)[0], a)
     require_close(gmjax.unstack(way)[-1], b)
-    require_close(gmjax.unstack(way)[2], space.mean(gmjax.stack([a, b])))
+    require_close(gmjax.unstack(way)[2], mean(gmjax.stack([a, b])))
     steps = np.diff(np.asarray(to_coordinates(way).log_precision), axis=0)
     np.testing.assert_allclose(steps, steps[:1].repeat(4, 0), atol=1e-4)
 
@@ -77,7 +79,7 @@ def test_a_continuum_passes_all(models):
         require_close(way[2 * number], model)
     loop = gmjax.unstack(space.continuum(models, 12, loop=True))
     require_close(loop[0], gmjax.unstack(models)[0])
-    require_close(loop[11], space.mean(gmjax.stack([gmjax.unstack(models)[i] for i in (5, 0)])))
+    require_close(loop[11], mean(gmjax.stack([gmjax.unstack(models)[i] for i in (5, 0)])))
 
 
 @pytest.mark.parametrize("offset", [1.0, 0.5])
@@ -141,7 +143,7 @@ def test_principal_axes_of_one_geometry_are_those_of_the_pictures():
 def test_places_along_an_axis():
     """A step across the axis, in what it changes of the picture, does not move the place on it."""
     first, last = near(small_model(), 1), near(small_model(), 2)
-    beyond = space.morph(first, last, np.float32([0, 0.5, 1, 2]))
+    beyond = morph(first, last, np.float32([0, 0.5, 1, 2]))
     np.testing.assert_allclose(space.places_along(beyond, first, last), [-1, 0, 1, 3], atol=1e-3)
 
 
@@ -163,7 +165,7 @@ def test_derivatives():
 
         @jax.jit
         def values(a, t):
-            average = space.mean(gmjax.stack([a, b, space.morph(a, b, t)]))
+            average = mean(gmjax.stack([a, b, morph(a, b, t)]))
             return gmjax.gmface(average, points)
 
         check_grads(values, (a, 0.3), 1)
@@ -172,12 +174,12 @@ def test_derivatives():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda m: space.mean(gmjax.unstack(m)[0]), "must be a batch"),
-        (lambda m: space.mean(m, np.ones(3)), "for each of the 6 models"),
+        (lambda m: mean(gmjax.unstack(m)[0]), "must be a batch"),
+        (lambda m: mean(m, np.ones(3)), "for each of the 6 models"),
         (lambda m: space.continuum(m, 1), "at least 2"),
         (lambda m: space.principal_axes(m, 6), "from 1 to 5"),
         (lambda m: space.from_scores(space.principal_axes(m, 2), np.ones(3)), "2 numbers"),
-        (lambda m: space.morph(gmjax.unstack(m)[0], gmjax.published_common_face(), 0.5), "must correspond"),
+        (lambda m: morph(gmjax.unstack(m)[0], gmjax.published_common_face(), 0.5), "must correspond"),
     ],
 )
 def test_errors(unchecked, call, message):

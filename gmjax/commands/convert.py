@@ -7,16 +7,15 @@ from typing import Annotated, Literal
 import numpy as np
 from tyro.conf import Positional, arg
 
-from gmjax import compact, frame
+from gmjax import compact, frame, saving
 from gmjax.commands.models import fitted_picture, load_single
 from gmjax.commands.options import Flag, option
-from gmjax.commands.run_files import fitted_shape
 from gmjax.commands.terminal import notice, progress
 from gmjax.data import Picture
 from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.files.atomic import write_atomically
-from gmjax.files.models import COMPACT
+from gmjax.files.gmf import SUFFIX as COMPACT
 from gmjax.gmface import GmFace, render
 from gmjax.losses import psnr
 
@@ -32,8 +31,8 @@ class Convert:
     """File to write; its suffix (.gmf or .safetensors) is its kind."""
 
     bytes: Annotated[tuple[int, ...], option("N [N ...]", "all components are kept")] = ()
-    """For .gmf: at most so many bytes; the components are chosen anew. Several numbers, ascending, make a file in layers:
-    a page can draw it when the first N bytes have arrived."""
+    """For .gmf: at most so many bytes; the components are chosen anew. Several numbers, ascending, make a file in
+    layers: a page can draw it when the first N bytes have arrived."""
 
     psnr: Annotated[float | None, option("DB")] = None
     """For .gmf: the fewest bytes that reach this PSNR in decibels (30 is a good likeness)."""
@@ -61,7 +60,7 @@ class Convert:
         for name in ("bytes", "psnr", "picture", "base"):
             if getattr(self, name):
                 raise ArgumentError(name, f"is for compact files: give {self.out} the suffix {COMPACT}")
-        models.save(self.out, params, metadata, dtype=self.dtype)
+        saving.save(self.out, params, metadata, dtype=self.dtype)
         print(f"{self.out}: {self.out.stat().st_size} bytes")
 
     def _write_compact(self, params: GmFace, metadata: dict[str, str]) -> None:
@@ -69,7 +68,7 @@ class Convert:
             raise ArgumentError("dtype", f"is for .safetensors: a {COMPACT} file has steps of its own")
         if frame.from_metadata(metadata) is not None:
             notice(f"{self.model} was moved by gmjax transform: a {COMPACT} file draws the formula everywhere")
-        shape = fitted_shape(metadata)
+        shape = models.fitted_shape(metadata)
         drawn = np.asarray(render(params, shape))
         target = drawn if self.picture is None else fitted_picture("picture", self.picture, params, metadata)
         with progress("encoding", "part") as bar:
@@ -79,7 +78,7 @@ class Convert:
                 max_bytes=self.bytes or None,
                 psnr=self.psnr,
                 base=self.base,
-                report=bar.update,
+                report=lambda: bool(bar.update()),
             )
         write_atomically(self.out, encoded.content)
         print(f"{self.out}: {len(encoded.content)} bytes, {encoded.model.num_components} components")

@@ -12,8 +12,8 @@ from tyro.conf import Positional, arg
 from gmjax import export
 from gmjax.commands.models import load_single
 from gmjax.commands.options import option
-from gmjax.commands.run_files import fitted_shape
 from gmjax.errors import ArgumentError
+from gmjax.files import models
 from gmjax.files.atomic import write_atomically
 from gmjax.gmface import GmFace, render
 from gmjax.losses import pae, psnr
@@ -56,7 +56,7 @@ class Export:
     def run(self) -> int:
         language = self._language()
         params, metadata = load_single(self.model)
-        shape = fitted_shape(metadata)
+        shape = models.fitted_shape(metadata)
         known = shape if {"height", "width"} <= metadata.keys() else None
         if self.out is not None and self.out.resolve() == self.model.resolve():
             raise ArgumentError("out", f"{self.out} is the model itself: give another file")

@@ -47,11 +47,13 @@ def _parsed(argv: Sequence[str]) -> Any:
 
     from gmjax.commands import models, space
     from gmjax.commands.common_model import CommonModel
+    from gmjax.commands.convert import Convert
     from gmjax.commands.export import Export
     from gmjax.commands.fit import Fit
 
     commands: dict[str, Any] = {"common-model": CommonModel, "fit": Fit}
     commands |= {"render": models.Render, "transform": models.Transform, "plot": models.Plot, "info": models.Info}
+    commands |= {"convert": Convert}
     commands |= {"export": Export}
     commands |= {"average": space.Average, "morph": space.Morph, "symmetrise": space.Symmetrise}
     commands |= {"axis": space.Axis, "compare": space.Compare}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gmjax.commands.correspond import PAIRS, START
-from gmjax.commands.run_files import COMMON_FACE, fitted_shape
+from gmjax.commands.run_files import COMMON_FACE
 from gmjax.commands.run_folder import CONFIG, FINISHED, MODELS
 from gmjax.commands.terminal import notice
 from gmjax.data.listing import natural_key
@@ -69,9 +69,9 @@ def load_models(paths: Sequence[Path], *, like: ModelSet | None = None, correspo
     for file, params in zip(files, loaded, strict=True):
         if params.means.ndim > 2:
             raise ArgumentError(str(file), "holds a batch of models: save each with gmjax.unstack in a file of its own")
-    first = ModelSet((str(files[0]),), loaded[0], fitted_shape(texts[0]), texts[0]) if like is None else like
+    first = ModelSet((str(files[0]),), loaded[0], models.fitted_shape(texts[0]), texts[0]) if like is None else like
     for file, params, text in zip(files, loaded, texts, strict=True):
-        one = ModelSet((str(file),), params, fitted_shape(text), text)
+        one = ModelSet((str(file),), params, models.fitted_shape(text), text)
         if one.kind != first.kind:
             problem = "differ in their number of components, colour or size: fit them in the same way"
             raise ArgumentError(str(file), f"and {first.names[0]} {problem}")

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 import numpy as np
 from tyro.conf import Positional, arg
 
-from gmjax import frame, transforms
+from gmjax import frame, saving, transforms
 from gmjax.commands.options import option
-from gmjax.commands.run_files import FINGERPRINT, MAX_SIDE, fingerprint, fitted_shape, write_figure
+from gmjax.commands.run_files import FINGERPRINT, fingerprint, write_figure
 from gmjax.data import MAX_PIXELS, Picture, read_picture, write_picture
 from gmjax.errors import ArgumentError
 from gmjax.files import models
@@ -42,7 +42,7 @@ class Render:
 
     def run(self) -> int:
         params, metadata = _load(self.model)
-        shape = self._shape(fitted_shape(metadata))
+        shape = self._shape(models.fitted_shape(metadata))
         _write_render(self.out, params, shape, frame.from_metadata(metadata), self.outside)
         return 0
 
@@ -54,8 +54,10 @@ class Render:
         else:
             scale = self.size[0] / max(fitted) if self.size else 1.0
             height, width = (max(1, round(scale * side)) for side in fitted)
-        if height * width > MAX_PIXELS or max(height, width) > MAX_SIDE:
-            raise ArgumentError("size", f"allows {MAX_PIXELS} pixels and {MAX_SIDE} per side; got {height} x {width}")
+        if height * width > MAX_PIXELS or max(height, width) > models.MAX_SIDE:
+            raise ArgumentError(
+                "size", f"allows {MAX_PIXELS} pixels and {models.MAX_SIDE} per side; got {height} x {width}"
+            )
         return height, width
 
 
@@ -91,7 +93,7 @@ class Transform:
 
     def run(self) -> int:
         params, metadata = _load(self.model, drawable=self.picture is not None)
-        shape = fitted_shape(metadata)
+        shape = models.fitted_shape(metadata)
         for name in ("zoom", "rotate", "translate", "center", "aspect"):
             value = getattr(self, name)
             if value is not None and not np.isfinite(value).all():
@@ -110,7 +112,7 @@ class Transform:
             params = transforms.affine(params, *step)
             moved = frame.compose(moved, [np.asarray(part, float) for part in step])
         kept = {name: text for name, text in metadata.items() if name not in _OF_THE_FIT}
-        models.save(self.out, params, kept | frame.as_metadata(*moved))
+        saving.save(self.out, params, kept | frame.as_metadata(*moved))
         down, right = self.translate
         parts = (
             (self.zoom != 1, f"{self.zoom:g} times as large"),
@@ -147,7 +149,7 @@ class Plot:
         if self.kind != "fit" and self.image is not None:
             raise ArgumentError("image", f"goes with --kind fit, not with --kind {self.kind}")
         params, metadata = _load(self.model)
-        height, width = fitted_shape(metadata)
+        height, width = models.fitted_shape(metadata)
         scale = min(1.0, math.sqrt(MAX_FIGURE_PIXELS / (height * width)))
         shape = max(1, int(scale * height)), max(1, int(scale * width))
         if self.image is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gmjax.commands.terminal import SHOWN
-from gmjax.data import MAX_PIXELS, Picture, Pictures
+from gmjax.data import Picture, Pictures
 from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.files.atomic import write_atomically
@@ -25,7 +25,6 @@ COMMON_FACE = "common_face.safetensors"
 DOUBTFUL, EYES = "doubtful.csv", "eyes.csv"
 FIGURES = ("height", "width", "components", "parameters", "mse", "pae", "psnr")  # in model files and metrics.csv
 FINGERPRINT = "picture_sha256"
-MAX_SIDE = 65_535  # as for a JPEG: very long rows would be summed in parts much larger than the picture
 
 
 def figures_of(result: FitResult, picture: Picture) -> dict[str, int | float]:
@@ -39,16 +38,6 @@ def save_model(path: Path, result: FitResult, picture: Picture, source: str | Pa
     figures = {name: str(value) for name, value in figures_of(result, picture).items()}
     metadata = {**more, **figures, FINGERPRINT: fingerprint(picture), "source": as_text(source)}
     models.save(path, result.params, metadata)
-
-
-def fitted_shape(metadata: Mapping[str, str]) -> tuple[int, int]:
-    """(H, W) of the picture that a model was fitted to; 120 x 120 where its file does not say."""
-    sides = [metadata.get(name, "") for name in ("height", "width")]
-    if all(side.isascii() and side.isdecimal() and len(side) < 9 for side in sides):
-        height, width = map(int, sides)
-        if 0 < height * width <= MAX_PIXELS and max(height, width) <= MAX_SIDE:
-            return height, width
-    return 120, 120
 
 
 def fingerprint(picture: Picture) -> str:

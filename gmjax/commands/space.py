@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from tyro.conf import Positional, arg
 
-from gmjax import space
+from gmjax import saving, space
 from gmjax.commands.correspond import PAIRS, START
 from gmjax.commands.model_sets import ModelSet, load_models, pictures_of
 from gmjax.commands.options import Flag, option
@@ -327,7 +327,7 @@ def _shape(faces: ModelSet, size: int | None) -> tuple[int, int]:
 
 
 def _save(path: Path, params: GmFace, faces: ModelSet) -> None:
-    models.save(path, params, _kept(faces))
+    saving.save(path, params, _kept(faces))
 
 
 def _kept(faces: ModelSet) -> dict[str, str]:

@@ -8,14 +8,17 @@ executes nothing, and takes time and memory in proportion to the file.
 import dataclasses
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from gmjax.coordinates import to_coordinates
 from gmjax.files.gmf_layers import MARGIN, CompactFileError, Grid, Layer, decode_layer, encode_layer
 from gmjax.gmface import GmFace
 from gmjax.published import published_common_face
 
+SUFFIX = ".gmf"
 MAGIC = b"\xd3g"
 VERSION = 1
 MAX_SIDE = 2**16 - 1
@@ -48,6 +51,11 @@ class Steps:
     @property
     def classes(self) -> int:
         return CLASSES[self.shape]
+
+    @property
+    def octave(self) -> float:
+        """The step of a, b and c."""
+        return 2 * math.log(2) / self.classes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +105,7 @@ def to_model(compact: Compact) -> GmFace:
         raise CompactFileError("is damaged: a component is stretched too far")
     sizes, first = cells_of(widths, grid)
     means = (first + (cells + 0.5) * sizes) * grid.longer / grid.shape
-    b, c = (2 * math.log(2) / steps.classes) * stretches.T
+    b, c = steps.octave * stretches.T
     # A = exp [[a + b, c], [c, a - b]] as in gmjax.coordinates, exp(-a / 2) being the width.
     h = np.hypot(b, c)
     safe = np.where(h > 0, h, 1)
@@ -117,6 +125,32 @@ def to_model(compact: Compact) -> GmFace:
         chol = np.concatenate([base.precision_chol, chol])
     dtype = jnp.result_type(float)
     return GmFace(jnp.asarray(scaled, dtype), jnp.asarray(means, dtype), jnp.asarray(chol, dtype), compact.offset)
+
+
+def classes_of(log_precision, compact: Compact) -> Int[np.ndarray, " n"]:
+    """The nearest classes of width of the logarithmic precisions a (n,), in units of the longer side."""
+    classes = np.round(np.asarray(log_precision) / compact.steps.octave).astype(int) + compact.steps.classes
+    return np.clip(classes, 0, compact.grid.widths - 1)
+
+
+def layer_of(shapes: Float[np.ndarray, "n 5"], weights: Float[np.ndarray, "n c"], compact: Compact) -> Layer:
+    """The nearest integers of components (row, column, a, b, c) in units of the longer side."""
+    widths = classes_of(shapes[:, 2], compact)
+    sizes, first = cells_of(widths, compact.grid)
+    counts = np.array([compact.grid.cells(int(width)) for width in widths])
+    cells = np.clip(np.floor((shapes[:, :2] - first) / sizes), 0, counts - 1).astype(int)
+    stretches = np.round(shapes[:, 3:] / compact.steps.octave).astype(int)
+    steps = weight_step(widths, compact.steps, compact.channels)
+    return Layer(widths, cells, stretches, np.round(weights / steps).astype(int))
+
+
+def shapes_of(params: GmFace, shape: tuple[int, int]) -> Float[np.ndarray, "m 5"]:
+    """(row, column, a, b, c) of each component, in units of the longer side of a picture of ``shape`` (H, W)."""
+    sides = np.array(shape, float) / max(shape)
+    chol = np.asarray(params.precision_chol, float) / sides[[0, 1, 1]]
+    with jax.enable_x64(True):
+        coordinates = to_coordinates(GmFace(params.weights, params.means, chol))
+    return np.column_stack([np.asarray(params.means, float) * sides, np.asarray(coordinates.log_precision)])
 
 
 def encode(compact: Compact) -> bytes:

@@ -28,10 +28,11 @@ from gmjax.gmface import GmFace, with_positive_diagonal
 
 FORMAT = "gmjax.GmFace"
 FORMAT_VERSION = 1
-COMPACT = ".gmf"
 MAX_BYTES = 2**28
 MAX_HEADER_BYTES = 2**20  # reading a larger one would take many times its size
 MAX_CHANNELS = 1000
+# Of pictures: beyond them drawing takes too long, or parts are much larger than the picture.
+MAX_PIXELS, MAX_SIDE = 80_000_000, gmf.MAX_SIDE
 
 TENSORS = ("weights", "means", "precision_chol")
 CONVENTIONS = {
@@ -61,9 +62,6 @@ def save(
 ) -> None:
     """Writes a model, or a batch of models, whole or not at all.
 
-    A name that ends in .gmf makes a compact file: one gray or RGB model, quantised finely (``gmjax.compact`` makes smaller
-    ones), of the picture size that ``metadata`` gives as height and width, else 120 x 120; other metadata is dropped.
-
     ``metadata``: the caller's own text, by name; what ``load_metadata`` returned can be passed on, but the names of
     ``HEADER`` keep their text, and ``"offset"`` is that of ``params``.
     ``dtype``: how numbers are stored; None as they are. float16 halves the file and costs some hundredths of a decibel.
@@ -77,8 +75,6 @@ def save(
         raise ArgumentError(
             "path", f"{path} would not be text: name it .safetensors, or use gmjax export for {path.suffix}"
         )
-    if path.suffix.lower() == COMPACT:
-        return _save_compact(path, params, metadata or {})
     chol = np.asarray(params.precision_chol)
     if chol.ndim > 1 and chol.shape[-1] == 3 and (chol[..., ::2] < 0).any():
         params = with_positive_diagonal(params)  # on a device, which may flush subnormal numbers to 0
@@ -96,26 +92,11 @@ def save(
         wrong = _too_large(len(content), content)
     if wrong:
         raise ArgumentError("params", f"cannot be saved to {path}: {wrong}")
-    _write(path, content)
+    write(path, content)
 
 
-def _save_compact(path: Path, params: GmFace, metadata: Mapping[str, str]) -> None:
-    wrong = what_is_wrong(*(np.asarray(leaf) for leaf in (params.weights, params.means, params.precision_chol)))
-    try:
-        shape = int(metadata.get("height", 120)), int(metadata.get("width", 120))
-    except ValueError:
-        raise ArgumentError("metadata", "must give height and width as whole numbers") from None
-    if wrong is None:
-        try:
-            content = gmf.encode(gmf.from_model(params, shape))
-        except gmf.CompactFileError as error:
-            wrong = str(error)
-    if wrong:
-        raise ArgumentError("params", f"cannot be saved to {path}: {wrong}")
-    _write(path, content)
-
-
-def _write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes) -> None:
+    """Writes a model file. Raises ModelFileError if it cannot be written there."""
     try:
         write_atomically(path, content)
     except OSError as error:
@@ -155,6 +136,16 @@ def _read(path: Path) -> tuple[GmFace, dict[str, str]]:
         problem = f"{path} cannot be read as a model file ({reason}): it is damaged or of another kind"
         raise ModelFileError(f"{problem}; give a file that gmjax.save wrote") from error
     return _checked(str(path), tensors, metadata), metadata
+
+
+def fitted_shape(metadata: Mapping[str, str]) -> tuple[int, int]:
+    """(H, W) of the picture that a model was fitted to; 120 x 120 where its file does not say."""
+    sides = [metadata.get(name, "") for name in ("height", "width")]
+    if all(side.isascii() and side.isdecimal() and len(side) < 9 for side in sides):
+        height, width = map(int, sides)
+        if 0 < height * width <= MAX_PIXELS and max(height, width) <= MAX_SIDE:
+            return height, width
+    return 120, 120
 
 
 def parsed(content: str, suffix: str, name: str) -> tuple[GmFace, dict[str, str]]:
@@ -248,7 +239,9 @@ def _require_format(path: Path | str, metadata: Mapping[str, str], names) -> Non
 def _tensor(path: Path, file, name: str) -> np.ndarray:
     dtype = file.get_slice(name).get_dtype()
     if dtype not in _DTYPES:
-        raise ModelFileError(f"{path}: {name} has numbers of the type {dtype}; a model file holds float16, float32 or float64")
+        raise ModelFileError(
+            f"{path}: {name} has numbers of the type {dtype}; a model file holds float16, float32 or float64"
+        )
     # JAX would round to float32 as well, but NumPy's warning about a number too large, or a NaN, would get out.
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return file.get_tensor(name).astype(jax.dtypes.canonicalize_dtype(_DTYPES[dtype]))

@@ -7,7 +7,6 @@ float64 where they are solved, and decides on the host: it serves what changes t
 """
 
 import dataclasses
-from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +14,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Bool, Float
 
-from gmjax.coordinates import Coordinates, from_coordinates, to_coordinates
+from gmjax.files.gmf import shapes_of
 from gmjax.gmface import GmFace
 from gmjax.types import Picture
 
@@ -73,25 +72,10 @@ def target_of(picture: Picture, offset: float = 1.0) -> Target:
     return Target(picture.reshape(*picture.shape[:2], -1), rows, columns)
 
 
-def components_of(params: GmFace, shape: Sequence[int]) -> Components:
+def components_of(params: GmFace, shape: tuple[int, int]) -> Components:
     """A model in the units of a picture of ``shape`` (H, W)."""
-    sides = np.array(shape, float) / max(shape)
-    chol = np.asarray(params.precision_chol, float) / sides[[0, 1, 1]]
-    with jax.enable_x64(True):
-        coordinates = to_coordinates(GmFace(params.weights, params.means, chol))
-    shapes = np.concatenate([np.asarray(params.means, float) * sides, np.asarray(coordinates.log_precision)], axis=1)
+    shapes = shapes_of(params, shape)
     return Components(shapes, np.asarray(params.weights, float).reshape(len(shapes), -1))
-
-
-def model_of(components: Components, shape: Sequence[int], *, offset: float, gray: bool) -> GmFace:
-    """The inverse of ``components_of``."""
-    sides = np.array(shape, float) / max(shape)
-    weights = components.weights[:, 0] if gray else components.weights
-    with jax.enable_x64(True):
-        model = from_coordinates(Coordinates(weights, components.shapes[:, :2] / sides, components.shapes[:, 2:]))
-        chol = np.asarray(model.precision_chol) * sides[[0, 1, 1]]
-    dtype = jnp.result_type(float)
-    return GmFace(jnp.asarray(weights, dtype), jnp.asarray(model.means, dtype), jnp.asarray(chol, dtype), offset)
 
 
 def bounds(m: int, target: Target) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:

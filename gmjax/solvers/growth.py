@@ -41,7 +41,7 @@ def grow(target: Target, m: int, components: Components | None = None) -> Compon
 
 
 def improve(
-    components: Components, target: Target, cycles: int, report: Callable[[], None] | None = None
+    components: Components, target: Target, cycles: int, report: Callable[[], object] | None = None
 ) -> Components:
     """``components``, as many, after ``cycles`` of adding, settling, removing and settling; never worse.
 

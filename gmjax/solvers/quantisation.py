@@ -11,9 +11,9 @@ import dataclasses
 import math
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from gmjax.files.gmf import Compact, cells_of, weight_step
+from gmjax.files.gmf import Compact, cells_of, classes_of, layer_of, weight_step
 from gmjax.files.gmf_layers import Layer
 from gmjax.solvers.gauss_newton import (
     Components,
@@ -57,7 +57,6 @@ def quantise(
     components = descend(limited(components, target), target, settle)
     m = len(components)
     first = components.weights.size
-    octave = 2 * math.log(2) / compact.steps.classes
     free = np.ones(first + 5 * m, bool)
     for kinds in ((2,), (3, 4), (0, 1)):
         step, origin = _lattice(components, compact)
@@ -72,19 +71,16 @@ def quantise(
         new[free] = np.clip(new, *bounds(m, target))[free]
         components = unpacked(new, components)
         if kinds == (2,):
-            components.shapes[:, 2] = (_classes(components, compact) - compact.steps.classes) * octave
+            components.shapes[:, 2] = (
+                classes_of(components.shapes[:, 2], compact) - compact.steps.classes
+            ) * compact.steps.octave
         components = descend(components, target, settle, free=free)
     return _finish(_searched(components, target, compact, price), target, compact, price)
 
 
-def rounded(components: Components, compact: Compact) -> Layer:
-    """Each number rounded for itself: for models of so many components that compensation would take too long."""
-    return _integers(components, _classes(components, compact), compact)
-
-
 def components_of_layer(layer: Layer, compact: Compact) -> Components:
     """The components of integers, in the units of ``gauss_newton``; colours along ``COLORS``."""
-    octave = 2 * math.log(2) / compact.steps.classes
+    octave = compact.steps.octave
     sizes, first = cells_of(layer.widths, compact.grid)
     shapes = np.column_stack(
         [
@@ -96,16 +92,10 @@ def components_of_layer(layer: Layer, compact: Compact) -> Components:
     return Components(shapes, layer.weights * weight_step(layer.widths, compact.steps, compact.channels))
 
 
-def _classes(components: Components, compact: Compact) -> Int[np.ndarray, " m"]:
-    octave = 2 * math.log(2) / compact.steps.classes
-    classes = np.round(components.shapes[:, 2] / octave).astype(int) + compact.steps.classes
-    return np.clip(classes, 0, compact.grid.widths - 1)
-
-
 def _lattice(components: Components, compact: Compact) -> tuple[np.ndarray, np.ndarray]:
     """(step, origin) of each variable, in the order of ``packed``; steps of 0 for the weights."""
-    m, octave = len(components), 2 * math.log(2) / compact.steps.classes
-    sizes, first = cells_of(_classes(components, compact), compact.grid)
+    m, octave = len(components), compact.steps.octave
+    sizes, first = cells_of(classes_of(components.shapes[:, 2], compact), compact.grid)
     weights = np.zeros(components.weights.size)
     step = np.concatenate([weights, sizes.T.ravel(), np.full(3 * m, octave)])
     origin = np.concatenate([weights, (first + sizes / 2).T.ravel(), np.zeros(3 * m)])
@@ -142,7 +132,7 @@ def _searched(components: Components, target: Target, compact: Compact, price: f
         reduced = matrix[first:, first:] - matrix[first:, :first] @ follow
         reduced += np.diag(1e-3 * reduced.diagonal())
         slope = gradient[first:] - follow.T @ gradient[:first]
-        integers = np.round(components.shapes.T / (2 * math.log(2) / compact.steps.classes))
+        integers = np.round(components.shapes.T / compact.steps.octave)
         costs = np.zeros((5, m, 5))
         costs[2] = np.inf
         costs[2, :, 2] = 0
@@ -160,7 +150,7 @@ def _searched(components: Components, target: Target, compact: Compact, price: f
 def _finish(components: Components, target: Target, compact: Compact, price: float) -> Quantised:
     """The weights rounded, and all integers."""
     m, channels = components.weights.shape
-    widths = _classes(components, compact)
+    widths = classes_of(components.shapes[:, 2], compact)
     matrix, right = gram(components.shapes, target)
     weights = solve(matrix + _RIDGE * np.eye(m), right)
     steps = weight_step(widths, compact.steps, compact.channels)
@@ -181,19 +171,9 @@ def _finish(components: Components, target: Target, compact: Compact, price: flo
         numbers = np.round(rounded / step)
         moves = _best_moves(matrix @ rounded - right[:, channel], matrix, step, _costs(numbers, price, 3))
         integers[:, channel] = numbers + moves
-    layer = _integers(components, widths, compact)._replace(weights=integers)
+    layer = layer_of(components.shapes, components.weights, compact)._replace(weights=integers)
     found = components_of_layer(layer, compact)
     return Quantised(layer, found, squared_error(found, target))
-
-
-def _integers(components: Components, widths, compact: Compact) -> Layer:
-    octave = 2 * math.log(2) / compact.steps.classes
-    sizes, first = cells_of(widths, compact.grid)
-    counts = np.array([compact.grid.cells(int(width)) for width in widths])
-    cells = np.clip(np.floor((components.shapes[:, :2] - first) / sizes).astype(int), 0, counts - 1)
-    stretches = np.round(components.shapes[:, 3:] / octave).astype(int)
-    weights = np.round(components.weights / weight_step(widths, compact.steps, compact.channels)).astype(int)
-    return Layer(widths, cells, stretches, weights)
 
 
 def _costs(integers, price: float, most: int) -> Float[np.ndarray, "n k"]:

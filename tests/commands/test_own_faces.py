@@ -101,7 +101,7 @@ def test_strict_leaves_doubtful_ones_out(photos):
     assert dict(faces.skipped)["b<i>.png"] == "tilted by 40 degrees"
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.soak)])
 def test_a_common_face_leaves_them_too(photos, capsys, workers):
     assert run("common-model", photos, "--crop", "face", "--workers", workers, *FEW) == 0
     assert [row["picture"] for row in rows("out/doubtful.csv")] == ["b<i>.png"]

@@ -50,9 +50,9 @@ def test_the_answer_follows_the_picture(faces):
 
 def test_many_at_once(faces):
     """On threads, as when a folder is read: the same results as one by one."""
-    some = [faces[f"s{person}/1.pgm"] for person in range(1, 13)]
+    some = [faces[f"s{person}/1.pgm"] for person in range(1, 6)]
     alone = [find_eyes(image) for image in some]
-    with ThreadPoolExecutor(6) as pool:
+    with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(find_eyes, some)) == alone
 
 

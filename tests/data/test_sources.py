@@ -49,7 +49,7 @@ def test_in_the_order_asked_for(folder, workers):
         assert value is None if number == 7 else abs(value - number / 30) < 0.01
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.soak)])
 def test_left_before_the_end(folder, workers):
     reading = read_pictures(listed(folder), range(30), workers=workers)
     assert next(reading)[0] == 0

@@ -8,7 +8,7 @@ from tests.experiments import TINY
 
 
 def test_orl_and_a_folder(cached, folder_of_faces):
-    config = average_face.Config(**TINY, also=folder_of_faces)
+    config = average_face.Config(**TINY, components=6, also=folder_of_faces)
     report = average_face.run(config, cached)
     text = "\n".join(report.parts)
     assert f"| {folder_of_faces.name} | 6 |" in text
@@ -21,7 +21,7 @@ def test_orl_and_a_folder(cached, folder_of_faces):
 
 
 def test_a_folder_as_the_main_collection(cached, folder_of_faces):
-    config = average_face.Config(**TINY, data=str(folder_of_faces))
+    config = average_face.Config(**TINY, components=6, data=str(folder_of_faces))
     report = average_face.run(config, cached)
     assert f"| {folder_of_faces.name}, one half | 3 |" in "\n".join(report.parts)
 

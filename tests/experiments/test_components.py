@@ -4,7 +4,8 @@ from experiments import components
 from tests.experiments import TINY
 
 
-def test_the_order_by_error_is_better(cached):
+def test_the_order_by_error_is_better(cached, without_fits):
+    without_fits(components)
     config = components.Config(**TINY, counts=(2, 20, 80))
     report = components.run(config, cached)
     (comparison,) = report.comparisons

@@ -1,15 +1,14 @@
 """The controls, on a few small faces of two collections."""
 
-import jax
 import numpy as np
 
-import gmjax
 from experiments import collection, controls
 from gmjax.data import Faces
 from tests.experiments import TINY
 
 
-def test_two_collections(cached, folder_of_faces, monkeypatch):
+def test_two_collections(cached, folder_of_faces, monkeypatch, without_fits):
+    without_fits(controls)
     monkeypatch.setattr(controls.importlib.util, "find_spec", lambda name: None)
     config = controls.Config(**TINY, components=(20,), people=2, also=folder_of_faces)
     report = controls.run(config, cached)
@@ -18,7 +17,7 @@ def test_two_collections(cached, folder_of_faces, monkeypatch):
     assert all(text.count(f"| {way} |") == 2 for way in (controls.LM, *controls.CONTROLS))
     assert "PyTorch is not installed" in text
     assert set(report.figures) == {"rate_distortion.png", "controls.png"}
-    assert len(report.comparisons) == 2 * (len(controls.CONTROLS) + len(controls.FILES))
+    assert len(report.comparisons) == 2 * len(controls.CONTROLS)
 
 
 def test_eigenfaces_exclude_the_person():
@@ -29,8 +28,3 @@ def test_eigenfaces_exclude_the_person():
     errors, _ = controls.errors_of_controls(collection.one_per_person(faces), "ORL", {"ORL": faces}, [30])
     assert errors[controls.PCA].shape == (1, 3)
     assert np.all(errors[controls.PCA] > 1e-3)
-
-
-def test_half_precision_costs_little(published):
-    drawn = np.asarray(gmjax.render(published, (48, 48)))
-    assert 0 < controls.mse_in_half_precision(jax.tree.map(np.asarray, published), drawn) < 1e-5

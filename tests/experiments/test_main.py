@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -53,10 +52,10 @@ def test_every_script_states_its_command_cost_and_expectation(name):
     assert isinstance(module.FULL, module.Config)
 
 
-def test_a_script_from_the_command_line(tmp_path):
-    command = [sys.executable, "-m", "experiments", "transforms", "--size", "24", "--runs", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+def test_a_script_from_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["experiments", "transforms", "--size", "24", "--runs", str(tmp_path)])
+    monkeypatch.setenv("PYTHONPATH", str(Path(experiments.__file__).parents[1]))
+    experiments.main()
     record = json.loads((tmp_path / "transforms" / "record.json").read_text())
     assert record["origin"].startswith("`python -m experiments.transforms --size 24`: the published common face")
     assert record["comparisons"][0]["agrees"]
@@ -114,11 +113,12 @@ def test_full_takes_other_defaults(tmp_path, monkeypatch, capsys):
     assert "--people None" in capsys.readouterr().out
 
 
-def test_an_unknown_name_is_refused():
-    command = [sys.executable, "-m", "experiments", "nothing"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2
-    assert "training" in done.stderr + done.stdout
+def test_an_unknown_name_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["experiments", "nothing"])
+    with pytest.raises(SystemExit) as exit:
+        experiments.main()
+    assert exit.value.code == 2
+    assert "training" in "".join(capsys.readouterr())
 
 
 def test_options_are_passed_to_every_script(tmp_path):

@@ -11,7 +11,8 @@ from tests.experiments.conftest import aligned_once
 CONFIG = personal.Config(**TINY, components=(40,), people=3, every_picture=40, named=2, chunk=2)
 
 
-def test_both_recipes_next_to_the_paper(cached, monkeypatch):
+def test_both_recipes_next_to_the_paper(cached, monkeypatch, without_fits):
+    without_fits(personal)
     few = Faces((faces := aligned_once(size=CONFIG.size)).images[::100], faces.names[::100])
     monkeypatch.setattr(personal.collection, "main_faces", lambda config: few)
     report = personal.run(CONFIG, cached)

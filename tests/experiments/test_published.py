@@ -16,7 +16,8 @@ def test_the_symmetry_identifies_the_papers_grid():
         assert published.asymmetry_of(face, (120, 120), offset) == pytest.approx(known, abs=5e-5)
 
 
-def test_tables_of_a_collection(cached):
+def test_tables_of_a_collection(cached, without_fits):
+    without_fits(published)
     report = published.run(published.Config(**TINY), cached)
     assert set(report.files) == {"common_face_table.txt", "common_face_table.tex"}
     assert set(report.figures) == {"table3.png"}

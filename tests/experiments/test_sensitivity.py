@@ -6,7 +6,8 @@ from tests.experiments import TINY
 CONFIG = sensitivity.Config(**TINY, people=2, seeds=2)
 
 
-def test_one_row_per_setting(cached, monkeypatch):
+def test_one_row_per_setting(cached, monkeypatch, without_fits):
+    without_fits(sensitivity)
     names = "nothing changed", "random start, seed 0", "random start, seed 1", "rate x 2", "offset 0.5"
     few = [setting for setting in sensitivity.settings(CONFIG) if setting.name in names]
     assert len(few) == len(names)

@@ -5,7 +5,8 @@ from tests.data.test_caspeal import NAMES, make
 from tests.experiments import TINY
 
 
-def test_caspeal(cached, tmp_path):
+def test_caspeal(cached, tmp_path, without_fits):
+    without_fits(surface)
     root = make(tmp_path / "caspeal", [f"{name} 11 20 31 20" for name in NAMES])
     report = surface.run(surface.Config(data="caspeal", root=root, **TINY), cached)
     assert "The average of 3 faces of CAS-PEAL-R1" in "\n".join(report.parts)

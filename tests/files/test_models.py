@@ -143,7 +143,7 @@ def test_float64_too_large_or_small_for_float32(tmp_path):
         ({"means": np.zeros((2, 5, 2), np.float32)}, "the same leading axes"),
         ({"means": np.full((5, 2), np.nan, np.float32)}, "means has numbers that are NaN"),
         ({"precision_chol": np.zeros((5, 3), np.float32)}, "l11 > 0"),
-        ({"weights": np.zeros(5, np.float16)}, "F16"),
+        ({"weights": np.zeros(5, np.int16)}, "I16"),
         ({"weights": np.zeros(5, np.int64)}, "I64"),
         ({"weights": np.zeros((5, MAX_CHANNELS + 1), np.float32)}, "1001 channels"),
         ({name: np.zeros((0, *rest), np.float32) for name, rest in

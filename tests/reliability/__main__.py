@@ -1,5 +1,7 @@
 """A soak: many trials of the tests of this folder in bounded time, and the table of docs/reliability.md from them.
 
+The tests of other folders that are marked ``soak`` run too.
+
 ``python -m tests.reliability --minutes 15``; what was tried and what it cost stands in the table, of tests that passed.
 """
 
@@ -27,8 +29,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder, "rows.jsonl")
         environment = os.environ | {"GMJAX_SOAK_MINUTES": str(minutes), "GMJAX_SOAK_ROWS": str(rows)}
-        places = [str(HERE), str(HERE.parent / "experiments" / "test_processes.py")]
-        command = [sys.executable, "-m", "pytest", *places, "--numprocesses", "2", "--dist", "worksteal", "-v"]
+        command = [sys.executable, "-m", "pytest", str(HERE.parent), "--numprocesses", "2", "--dist", "worksteal", "-v"]
         status = subprocess.run(command, env=environment).returncode
         found = [json.loads(line) for line in rows.read_text(encoding="utf-8").splitlines()] if rows.exists() else []
     if found:

@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +68,28 @@ def finish(folder: Path, *arguments: object) -> Command:
     return command
 
 
+def measured(
+    function: Callable, *arguments: object, strict: bool = False, timeout: float = 300
+) -> tuple[object, float]:
+    """What ``function(*arguments)`` returns in a process of its own, and the peak of that process in MiB.
+
+    ``strict``: warnings are errors. What getrusage says of the peak would include the process that started it.
+    """
+    here, there = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=_send_measured, args=(there, function, arguments, strict))
+    process.start()
+    there.close()
+    try:
+        assert here.poll(timeout), "it hangs"
+        return here.recv()
+    except EOFError:
+        raise AssertionError("it ended with an error or a signal") from None
+    finally:
+        here.close()
+        process.kill()
+        process.join()
+
+
 def fill(folder: Path, count: int, shape: tuple[int, int] = (12, 12), seed: int = 0) -> Path:
     """``count`` small smooth pictures in nested folders."""
     from gmjax.data import write_picture
@@ -92,6 +116,16 @@ def results(folder: Path) -> dict[str, bytes]:
         if header.endswith(b",seconds"):
             found["metrics.csv"] = b"\n".join([header, *(row.rpartition(b",")[0] for row in rows)])
     return found
+
+
+def _send_measured(connection, function: Callable, arguments: tuple, strict: bool) -> None:
+    if strict:
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ResourceWarning)
+    result = function(*arguments)
+    status = Path("/proc/self/status").read_text()
+    peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+    connection.send((result, peak / 1024))
 
 
 def _run(

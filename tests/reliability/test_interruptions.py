@@ -1,5 +1,6 @@
 """Runs that are killed, stopped, or started again: they end bit for bit where an undisturbed run ends."""
 
+import functools
 import os
 import signal
 import time
@@ -12,83 +13,101 @@ from tests.reliability.conftest import SOAK_MINUTES
 
 SAVING = ("--save-every", 0.2)
 FEW = ("--aligned", "--size", 12, "--components", 4)
+EPOCHS = 60 if SOAK_MINUTES else 30
 RUNS = {
     "a common face": ("common-model", "--data", "in", *FEW, "--steps", 4000),
     "a common face by lm": ("common-model", "--data", "in", *FEW, "--solver", "lm", "--steps", 1000),
-    "a common face from minibatches": ("common-model", "--data", "in", *FEW, "--batch-size", 100, "--epochs", 60),
+    "a common face from minibatches": ("common-model", "--data", "in", *FEW, "--batch-size", 100, "--epochs", EPOCHS),
     "many personal faces": ("fit", "in", *FEW, "--steps", 400),
 }
 SHORT = ["a common face from minibatches", "many personal faces"]
 
 
-def undisturbed(tmp_path, run, count):
-    """The results of the run without interruptions, and the seconds that it took."""
-    commands.fill(tmp_path / "in", count if SOAK_MINUTES else count // 2)
-    begun = time.monotonic()
-    commands.finish(tmp_path, *RUNS[run], *SAVING, "--out", "whole")
-    return commands.results(tmp_path / "whole"), time.monotonic() - begun
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The folder of a run without interruptions, what it gave, and the seconds that it took; each is run once."""
+
+    @functools.cache
+    def of(run: str):
+        folder = tmp_path_factory.mktemp("undisturbed")
+        count, fewer = (60, 30) if run.startswith("many") else (700, 120)
+        commands.fill(folder / "in", count if SOAK_MINUTES else fewer)
+        if SOAK_MINUTES:  # the seconds are to be those of a run that compiles nothing
+            commands.finish(folder, *RUNS[run], *SAVING, "--out", "compiled")
+        begun = time.monotonic()
+        commands.finish(folder, *RUNS[run], *SAVING, "--out", "whole")
+        return folder, commands.results(folder / "whole"), time.monotonic() - begun
+
+    return of
 
 
 @pytest.mark.parametrize("run", RUNS if SOAK_MINUTES else SHORT)
-def test_killed_at_random_moments(tmp_path, trials, run):
+def test_killed_at_random_moments(undisturbed, trials, run):
     """The same command until it has ended; so long as kills are left, none of its starts is undisturbed."""
     rng = np.random.default_rng(0)
-    expected, seconds = undisturbed(tmp_path, run, 60 if run.startswith("many") else 700)
-    for number in trials(f"kill -9 of {run}, at random", short=2, long=20, share=0.1):
-        if number and (tmp_path / "out" / "finished.json").exists():
-            assert commands.results(tmp_path / "out") == expected
-            os.rename(tmp_path / "out", tmp_path / f"out{number}")
-        command = commands.start(tmp_path, *RUNS[run], *SAVING, "--out", "out")
+    folder, expected, seconds = undisturbed(run)
+    for number in trials(f"kill -9 of {run}, at random", short=2 if run.startswith("many") else 1, long=20, share=0.1):
+        if number and (folder / "killed" / "finished.json").exists():
+            assert commands.results(folder / "killed") == expected
+            os.rename(folder / "killed", folder / f"killed{number}")
+        command = commands.start(folder, *RUNS[run], *SAVING, "--out", "killed")
         command.process.join(rng.uniform(0, seconds))
         command.process.kill()
         command.process.join()
-    commands.finish(tmp_path, *RUNS[run], *SAVING, "--out", "out")
-    found = commands.results(tmp_path / "out")
+    commands.finish(folder, *RUNS[run], *SAVING, "--out", "killed")
+    found = commands.results(folder / "killed")
     assert sorted(found) == sorted(expected)
     assert found == expected
     trials.cost("nothing: every run ended with the same bits")
 
 
 @pytest.mark.parametrize("run", SHORT if SOAK_MINUTES else ["many personal faces"])
-def test_sigterm_saves_and_leaves(tmp_path, trials, run):
-    expected, seconds = undisturbed(tmp_path, run, 60 if run.startswith("many") else 700)
+def test_sigterm_saves_and_leaves(undisturbed, trials, run):
+    folder, expected, seconds = undisturbed(run)
     longest = 0.0
     for number in trials(f"SIGTERM to {run}", short=1, long=5, share=0.03):
-        out = f"out{number}"
-        command = commands.start(tmp_path, *RUNS[run], "--out", out)
-        wait_for(lambda out=out: (tmp_path / out / "config.json").exists(), command)
-        time.sleep(0.3 * seconds)
+        out = f"stopped{number}"
+        command = commands.start(folder, *RUNS[run], "--out", out)
+        begun = "models/**/*.safetensors" if run.startswith("many") else "config.json"
+        wait_for(lambda out=out, begun=begun: any((folder / out).glob(begun)), command)
+        if SOAK_MINUTES:
+            time.sleep(0.3 * seconds)
         begun = time.monotonic()
         os.kill(command.process.pid, signal.SIGTERM)
         assert command.status(30) == 128 + signal.SIGTERM, command.said()
         longest = max(longest, time.monotonic() - begun)
         assert "the same command resumes" in command.said()
-        command = commands.finish(tmp_path, *RUNS[run], "--out", out)
+        command = commands.finish(folder, *RUNS[run], "--out", out)
         assert "is resumed" in command.said()
-        assert commands.results(tmp_path / out) == expected
+        assert commands.results(folder / out) == expected
     trials.cost(f"nothing: saved and left within {longest:.1f} s, and ended with the same bits")
 
 
-def test_a_finished_run_says_so(tmp_path):
+def test_a_finished_run(tmp_path):
+    """It repeats what it said and does nothing, refuses what would be another run, and is discarded on demand."""
     commands.fill(tmp_path / "in", 3)
-    arguments = ("fit", "in", *FEW, "--steps", 5, "--out", "out")
+    others = ("fit", "in", "--aligned", "--size", 12, "--steps", 5, "--out", "out", "--components")
+    arguments = (*others, 4)
     first = commands.finish(tmp_path, *arguments).said()
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
     again = commands.start(tmp_path, *arguments)
     assert again.status() == 0
     assert "out is finished, nothing was done" in again.said()
     assert first in again.said()
-    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
 
-
-def test_another_configuration_is_refused(tmp_path):
-    commands.fill(tmp_path / "in", 3)
-    arguments = ("fit", "in", "--aligned", "--size", 12, "--steps", 5, "--out", "out")
-    commands.finish(tmp_path, *arguments, "--components", 4)
-    other = commands.start(tmp_path, *arguments, "--components", 5)
+    other = commands.start(tmp_path, *others, 5)
     assert other.status() == 2
     assert "--components was 4, is 5" in other.said()
-    assert commands.start(tmp_path, *arguments, "--components", 5, "--overwrite").status() == 0
+
+    # Or the new picture would be taken for fitted.
+    os.rename(tmp_path / "in" / "0" / "1.png", tmp_path / "in" / "0" / "new.png")
+    other = commands.start(tmp_path, *arguments)
+    assert other.status() == 2
+    assert "0/new.png is new, and 1 more" in other.said()
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
+
+    assert commands.start(tmp_path, *arguments, "--overwrite").status() == 0
+    assert (tmp_path / "out" / "models" / "0" / "new.png.safetensors").exists()
 
 
 def test_other_pictures_are_refused(tmp_path):
@@ -100,17 +119,6 @@ def test_other_pictures_are_refused(tmp_path):
     command.process.kill()
     command.process.join()
     os.rename(tmp_path / "in" / "0" / "3.png", tmp_path / "in" / "0" / "new.png")
-    other = commands.start(tmp_path, *arguments)
-    assert other.status() == 2
-    assert "0/new.png is new, and 1 more" in other.said()
-
-
-def test_a_finished_run_of_other_pictures_is_refused(tmp_path):
-    """Or a new one would be taken for fitted."""
-    commands.fill(tmp_path / "in", 3)
-    arguments = ("fit", "in", *FEW, "--steps", 5, "--out", "out")
-    commands.finish(tmp_path, *arguments)
-    os.rename(tmp_path / "in" / "0" / "1.png", tmp_path / "in" / "0" / "new.png")
     other = commands.start(tmp_path, *arguments)
     assert other.status() == 2
     assert "0/new.png is new, and 1 more" in other.said()

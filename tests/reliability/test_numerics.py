@@ -36,7 +36,7 @@ CASES = [
     ("adam", SHAPE, 3, True),
     ("lm", (1, 7), None, True),
 ]
-SHORT_CASES = 3
+SHORT_CASES = 2
 
 
 def pictures(shape: tuple[int, int], channels: int | None = None) -> dict[str, np.ndarray]:

@@ -30,7 +30,9 @@ def value_and_gradient(params, shape, cotangent):
 
 
 @pytest.mark.compiled_fully
-@pytest.mark.parametrize("shape", [(120, 120), (67, 53), (130, 40), (7, 31), (1, 40)])
+@pytest.mark.parametrize(
+    "shape", [(120, 120), (67, 53), (7, 31), *(pytest.param(s, marks=pytest.mark.soak) for s in ((130, 40), (1, 40)))]
+)
 @pytest.mark.parametrize("which", ["narrow", "face"])
 def test_value_and_gradient_are_those_of_float64(published, shape, which):
     """Also where the height is no multiple of a band's; the gradient to 1e-5 of each array's largest entry.
@@ -57,7 +59,7 @@ def test_value_and_gradient_are_those_of_float64(published, shape, which):
     assert error(found) < (1e-5 if which == "face" else max(1e-5, 2 * error(at_points)))
 
 
-@pytest.mark.parametrize("m", [1, 2, 7, 81])
+@pytest.mark.parametrize("m", [1, 7, 81])
 def test_any_number_of_components_in_any_number_of_bands(m):
     """The padding of groups of components and of bands does not contribute."""
     axes = pixel_axes((27, 13))
@@ -68,9 +70,15 @@ def test_any_number_of_components_in_any_number_of_bands(m):
     )
     cotangent = random.normal(size=(27, 13, 2)).astype(np.float32)
     value, found = value_and_gradient(params, (27, 13), cotangent)
-    expected, pull_back = jax.vjp(jax.jit(lambda p: gmjax.render(p, (27, 13))), params)
+
+    @jax.jit
+    def at_points(params):
+        value, pull_back = jax.vjp(lambda p: gmjax.render(p, (27, 13)), params)
+        return value, pull_back(cotangent)[0]
+
+    expected, gradient = at_points(params)
     np.testing.assert_allclose(value, expected, atol=1e-5)
-    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(pull_back(cotangent)[0]), strict=True):
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(gradient), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())
 
 

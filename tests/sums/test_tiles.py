@@ -31,6 +31,7 @@ def axes(shape=SHAPE, dtype=np.float32):
     return pixel_axes(shape, 1.0, dtype)
 
 
+@jax.jit
 def full(weights, means, chol, rows, columns):
     return points.sum_of_gaussians(weights, means, chol, rows[:, None], columns[None, :])
 
@@ -46,7 +47,7 @@ def test_sum_is_the_full_one(shape, channels):
     parameters = many(channels)
     found = jax.jit(tiles.sum_of_gaussians)(*parameters, *axes(shape))
     assert found.shape == (*shape, channels)
-    off = np.abs(found - full(*parameters, *axes(shape))).max(axis=(0, 1))
+    off = np.abs(np.asarray(found) - full(*parameters, *axes(shape))).max(axis=(0, 1))
     assert (off < 3e-7 * np.abs(parameters[0]).sum(axis=0)).all()
 
 
@@ -123,7 +124,7 @@ def test_shard_map_over_rows():
         return jax.shard_map(loss, mesh=mesh, in_specs=specs, out_specs=PartitionSpec())(parameters, rows)
 
     found = jax.jit(jax.value_and_grad(shared))(parameters)
-    expected = jax.value_and_grad(lambda p: jnp.sum(jnp.square(full(*p, rows, columns))))(parameters)
+    expected = jax.jit(jax.value_and_grad(lambda p: jnp.sum(jnp.square(full(*p, rows, columns)))))(parameters)
     assert_near(found, expected, 1e-5)
 
 
