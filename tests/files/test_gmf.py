@@ -154,12 +154,11 @@ def test_round_trip(seed):
 
 
 @unchecked
-@pytest.mark.parametrize("channels", [None, 3])
-def test_thousands_of_components(channels):
+def test_thousands_of_components():
     random = np.random.default_rng(0)
     grid = Grid((300, 200), 6, 14)
-    layer = random_layer(random, grid, 3000, channels)
-    assert as_set(decode_layer(encode_layer(layer, grid), grid, channels or 1, 3000)) == as_set(layer)
+    layer = random_layer(random, grid, 3000, 3)
+    assert as_set(decode_layer(encode_layer(layer, grid), grid, 3, 3000)) == as_set(layer)
 
 
 @unchecked
@@ -190,7 +189,7 @@ def test_a_set_costs_less_than_a_list():
 
 
 @unchecked
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_prefixes(seed):
     """A prefix at the end of a layer is a file; every other is refused."""
     compact = random_compact(seed, most=12)
@@ -340,7 +339,7 @@ def test_the_example_of_the_document():
 
 def test_load(tmp_path):
     """By its content, whatever its name; with what commands ask of a header."""
-    compact = random_compact(3)
+    compact = random_compact(3, most=8)
     for name in ("face.gmf", "face", "face.safetensors", "face.json"):
         path = tmp_path / name
         path.write_bytes(encode(compact))

@@ -26,7 +26,7 @@ def encoded(coded: list[tuple[int, int, int]]) -> bytes:
     return encoder.finish()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(symbols(), max_size=60))
 def test_round_trip(coded):
     content = encoded(coded)
@@ -54,7 +54,7 @@ def test_a_skewed_source_takes_its_entropy():
     assert len(encoded(coded)) <= 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=40), st.lists(st.integers(1, MAX_TOTAL), min_size=1, max_size=60))
 def test_any_bytes_decode_within_bounds(content, totals):
     """Whatever the bytes, targets are below totals and the state stays below 2^32, or the bytes are refused."""

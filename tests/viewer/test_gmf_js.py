@@ -72,8 +72,8 @@ def module(page):
 @pytest.fixture(scope="module")
 def files() -> list[bytes]:
     """Files that can be drawn, then some with any integers."""
-    return [encode(random_compact(seed)) for seed in range(20)] + [
-        encode(random_compact(seed, extreme=True)) for seed in range(20)
+    return [encode(random_compact(seed, most=30)) for seed in range(16)] + [
+        encode(random_compact(seed, extreme=True, most=30)) for seed in range(16)
     ]
 
 
@@ -138,7 +138,7 @@ def test_refuses_what_python_refuses(module, files):
     """Damaged and truncated files: the same ones, or the same integers."""
     random = Random(0)
     small = [content for content in files if len(content) < 400]
-    changed = [mutated(random.choice(small), random, small) for _ in range(300)]
+    changed = [mutated(random.choice(small), random, small) for _ in range(200)]
     changed += [small[0][:size] for size in range(len(small[0]))] + [b"", b"\xd3g\x40", bytes(gmf.MAX_BYTES + 1)]
     script = """
     return texts.map(text => {
@@ -162,7 +162,7 @@ def test_refuses_what_python_refuses(module, files):
         else:
             assert found[0] == params.num_components
             np.testing.assert_allclose(found[1:], np.ravel(params.weights)[:3], rtol=1e-9, atol=1e-9)
-    assert 100 < refused < len(changed) - 30
+    assert 60 < refused < len(changed) - 15
 
 
 def test_numbers_drawn(module, files):
