@@ -84,6 +84,7 @@ def test_absurd_models_are_refused(trials, tmp_path):
     trials.cost("nothing: a clear error, at most 1 GiB")
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_compact_files_that_claim_much(tmp_path):
     """As many components as a file may have, of the finest steps, in the largest picture."""
     random = np.random.default_rng(0)
