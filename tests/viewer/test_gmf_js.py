@@ -84,7 +84,7 @@ def models(files: list[bytes]) -> list[gmjax.GmFace]:
 
 def test_size():
     """Small enough to stand in every page."""
-    assert len(MODULE.read_bytes()) < 20480
+    assert len(MODULE.read_bytes()) < 20_000
 
 
 def test_integers(module, files):
