@@ -216,9 +216,9 @@ export function decodeIntegers(bytes) {
 
   if (bytes.length > MAX_BYTES) refuse(`is damaged: it has more than ${MAX_BYTES} bytes`);
   const [first, second] = take(2);
-  if (first !== 0xd3 || second !== 0x67) refuse("is none: it does not begin with the magic number of one");
+  if (first !== 0xd3 || second !== 0x67) refuse("is none: it does not begin with the magic number");
   const [flags] = take(1);
-  if (flags >> 5 !== 1) refuse(`has the format version ${flags >> 5}, and this reads 1`);
+  if (flags >> 5 !== 1) refuse(`has version ${flags >> 5}, and this reads 1`);
   const height = varint(), width = flags & 4 ? height : varint(), offset = [1, 0.5][flags & 3];
   if (Math.min(height, width) < 1 || Math.max(height, width) > MAX_SIDE || !offset) {
     refuse("is damaged: its size or its grid is impossible");
