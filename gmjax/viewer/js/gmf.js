@@ -221,7 +221,7 @@ export function decodeIntegers(bytes) {
   if (flags >> 5 !== 1) refuse(`has version ${flags >> 5}, and this reads 1`);
   const height = varint(), width = flags & 4 ? height : varint(), offset = [1, 0.5][flags & 3];
   if (Math.min(height, width) < 1 || Math.max(height, width) > MAX_SIDE || !offset) {
-    refuse("is damaged: its size or its grid is impossible");
+    refuse("is damaged: its size or grid is impossible");
   }
   const [high, low] = take(2), packed = high << 8 | low;
   const longer = Math.max(height, width), classes = CLASSES[packed >> 13];
