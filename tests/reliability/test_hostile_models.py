@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from gmjax import GmFace, render
+from gmjax.files.gmf import encode
 from gmjax.files.models import ModelFileError, load, load_metadata, save
+from tests.files.compact_files import random_compact
 from tests.reliability.mutations import mutated, says_clearly, within
 
 SECONDS_A_TRIAL = 10
@@ -101,6 +103,20 @@ def test_mutated_model_files(trials, tmp_path):
         content = random.choice(files)
         change = with_header_edited(content, random) if number % 2 else mutated(content, random, files)
         path.write_bytes(change)
+        with within(SECONDS_A_TRIAL, f"trial {number}"):
+            loaded += check_loaded(path)
+    assert trials.tried / 100 < loaded < trials.tried * 0.9
+    trials.cost("nothing: a clear error, or a valid model all the same")
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_mutated_compact_files(trials, tmp_path):
+    path = tmp_path / "m.gmf"
+    files = [encode(random_compact(seed, extreme=seed % 3 == 2, most=12)) for seed in range(12)]
+    loaded = 0
+    for number in trials("a mutated compact file", short=100, long=50_000, share=0.1):
+        random = Random(number)
+        path.write_bytes(mutated(random.choice(files), random, files))
         with within(SECONDS_A_TRIAL, f"trial {number}"):
             loaded += check_loaded(path)
     assert trials.tried / 100 < loaded < trials.tried * 0.9

@@ -132,7 +132,7 @@ function cellsOf(file, side, width) {
   const octaves = divide(48 * width, file.classes) - 48 + 12 * file.position;
   const shift = divide(octaves, 48);
   const length = (20 * side + 6 * longer) * POWERS[octaves - 48 * shift];
-  if (shift < 0) return divide(divide(length, 2 ** -shift), unit) + 1;
+  if (shift < 0) return divide(length, unit * 2 ** -shift) + 1;
   let cells = divide(length, unit), rest = length % unit;
   for (let i = 0; i < shift; i++) {
     rest *= 2;
@@ -216,13 +216,12 @@ export function decodeIntegers(bytes) {
 
   if (bytes.length > MAX_BYTES) refuse(`is damaged: it has more than ${MAX_BYTES} bytes`);
   const [first, second] = take(2);
-  if (first !== 0xd3 || second !== 0x67) refuse("is none: it does not begin with the magic number of one");
+  if (first !== 0xd3 || second !== 0x67) refuse("is none: it does not begin with the magic number");
   const [flags] = take(1);
-  if (flags >> 5 !== 1) refuse(`has the format version ${flags >> 5}, and this reads 1`);
-  const height = varint(), width = flags & 4 ? height : varint();
-  const offset = [1, 0.5][flags & 3];
-  if (!(height > 0 && height <= MAX_SIDE && width > 0 && width <= MAX_SIDE) || offset === undefined) {
-    refuse("is damaged: its size or its grid is impossible");
+  if (flags >> 5 !== 1) refuse(`has version ${flags >> 5}, and this reads 1`);
+  const height = varint(), width = flags & 4 ? height : varint(), offset = [1, 0.5][flags & 3];
+  if (Math.min(height, width) < 1 || Math.max(height, width) > MAX_SIDE || !offset) {
+    refuse("is damaged: its size or grid is impossible");
   }
   const [high, low] = take(2), packed = high << 8 | low;
   const longer = Math.max(height, width), classes = CLASSES[packed >> 13];
@@ -316,7 +315,7 @@ export function draw(canvas, model, {height, width} = sizeOf(model)) {
   if (gl) return void drawWithWebGL(gl, model, height, width);
   const values = render(model, {height, width}), {channels} = model;
   const pixels = Uint8ClampedArray.from({length: 4 * height * width}, (_, i) => {
-    return i % 4 === 3 ? 255 : 255 * values[channels * (i >> 2) + (channels === 3 ? i % 4 : 0)];
+    return i % 4 === 3 ? 255 : 255 * values[channels * (i >> 2) + i % 4 % channels];
   });
   canvas.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
 }
@@ -357,7 +356,7 @@ function programOf(gl) {
   }
   gl.linkProgram(program);
   if (!gl.getProgramParameter(program, gl.LINK_STATUS)) {
-    throw new Error(gl.getProgramInfoLog(program) || "The WebGL context of the canvas is lost");
+    throw new Error(gl.getProgramInfoLog(program) || "The WebGL context is lost");
   }
   programs.set(gl, program);
   return program;
@@ -367,7 +366,7 @@ function drawWithWebGL(gl, model, height, width) {
   const {channels, count, weights, means, precisionChol} = model;
   const rows = Math.ceil(count / 256), data = new Float32Array(rows * 2048);
   for (let i = 0; i < count; i++) {
-    const own = channels === 3 ? weights.subarray(3 * i, 3 * i + 3) : new Array(3).fill(weights[i]);
+    const own = [0, 1, 2].map(k => weights[channels * i + k % channels]);
     data.set([means[2 * i], means[2 * i + 1], ...precisionChol.subarray(3 * i, 3 * i + 3), ...own], 8 * i);
   }
   const program = programOf(gl), texture = gl.createTexture();
