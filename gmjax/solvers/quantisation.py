@@ -7,6 +7,7 @@ free numbers take some steps of descent. A search over single and pairwise chang
 ``price`` times bits.
 """
 
+import contextlib
 import dataclasses
 import math
 
@@ -106,9 +107,7 @@ def _rounded(variables, matrix, chosen, step, origin, others, damping: float = 1
     """``variables`` with those ``chosen`` rounded in turn, each error made up for by those after it and ``others``."""
     index = np.concatenate([chosen, others])
     matrix = matrix[np.ix_(index, index)]
-    matrix = matrix + np.diag(damping * matrix.diagonal() + 1e-10)
-    # Row i: how the later variables follow the i-th, those before it being fixed.
-    follow = np.linalg.cholesky(np.linalg.inv(matrix)).T
+    follow = _inverse_factor(matrix + np.diag(damping * matrix.diagonal() + 1e-10))
     moved = variables[index].copy()
     for i in range(len(chosen)):
         value = origin[i] + step[i] * np.round((moved[i] - origin[i]) / step[i])
@@ -117,6 +116,16 @@ def _rounded(variables, matrix, chosen, step, origin, others, damping: float = 1
     variables = variables.copy()
     variables[index] = moved
     return variables
+
+
+def _inverse_factor(matrix):
+    """The upper factor U of the inverse, U^T U: row i is how the variables after the i-th follow it, those before being
+    fixed. Where the pixels do not determine the variables, with as much damping as needed."""
+    mean = matrix.diagonal().mean()
+    for damping in (0.0, 1e-6, 1e-5, 1e-4, 1e-3):
+        with contextlib.suppress(np.linalg.LinAlgError):
+            return np.linalg.cholesky(np.linalg.inv(matrix + damping * mean * np.eye(len(matrix)))).T
+    return np.diag(1 / np.sqrt(matrix.diagonal()))
 
 
 def _searched(components: Components, target: Target, compact: Compact, price: float) -> Components:
