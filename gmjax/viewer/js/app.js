@@ -125,7 +125,7 @@ export function createViewer(element, models, { shape, header, picture = null })
     general.replaceChildren(generalFormula(session.model));
     const i = session.shown;
     term.hidden = i === null;
-    if (i !== null) term.replaceChildren(termOf(session.model, i));
+    if (i !== null) term.replaceChildren(...termOf(session.model, i).flatMap((piece) => [piece, " "]));
   }
 
   // ---- together

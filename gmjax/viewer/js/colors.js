@@ -2,7 +2,7 @@
 
 import { h, resize } from "./dom.js";
 
-const NAMES = ["page", "back", "line", "plus", "minus", "accent", "halo"];
+const NAMES = ["page", "back", "line", "plus", "minus", "accent", "halo", "over-plus", "over-minus", "over-accent"];
 
 export function colorsOf(element) {
   const style = getComputedStyle(element), css = {}, bytes = {};

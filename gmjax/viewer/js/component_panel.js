@@ -7,7 +7,7 @@ import { moved, shaped, weighed } from "./moves.js";
 import { plainFloats } from "./plain.js";
 import { viewWindow } from "./windows.js";
 
-const CHANNELS = { 1: ["weight"], 3: ["red", "green", "blue"] };
+const CHANNELS = { 1: ["weight w"], 3: ["red", "green", "blue"] };
 const SIDE = 112;
 
 export function componentPanel(session, { shape, view, palette }) {
@@ -21,8 +21,8 @@ export function componentPanel(session, { shape, view, palette }) {
   const set = (name, n) => (component, value) => ({ ...component, [name]: component[name].map((old, k) => (k === n ? value : old)) });
   const numbers = [
     ...channels.map((name, k) => [name, "How much light it adds; negative takes light away", (c) => c.weights[k], set("weights", k)]),
-    ["row", "Its centre, from the top (0) to the bottom (1)", (c) => c.mean[0], set("mean", 0)],
-    ["column", "Its centre, from the left (0) to the right (1)", (c) => c.mean[1], set("mean", 1)],
+    ["row μ₁", "Its centre, from the top (0) to the bottom (1)", (c) => c.mean[0], set("mean", 0)],
+    ["column μ₂", "Its centre, from the left (0) to the right (1)", (c) => c.mean[1], set("mean", 1)],
     ["L₁₁", "Shape: how fast it falls downwards. L is the factor of the precision matrix A = L Lᵀ", (c) => c.chol[0], set("chol", 0)],
     ["L₂₁", "Shape: how much it is sheared", (c) => c.chol[1], set("chol", 1)],
     ["L₂₂", "Shape: how fast it falls sideways", (c) => c.chol[2], set("chol", 2)],
@@ -53,7 +53,7 @@ export function componentPanel(session, { shape, view, palette }) {
     const now = one(), middle = now.weights.reduce((sum, w) => sum + w, 0) / now.weights.length;
     put(weighed(now, value - middle));
   }, () => session.commit());
-  const weigh = labelled("weigh", "Its weight, or the mean of its three weights", weight);
+  const weigh = labelled("weight", "Its weight, or the mean of its three weights", weight);
 
   const step = (way) => () => {
     const all = session.active(), place = all.indexOf(session.chosen);
@@ -114,7 +114,7 @@ export function componentPanel(session, { shape, view, palette }) {
     title.textContent = i === null ? `${size(session.model)} components` : `No. ${i + 1} of ${size(session.model)}`;
     if (i === null) return;
     const component = one();
-    for (const { input, read } of fields) showValue(input, String(Number(read(component).toPrecision(6))));
+    for (const { input, read } of fields) showValue(input, String(Number(read(component).toPrecision(5))));
     const middle = component.weights.reduce((sum, w) => sum + w, 0) / channels.length, reach = Math.max(1, 2 ** Math.ceil(Math.log2(Math.abs(middle) + 1e-9)));
     if (!weight.matches(":active")) Object.assign(weight, { min: -reach, max: reach });
     showValue(weight, exact(middle));

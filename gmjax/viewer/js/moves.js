@@ -25,8 +25,8 @@ export function turned(one, angle, shape) {
   return shaped(one, { angle: axesOf(one.chol, ...shape).angle + angle }, shape);
 }
 
-// With the end of one axis (long or short) at [down, right] pixels of the picture from the centre.
-export function pulled(one, axis, [down, right], shape) {
+// With one axis (long or short) towards [down, right] pixels of the picture from the centre, and stretched by a factor.
+export function pulled(one, axis, [down, right], factor, shape) {
   const angle = Math.atan2(-down, right) - (axis === "short" ? Math.PI / 2 : 0);
-  return shaped(one, { [axis]: Math.hypot(down, right), angle }, shape);
+  return shaped(one, { [axis]: factor * axesOf(one.chol, ...shape)[axis], angle }, shape);
 }

@@ -12,10 +12,9 @@ export function ellipseOf(model, i, { toStage, zoom, shape: [height, width] }) {
   return { x, y, long: long * zoom, short: short * zoom, angle };
 }
 
+// Where the handles are. Tiny and huge components have theirs off the ends of their axes, where they can be grasped.
 export function handlesOf({ x, y, long, short, angle }) {
-  const [c, s] = [Math.cos(angle), Math.sin(angle)];
-  // A tiny component keeps handles that can be grasped.
-  const [a, b] = [Math.max(long, 14), Math.max(short, 14)];
+  const [c, s] = [Math.cos(angle), Math.sin(angle)], [a, b] = [long, short].map((length) => Math.min(Math.max(length, 14), 150));
   return {
     long: [[x + a * c, y - a * s], [x - a * c, y + a * s]],
     short: [[x - b * s, y - b * c], [x + b * s, y + b * c]],
@@ -57,12 +56,15 @@ export function drawOverlay(context, { width, height, ratio }, session, places, 
     if (halo) stroke(context, colors.halo, line + 3);
     const isNegative = strengthOf(model, i) < 0;
     context.setLineDash(isNegative ? [5, 3] : []);
-    stroke(context, isNegative ? colors.minus : colors.plus, line);
+    stroke(context, isNegative ? colors["over-minus"] : colors["over-plus"], line);
   };
   const indices = session.active();
   if (ellipses) {
-    context.globalAlpha = size(model) > 300 ? 0.45 : 0.8;
-    for (const i of indices) outline(i, 1.1, false);
+    for (const i of indices) {
+      const { long } = ellipseOf(model, i, places);
+      context.globalAlpha = (size(model) > 300 ? 0.45 : 0.8) * (long > Math.max(width, height) ? 0.4 : 1);
+      outline(i, 1.1, false);
+    }
     context.globalAlpha = 1;
   }
   if (hovered !== null && hovered !== chosen && hovered < size(model)) outline(hovered, 2, true);
@@ -73,9 +75,9 @@ export function drawOverlay(context, { width, height, ratio }, session, places, 
       for (const [x, y] of spots) {
         context.beginPath();
         context.arc(x, y, name === "mean" ? HANDLE - 2 : HANDLE - 1, 0, 2 * Math.PI);
-        context.fillStyle = name === "mean" ? colors.accent : colors.halo;
+        context.fillStyle = name === "mean" ? colors["over-accent"] : colors.halo;
         context.fill();
-        stroke(context, name === "mean" ? colors.halo : colors.accent, 2);
+        stroke(context, name === "mean" ? colors.halo : colors["over-accent"], 2);
       }
     }
   }

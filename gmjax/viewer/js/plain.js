@@ -9,10 +9,10 @@ const SLICE = 25; // milliseconds
 
 export function plainPainter(canvas) {
   const context = canvas.getContext("2d", { alpha: false });
-  let picture = null, waiting = null;
+  let picture = null, waiting = null, drawn = [];
 
   function show(model, indices, window, look, { gain, shape } = {}) {
-    clearTimeout(waiting);
+    destroy();
     const { rows, columns } = window;
     const image = new ImageData(columns.count, rows.count), c = weightsEach(model);
     const sums = summing(model, look === "picture" ? [] : indices, window);
@@ -40,6 +40,7 @@ export function plainPainter(canvas) {
           resize(canvas, rows.count, columns.count);
           context.putImageData(image, 0, 0);
           waiting = null;
+          drawn.splice(0).forEach((done) => done());
           return;
         }
       }
@@ -48,8 +49,17 @@ export function plainPainter(canvas) {
     go();
   }
 
-  const destroy = () => clearTimeout(waiting);
-  return { name: "plain", show, floats: plainFloats, surface: null, setPicture: (image) => { picture = image; }, finish: () => {}, isBusy: () => waiting !== null, destroy };
+  // Calls done once the picture is complete; not if another one is drawn before.
+  function whenDrawn(done) {
+    if (waiting === null) done();
+    else drawn.push(done);
+  }
+
+  function destroy() {
+    clearTimeout(waiting);
+    drawn = [];
+  }
+  return { name: "plain", show, floats: plainFloats, surface: null, setPicture: (image) => { picture = image; }, whenDrawn, destroy };
 }
 
 // The values of the formula in a window: rows * columns * channels numbers.

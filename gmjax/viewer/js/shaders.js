@@ -74,6 +74,6 @@ in vec3 facing, paint;
 out vec4 color;
 void main() {
   vec3 n = normalize(facing);
-  float light = 0.45 + 0.5 * max(0.0, dot(n, normalize(vec3(-0.5, 0.75, 0.45)))) + 0.12 * n.x;
-  color = vec4(mix(vec3(0.75), paint, 0.75) * light, 1.0);
+  float light = 0.35 + 0.75 * max(0.0, dot(n, normalize(vec3(-0.6, 0.6, 0.5))));
+  color = vec4(mix(vec3(0.85), paint, 0.7) * light, 1.0);
 }`;

@@ -23,9 +23,9 @@ export function createStage(session, { shape, looks, colors }) {
     "aria-label": "The picture that the formula draws. Arrow keys move the view, plus and minus zoom, brackets choose components; question mark shows all keys.",
   }, canvas, over, tag);
   const { profile, offset } = session.model;
-  const painter = webglPainter(canvas, profile, () => invalidate()) ?? plainPainter(canvas);
+  const painter = webglPainter(canvas, profile, () => { busy = false; drawn = {}; invalidate(); }) ?? plainPainter(canvas);
   const view = { center: [0.5, 0.5], zoom: 1 }, camera = { turn: -0.5, tilt: 0.75, zoom: 1 };
-  let height = 1, width = 1, ratio = 1, coarse = 1, isHome = true, drawn = {}, mesh = {}, resting = null, pointer = null;
+  let milliseconds = 0, height = 1, width = 1, ratio = 1, coarse = 1, isHome = true, busy = false, isLate = false, drawn = {}, mesh = {}, resting = null, pointer = null;
 
   const home = () => Math.min(height / shape[0], width / shape[1]);
   const places = () => ({
@@ -41,17 +41,20 @@ export function createStage(session, { shape, looks, colors }) {
     element.dataset.look = looks.look;
     over.hidden = isSurface();
     if (isSurface()) return drawSurface();
-    // One pixel fewer at first where the machine is slow; all of them when it rests.
     const state = [session.model, session.count, session.order, looks.look, looks.gain, height, width, coarse, view.zoom, ...view.center];
     if (state.some((part, n) => part !== drawn[n])) {
+      if (busy) { isLate = true; return drawOver(); }
       const began = performance.now();
+      const pixels = coarse ** -2;
       painter.show(session.model, session.active(), viewWindow(view, shape, offset, height, width, coarse), looks.look, { gain: looks.gain, shape });
-      painter.finish();
-      // Of a drawing with all pixels.
-      const whole = (performance.now() - began) * coarse ** 2;
+      busy = painter.name === "webgl"; // which cannot be interrupted; the other painter can
+      painter.whenDrawn(() => {
+        milliseconds = (performance.now() - began) / pixels;
+        busy = false;
+        if (isLate) session.changed();
+        isLate = false;
+      });
       if (coarse > 1) later();
-      else if (painter.name === "webgl") state.slow = whole > SLOW;
-      state.milliseconds = whole;
       drawn = state;
     }
     drawOver();
@@ -78,7 +81,7 @@ export function createStage(session, { shape, looks, colors }) {
 
   // While the view or the model moves, as coarse as keeps it fluent.
   function invalidate() {
-    if (drawn.milliseconds > SLOW) coarse = Math.min(8, Math.ceil(Math.sqrt(drawn.milliseconds / SLOW)));
+    if (milliseconds > SLOW) coarse = Math.min(8, Math.ceil(Math.sqrt(milliseconds / SLOW)));
     session.changed();
   }
 
@@ -155,11 +158,13 @@ export function createStage(session, { shape, looks, colors }) {
     const i = session.chosen, handle = handleAt(ellipseOf(session.model, i, places()), x, y, kind === "touch" ? 22 : 10);
     if (!handle) return null;
     const model = session.model, one = componentOf(model, i), from = positionAt(x, y);
+    const away = ([row, column]) => [(row - one.mean[0]) * shape[0], (column - one.mean[1]) * shape[1]];
+    const length = ([down, right]) => Math.max(Math.hypot(down, right), 1e-9);
     return {
       move(toX, toY) {
         const [row, column] = positionAt(toX, toY);
-        const next = handle === "mean" ? moved(one, row - from[0], column - from[1])
-          : pulled(one, handle, [(row - one.mean[0]) * shape[0], (column - one.mean[1]) * shape[1]], shape);
+        const now = away([row, column]), isMean = handle === "mean";
+        const next = isMean ? moved(one, row - from[0], column - from[1]) : pulled(one, handle, now, length(now) / length(away(from)), shape);
         session.preview(withComponent(model, i, next));
         invalidate();
       },

@@ -43,7 +43,7 @@ export function meshOf(values, { rows, columns }, channels) {
 // A matrix for WebGL, column by column. turn and tilt in radians, zoom 1 shows the whole.
 export function cameraOf({ turn, tilt, zoom }, aspect) {
   const [ct, st, cx, sx] = [Math.cos(turn), Math.sin(turn), Math.cos(tilt), Math.sin(tilt)];
-  const distance = 2.4, near = 0.05, far = 20, focal = 2.1 * zoom;
+  const distance = 2.4, near = 0.05, far = 20, focal = 2.7 * zoom;
   const [fx, fy] = aspect > 1 ? [focal / aspect, focal] : [focal, focal * aspect];
   // Turned about the vertical axis, then tilted towards the viewer, then moved away.
   const rotation = [[ct, 0, -st], [-st * sx, cx, -ct * sx], [st * cx, sx, ct * cx]];

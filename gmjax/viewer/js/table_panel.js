@@ -16,7 +16,6 @@ export function tablePanel(session) {
   const element = section("Parameters",
     h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))), body)),
     h("div", { class: "bar" }, where, back, on));
-  element.open = false;
   element.addEventListener("toggle", () => update());
 
   function update() {

@@ -112,8 +112,19 @@ export function webglPainter(canvas, profile, restored) {
     gl.drawElements(gl.TRIANGLES, mesh.triangles.length, gl.UNSIGNED_INT, 0);
   }
 
-  // Waits until what was drawn is done: for measuring.
-  const finish = () => gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
+  // Calls done once the GPU has drawn all it was given.
+  function whenDrawn(done) {
+    if (lost) return;
+    const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    gl.flush();
+    const look = () => {
+      if (lost) return;
+      if (gl.clientWaitSync(fence, 0, 0) === gl.TIMEOUT_EXPIRED) return setTimeout(look, 2);
+      gl.deleteSync(fence);
+      done();
+    };
+    setTimeout(look, 0);
+  }
 
   const onLost = (event) => { event.preventDefault(); lost = true; };
   const onRestored = () => { lost = false; start(); restored(); };
@@ -127,7 +138,7 @@ export function webglPainter(canvas, profile, restored) {
   }
 
   start();
-  return { name: "webgl", show, floats, surface, setPicture, finish, destroy };
+  return { name: "webgl", show, floats, surface, setPicture, whenDrawn, destroy };
 }
 
 function packed(model, indices, [row, column]) {
