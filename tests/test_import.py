@@ -17,7 +17,7 @@ LAYERS = [
     {"losses", "published", "calculus", "transforms", "frame", "gmnet", "files", "coordinates"},
     {"solvers", "data", "registration", "space"},
     {"personal", "common", "analysis"},
-    {"parallel", "plotting", "correspondence"},
+    {"parallel", "plotting", "correspondence", "viewer"},
     {"commands"},
     {"__main__", "__init__"},
 ]

@@ -48,9 +48,11 @@ def _parsed(argv: Sequence[str]) -> Any:
     from gmjax.commands import models, space
     from gmjax.commands.common_model import CommonModel
     from gmjax.commands.fit import Fit
+    from gmjax.commands.view import View
 
     commands: dict[str, Any] = {"common-model": CommonModel, "fit": Fit}
     commands |= {"render": models.Render, "transform": models.Transform, "plot": models.Plot, "info": models.Info}
+    commands |= {"view": View}
     commands |= {"average": space.Average, "morph": space.Morph, "symmetrise": space.Symmetrise}
     commands |= {"axis": space.Axis, "compare": space.Compare}
     about = "A picture as one formula: a sum of two-dimensional Gaussians. gmjax --version prints the version."

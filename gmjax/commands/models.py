@@ -41,7 +41,7 @@ class Render:
     picture's border. clip: that mean at once. formula: the formula goes on, with values that no fit has seen."""
 
     def run(self) -> int:
-        params, metadata = _load(self.model)
+        params, metadata = load_model(self.model)
         shape = self._shape(fitted_shape(metadata))
         _write_render(self.out, params, shape, frame.from_metadata(metadata), self.outside)
         return 0
@@ -90,7 +90,7 @@ class Transform:
     """With --picture: what to draw outside of the moved picture, as in gmjax render."""
 
     def run(self) -> int:
-        params, metadata = _load(self.model, drawable=self.picture is not None)
+        params, metadata = load_model(self.model, drawable=self.picture is not None)
         shape = fitted_shape(metadata)
         for name in ("zoom", "rotate", "translate", "center", "aspect"):
             value = getattr(self, name)
@@ -146,7 +146,7 @@ class Plot:
             raise ArgumentError("image", "is needed with --kind fit: give picture.png of the model's run folder")
         if self.kind != "fit" and self.image is not None:
             raise ArgumentError("image", f"goes with --kind fit, not with --kind {self.kind}")
-        params, metadata = _load(self.model)
+        params, metadata = load_model(self.model)
         height, width = fitted_shape(metadata)
         scale = min(1.0, math.sqrt(MAX_FIGURE_PIXELS / (height * width)))
         shape = max(1, int(scale * height)), max(1, int(scale * width))
@@ -179,7 +179,7 @@ class Info:
     model: _Model
 
     def run(self) -> int:
-        params, metadata = _load(self.model, drawable=False)
+        params, metadata = load_model(self.model, drawable=False)
         kind = "gray" if params.channels is None else f"{params.channels} channels"
         batch = params.means.shape[:-2]
         many = f"a batch {batch} of models, each with " if batch else ""
@@ -205,7 +205,7 @@ def _print_components(params: GmFace) -> None:
         print(numbers + "".join(f"{number:10.4g}" for number in (a11, a21, a22)))
 
 
-def _load(path: Path, *, drawable: bool = True) -> tuple[GmFace, dict[str, str]]:
+def load_model(path: Path, *, drawable: bool = True) -> tuple[GmFace, dict[str, str]]:
     params, metadata = models.load(path), models.load_metadata(path)
     if drawable and params.means.ndim > 2:
         raise ArgumentError(str(path), f"holds a batch {params.means.shape[:-2]} of models: save one of gmjax.unstack")

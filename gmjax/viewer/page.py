@@ -107,7 +107,6 @@ def _flat(batch: GmFace) -> list[GmFace]:
 
 def _described(model: GmFace, name: str, about: Mapping[str, str], shape: tuple[int, int]) -> dict[str, Any]:
     moved = frame.from_metadata(about)
-    ranked = model.num_components <= MAX_RANKED
     return {
         "name": _short(name),
         "profile": _PROFILES[type(model)],
@@ -116,17 +115,22 @@ def _described(model: GmFace, name: str, about: Mapping[str, str], shape: tuple[
         "weights": _base64(model.weights),
         "means": _base64(model.means),
         "precision_chol": _base64(model.precision_chol),
-        "order_by_error": order_by_error(model, _ranking_shape(shape)).tolist() if ranked else None,
+        "order_by_error": _ranking(model, shape),
         "frame": None if moved is None else {"matrix": moved[0].tolist(), "offset": moved[1].tolist()},
         "about": [[_short(key), _short(text)] for key, text in sorted(about.items()) if key not in HEADER],
     }
 
 
-def _ranking_shape(shape: tuple[int, int]) -> tuple[int, int]:
-    """Small enough to be quick."""
+def _ranking(model: GmFace, shape: tuple[int, int]) -> list[int] | None:
+    """The order by error, on at most 120 x 120 pixels; None if the model is too large, or falls between the pixels."""
+    if model.num_components > MAX_RANKED:
+        return None
     scale = min(1.0, 120 / max(shape))
     height, width = (max(1, round(scale * side)) for side in shape)
-    return height, width
+    try:
+        return order_by_error(model, (height, width)).tolist()
+    except np.linalg.LinAlgError:
+        return None
 
 
 def _short(text: str) -> str:

@@ -165,6 +165,14 @@ export function createViewer(element, models, { shape, header, picture = null })
   if (picture) decodePicture(picture).then((pixels) => { image = pixels; stage.painter.setPicture(pixels); stage.forget(); });
   session.changed();
 
+  // Until everything is drawn, with all pixels.
+  async function settled() {
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    do await frame();
+    while (!session.isSettled() || !stage.isSettled() || (picture && !image));
+    await frame();
+  }
+
   function destroy() {
     dark.removeEventListener("change", recolor);
     panels.forEach((panel) => panel.destroy?.());
@@ -172,7 +180,7 @@ export function createViewer(element, models, { shape, header, picture = null })
     root.remove();
   }
 
-  return { element: root, session, stage, models: sources, drawFloats: stage.drawFloats, look, destroy };
+  return { element: root, session, stage, models: sources, drawFloats: stage.drawFloats, look, settled, destroy };
 }
 
 function aboutPanel(session) {

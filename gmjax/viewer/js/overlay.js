@@ -1,7 +1,8 @@
 // Ellipses of the components over the picture, and handles to drag the chosen one. An ellipse is one standard deviation
 // away from the centre, where the Gaussian has fallen to 61 %.
 
-import { axesOf, size, strengthOf } from "./formula.js";
+import { axesOf, exponentAt, size, strengthOf } from "./formula.js";
+import { PROFILES } from "./profiles.js";
 
 const HANDLE = 7, REACH = 16; // CSS pixels
 
@@ -40,6 +41,12 @@ export function componentAt(model, indices, places, x, y) {
     if (inside && long * short < least) [best, least] = [i, long * short];
   }
   return best;
+}
+
+// The component that contributes most at a position.
+export function strongestAt(model, indices, [row, column]) {
+  const share = (i) => Math.abs(strengthOf(model, i)) * PROFILES[model.profile].value(exponentAt(model, i, row, column));
+  return indices.reduce((best, i) => (share(i) > (best === null ? 0 : share(best)) ? i : best), null);
 }
 
 export function drawOverlay(context, { width, height, ratio }, session, places, { ellipses, frame, colors }) {
@@ -91,7 +98,7 @@ function stroke(context, color, line) {
 
 // The formula goes on outside the picture, with values that no fit has seen.
 function veilOutside(context, width, height, { left, top, right, bottom }, colors) {
-  if (left <= 0 && top <= 0 && right >= width && bottom >= height) return;
+  if (left < 1 && top < 1 && right > width - 1 && bottom > height - 1) return;
   context.beginPath();
   context.rect(0, 0, width, height);
   context.rect(left, top, right - left, bottom - top);

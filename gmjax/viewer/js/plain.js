@@ -59,7 +59,7 @@ export function plainPainter(canvas) {
     clearTimeout(waiting);
     drawn = [];
   }
-  return { name: "plain", show, floats: plainFloats, surface: null, setPicture: (image) => { picture = image; }, whenDrawn, destroy };
+  return { name: "plain", show, floats: plainFloats, surface: null, setPicture: (image) => { picture = image; }, whenDrawn, isBusy: () => waiting !== null, destroy };
 }
 
 // The values of the formula in a window: rows * columns * channels numbers.

@@ -34,6 +34,7 @@ export function createSession(sources, frames) {
     active,
     onChange(listener) { listeners.add(listener); },
     changed,
+    isSettled: () => !waiting,
   };
 
   // Shows one of the sources, and forgets the history.

@@ -4,7 +4,7 @@ import { componentOf, withComponent } from "./formula.js";
 import { h } from "./dom.js";
 import { listenToPointers } from "./gestures.js";
 import { moved, pulled } from "./moves.js";
-import { componentAt, drawOverlay, ellipseOf, handleAt } from "./overlay.js";
+import { componentAt, drawOverlay, ellipseOf, handleAt, strongestAt } from "./overlay.js";
 import { plainFloats, plainPainter } from "./plain.js";
 import { cameraOf, meshOf, surfaceWindow } from "./surface.js";
 import { webglPainter } from "./webgl.js";
@@ -68,6 +68,7 @@ export function createStage(session, { shape, looks, colors }) {
     }
     painter.surface(mesh, cameraOf(camera, width / height), colors().back.map((byte) => byte / 255), height, width);
     drawn = {};
+    coarse = 1;
   }
 
   function drawOver() {
@@ -81,7 +82,7 @@ export function createStage(session, { shape, looks, colors }) {
 
   // While the view or the model moves, as coarse as keeps it fluent.
   function invalidate() {
-    if (milliseconds > SLOW) coarse = Math.min(8, Math.ceil(Math.sqrt(milliseconds / SLOW)));
+    if (milliseconds > SLOW && !isSurface()) coarse = Math.min(8, Math.ceil(Math.sqrt(milliseconds / SLOW)));
     session.changed();
   }
 
@@ -136,7 +137,10 @@ export function createStage(session, { shape, looks, colors }) {
     ratio = Math.min(wanted, Math.sqrt(MOST_PIXELS / (box.width * box.height)));
     height = Math.max(1, Math.round(box.height * ratio));
     width = Math.max(1, Math.round(box.width * ratio));
+    // On whole device pixels, so that the browser does not resample.
+    const snap = (x) => `${Math.round(x * wanted) / wanted - x}px`;
     for (const each of [canvas, over]) {
+      Object.assign(each.style, { left: snap(box.left), top: snap(box.top) });
       each.style.width = `${width / ratio}px`;
       each.style.height = `${height / ratio}px`;
     }
@@ -174,7 +178,7 @@ export function createStage(session, { shape, looks, colors }) {
 
   listenToPointers(element, {
     grasp, pan, zoom,
-    tap(x, y) { if (!isSurface()) session.choose(find(x, y)); },
+    tap(x, y) { if (!isSurface()) session.choose(find(x, y) ?? strongestAt(session.model, session.active(), positionAt(x, y))); },
     hover(x, y) {
       if (isSurface()) return;
       pointer = [x, y];
@@ -203,6 +207,7 @@ export function createStage(session, { shape, looks, colors }) {
   return {
     element, painter, view, camera, update, invalidate, fit, pan, zoom, floatsOf, destroy,
     drawFloats: (rows, columns) => floatsOf(gridWindow(rows, columns, offset)),
+    isSettled: () => !busy && coarse === 1 && !painter.isBusy(),
     forget() { drawn = {}; session.changed(); },
   };
 }

@@ -12,7 +12,7 @@ export function surfaceWindow([height, width], offset) {
 
 // values: the formula in the window. x goes right, y up, z towards the viewer.
 export function meshOf(values, { rows, columns }, channels) {
-  const h = rows.count, w = columns.count, c = Math.max(1, channels), unit = 1 / Math.max(h, w);
+  const h = rows.count, w = columns.count, c = Math.max(1, channels), unit = Math.SQRT2 / Math.hypot(h, w);
   const position = new Float32Array(3 * h * w), normal = new Float32Array(3 * h * w), tint = new Float32Array(3 * h * w);
   const at = (row, column) => {
     const n = (Math.min(h - 1, Math.max(0, row)) * w + Math.min(w - 1, Math.max(0, column))) * c;

@@ -138,7 +138,7 @@ export function webglPainter(canvas, profile, restored) {
   }
 
   start();
-  return { name: "webgl", show, floats, surface, setPicture, whenDrawn, destroy };
+  return { name: "webgl", show, floats, surface, setPicture, whenDrawn, isBusy: () => false, destroy };
 }
 
 function packed(model, indices, [row, column]) {
