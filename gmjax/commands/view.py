@@ -22,7 +22,8 @@ class View:
     """Write a page to look into a formula and to edit it, in any browser and without a network. Several models: one
     after the other, and models with the same number of components as a morph."""
 
-    files: Annotated[Positional[tuple[Path, ...]], arg(metavar="MODEL [MODEL ...]", help="Model files.", help_behavior_hint="(required)")]
+    files: Annotated[Positional[tuple[Path, ...]], arg(metavar="MODEL [MODEL ...]", help_behavior_hint="(required)")]
+    """Model files."""
 
     picture: Annotated[Path | None, option("FILE")] = None
     """The picture that was fitted, to show the difference: picture.png of the run folder."""

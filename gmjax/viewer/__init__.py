@@ -1,5 +1,5 @@
 """A formula in the browser: one self-contained page."""
 
-from gmjax.viewer.page import page
+from gmjax.viewer.pages import description, page
 
-__all__ = ["page"]
+__all__ = ["description", "page"]

@@ -100,6 +100,8 @@ def smooth_model(channels=None, components=12, seed=0, offset=1.0) -> gmjax.GmFa
     rng = np.random.default_rng(seed)
     weights = rng.normal(scale=0.4, size=(components,) if channels is None else (components, channels))
     means = rng.uniform(0, 1, size=(components, 2))
-    chol = np.stack([rng.uniform(2, 15, components), rng.normal(size=components) * 3, rng.uniform(2, 15, components)], -1)
+    chol = np.stack(
+        [rng.uniform(2, 15, components), rng.normal(size=components) * 3, rng.uniform(2, 15, components)], -1
+    )
     weights[0], means[0], chol[0] = 0.5, 0.5, (0.6, 0.1, 0.5)
     return gmjax.GmFace(*(np.float32(part) for part in (weights, means, chol)), offset)

@@ -160,7 +160,8 @@ def test_a_lost_context_comes_back(open_viewer):
     params = smooth_model()
     opened = open_viewer(params, stage=(100, 100))
     opened.run("""async () => {
-        const gl = document.querySelector(".picture").getContext("webgl2"), lose = gl.getExtension("WEBGL_lose_context");
+        const gl = document.querySelector(".picture").getContext("webgl2");
+        const lose = gl.getExtension("WEBGL_lose_context");
         lose.loseContext();
         await new Promise((resolve) => setTimeout(resolve, 100));
         lose.restoreContext();

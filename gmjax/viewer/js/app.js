@@ -25,27 +25,47 @@ const ICONS = {
   ellipses: "M2 10a8 5 0 1 0 16 0 8 5 0 1 0-16 0M6 10a4 2 0 1 0 8 0 4 2 0 1 0-8 0",
 };
 
-// Builds the viewer inside an element. models: as viewer/page.py writes them. options: {shape: [H, W], header, picture}:
+// Builds the viewer inside an element. models: as viewer/pages.py writes them. options: {shape: [H, W], header, picture}:
 // the text of model files, and the picture to compare with as a data URL or null. Returns what a program may use.
 export function createViewer(element, models, { shape, header, picture = null }) {
-  const sources = models.map(decoded), session = createSession(sources, models.map(({ frame }) => frame ?? IDENTITY));
+  const sources = models.map(decoded),
+    session = createSession(
+      sources,
+      models.map(({ frame }) => frame ?? IDENTITY),
+    );
   const looks = { look: "formula", ellipses: false, gain: 4 };
-  const root = h("div", { class: "gmjax-viewer" }), status = h("p", { class: "spoken", role: "status", "aria-live": "polite" });
-  let image = null, colors = null;
+  const root = h("div", { class: "gmjax-viewer" }),
+    status = h("p", { class: "spoken", role: "status", "aria-live": "polite" });
+  let image = null,
+    colors = null;
 
   const stage = createStage(session, { shape, looks, colors: () => (colors ??= colorsOf(root)) });
   const hasSurface = stage.painter.surface !== null;
-  const say = (text) => { status.textContent = text; note.textContent = text; note.hidden = !text; };
+  const say = (text) => {
+    status.textContent = text;
+    note.textContent = text;
+    note.hidden = !text;
+  };
   const note = h("p", { class: "note", hidden: true });
 
   // ---- toolbar
 
-  const NAMES = { formula: "Formula", ...(picture && { picture: "Picture", difference: "Difference" }), surface: "Surface" };
-  const TIPS = { formula: "What the formula draws (F)", picture: "The picture that it was made from (P)", difference: "Formula minus picture (D)",
-    surface: hasSurface ? "1 − f as a landscape (3)" : "The surface needs WebGL2, which this browser does not offer" };
-  const tabs = Object.entries(NAMES).map(([name, text]) => button(text, TIPS[name], () => look(name),
-    { "data-look": name, disabled: name === "surface" && !hasSurface }));
-  const tool = (name, title, onclick) => button(icon(ICONS[name]), title, onclick, { class: "icon", "aria-label": title });
+  const NAMES = {
+    formula: "Formula",
+    ...(picture && { picture: "Picture", difference: "Difference" }),
+    surface: "Surface",
+  };
+  const TIPS = {
+    formula: "What the formula draws (F)",
+    picture: "The picture that it was made from (P)",
+    difference: "Formula minus picture (D)",
+    surface: hasSurface ? "1 − f as a landscape (3)" : "The surface needs WebGL2, which this browser does not offer",
+  };
+  const tabs = Object.entries(NAMES).map(([name, text]) =>
+    button(text, TIPS[name], () => look(name), { "data-look": name, disabled: name === "surface" && !hasSurface }),
+  );
+  const tool = (name, title, onclick) =>
+    button(icon(ICONS[name]), title, onclick, { class: "icon", "aria-label": title });
   const tools = {
     ellipses: tool("ellipses", "Ellipses of the components: orange adds light, blue dashed takes it away (E)", toggle),
     smaller: tool("smaller", "Zoom out (−)", () => stage.zoom(0.8)),
@@ -55,12 +75,15 @@ export function createViewer(element, models, { shape, header, picture = null })
     redo: tool("redo", "Redo (Ctrl+Shift+Z)", () => session.redo()),
     help: button("?", "Keys (?)", help, { class: "icon" }),
   };
-  const toolbar = h("div", { class: "tools", role: "toolbar", "aria-label": "View" },
+  const toolbar = h(
+    "div",
+    { class: "tools", role: "toolbar", "aria-label": "View" },
     h("div", { class: "tabs", role: "group", "aria-label": "What is shown" }, tabs),
     h("div", { class: "group" }, tools.ellipses),
     h("div", { class: "group" }, tools.smaller, tools.larger, tools.whole),
     h("div", { class: "group" }, tools.undo, tools.redo),
-    h("div", { class: "group" }, tools.help));
+    h("div", { class: "group" }, tools.help),
+  );
 
   function look(name) {
     if (!(name in NAMES) || (name === "surface" && !hasSurface)) return;
@@ -81,7 +104,9 @@ export function createViewer(element, models, { shape, header, picture = null })
     sources.length > 1 ? modelsPanel(session) : null,
     component,
     numberPanel(session),
-    picture ? differencePanel(session, { gain: () => looks.gain, setGain, floats: stage.drawFloats, picture: () => image }) : null,
+    picture
+      ? differencePanel(session, { gain: () => looks.gain, setGain, floats: stage.drawFloats, picture: () => image })
+      : null,
     wholePanel(session, { shape }),
     tablePanel(session),
     savePanel(session, { shape, header, floats, say }),
@@ -97,11 +122,27 @@ export function createViewer(element, models, { shape, header, picture = null })
   // ---- keys
 
   const keys = keyTable(session, stage, component, { shape, look, toggle, help });
-  const dialog = h("dialog", { class: "keys", "aria-label": "Keys" }, h("h2", {}, "Keys"),
+  const dialog = h(
+    "dialog",
+    { class: "keys", "aria-label": "Keys" },
+    h("h2", {}, "Keys"),
     h("p", {}, "With the picture in focus:"),
-    h("table", {}, keys.map(([names, text]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", {}, names)), h("td", {}, text)))),
-    h("p", {}, "Mouse: drag to move, wheel to zoom, click to choose a component. Touch: one finger moves, two zoom, a tap chooses."),
-    h("div", { class: "bar" }, button("Close", "Close (Escape)", () => dialog.close(), { class: "primary" })));
+    h(
+      "table",
+      {},
+      keys.map(([names, text]) => h("tr", {}, h("th", { scope: "row" }, h("kbd", {}, names)), h("td", {}, text))),
+    ),
+    h(
+      "p",
+      {},
+      "Mouse: drag to move, wheel to zoom, click to choose a component. Touch: one finger moves, two zoom, a tap chooses.",
+    ),
+    h(
+      "div",
+      { class: "bar" },
+      button("Close", "Close (Escape)", () => dialog.close(), { class: "primary" }),
+    ),
+  );
 
   function help() {
     dialog.showModal();
@@ -117,9 +158,19 @@ export function createViewer(element, models, { shape, header, picture = null })
 
   // ---- the formula
 
-  const general = h("div", { class: "math" }), term = h("div", { class: "math term" });
-  const formula = h("section", { class: "formula", "aria-label": "The formula" }, general, term,
-    h("p", { class: "hint" }, "Position x = (r, c): row and column from 0 to 1 across the picture, from the top left corner."));
+  const general = h("div", { class: "math" }),
+    term = h("div", { class: "math term" });
+  const formula = h(
+    "section",
+    { class: "formula", "aria-label": "The formula" },
+    general,
+    term,
+    h(
+      "p",
+      { class: "hint" },
+      "Position x = (r, c): row and column from 0 to 1 across the picture, from the top left corner.",
+    ),
+  );
 
   function showFormula() {
     general.replaceChildren(generalFormula(session.model));
@@ -131,14 +182,31 @@ export function createViewer(element, models, { shape, header, picture = null })
   // ---- together
 
   const title = h("h1", {});
-  const warning = hasSurface ? null : h("p", { class: "note" }, "This browser offers no WebGL2, so the picture is computed without the graphics processor. It is the same picture, more slowly drawn, and there is no surface.");
+  const warning = hasSurface
+    ? null
+    : h(
+        "p",
+        { class: "note" },
+        "This browser offers no WebGL2, so the picture is computed without the graphics processor. It is the same picture, more slowly drawn, and there is no surface.",
+      );
   root.style.setProperty("--aspect", shape[1] / shape[0]);
-  root.append(h("div", { class: "layout" },
-    h("div", { class: "main" }, h("header", {}, title), warning, stage.element, toolbar, note, formula, status),
-    h("div", { class: "side" }, panels.map((panel) => panel.element))), dialog);
+  root.append(
+    h(
+      "div",
+      { class: "layout" },
+      h("div", { class: "main" }, h("header", {}, title), warning, stage.element, toolbar, note, formula, status),
+      h(
+        "div",
+        { class: "side" },
+        panels.map((panel) => panel.element),
+      ),
+    ),
+    dialog,
+  );
   element.append(root);
 
-  let chosen = null, last = {};
+  let chosen = null,
+    last = {};
   session.onChange(() => {
     stage.update((i) => `no. ${i + 1}   ${weightOf(session.model, i).map(signed).join("  ")}`);
     title.textContent = sources[session.source].name;
@@ -146,7 +214,17 @@ export function createViewer(element, models, { shape, header, picture = null })
     tools.ellipses.setAttribute("aria-pressed", String(looks.ellipses));
     tools.undo.disabled = !session.canUndo();
     tools.redo.disabled = !session.canRedo();
-    const key = [session.model, session.shown, session.chosen, session.count, session.order, looks.gain, image, session.source, colors];
+    const key = [
+      session.model,
+      session.shown,
+      session.chosen,
+      session.count,
+      session.order,
+      looks.gain,
+      image,
+      session.source,
+      colors,
+    ];
     if (!key.some((part, n) => part !== last[n])) return;
     const sameTerm = session.model === last[0] && session.shown === last[1];
     last = key;
@@ -159,10 +237,18 @@ export function createViewer(element, models, { shape, header, picture = null })
   });
 
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
-  const recolor = () => { colors = null; stage.forget(); };
+  const recolor = () => {
+    colors = null;
+    stage.forget();
+  };
   dark.addEventListener("change", recolor);
 
-  if (picture) decodePicture(picture).then((pixels) => { image = pixels; stage.painter.setPicture(pixels); stage.forget(); });
+  if (picture)
+    decodePicture(picture).then((pixels) => {
+      image = pixels;
+      stage.painter.setPicture(pixels);
+      stage.forget();
+    });
   session.changed();
 
   // Until everything is drawn, with all pixels.
@@ -184,7 +270,8 @@ export function createViewer(element, models, { shape, header, picture = null })
 }
 
 function aboutPanel(session) {
-  const list = h("dl", {}), element = section("About this model", list);
+  const list = h("dl", {}),
+    element = section("About this model", list);
   element.open = false;
   let shown = null;
   function update() {
@@ -202,7 +289,8 @@ async function decodePicture(url) {
   const image = new Image();
   image.src = url;
   await image.decode();
-  const canvas = h("canvas", { width: image.naturalWidth, height: image.naturalHeight }), context = canvas.getContext("2d", { willReadFrequently: true });
+  const canvas = h("canvas", { width: image.naturalWidth, height: image.naturalHeight }),
+    context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(image, 0, 0);
   return context.getImageData(0, 0, canvas.width, canvas.height);
 }

@@ -15,14 +15,20 @@ function latex(model) {
   const terms = components(model).map(({ weights, mean: [row, column], chol: [l11, l21, l22] }, n) => {
     const u = `\\left(${exact(l11)} ${minus("r", row)} ${plus(l21)} ${minus("c", column)}\\right)^2`;
     const q = `\\left(${u} + \\left(${exact(l22)} ${minus("c", column)}\\right)^2\\right)`;
-    const weight = model.channels > 1 ? `${n ? "+ " : ""}\\begin{pmatrix}${weights.map(exact).join("\\\\")}\\end{pmatrix}` : n ? plus(weights[0]) : exact(weights[0]);
+    const weight =
+      model.channels > 1
+        ? `${n ? "+ " : ""}\\begin{pmatrix}${weights.map(exact).join("\\\\")}\\end{pmatrix}`
+        : n
+          ? plus(weights[0])
+          : exact(weights[0]);
     return `${weight} ${profile(q)}`;
   });
   return `% ${POSITIONS}\n\\begin{aligned}\nf(r, c) ={} & ${terms.join(" \\\\\n& ")}\n\\end{aligned}\n`;
 }
 
 function glsl(model) {
-  const type = model.channels > 1 ? "vec3" : "float", m = size(model);
+  const type = model.channels > 1 ? "vec3" : "float",
+    m = size(model);
   const weight = (weights) => (model.channels > 1 ? `vec3(${weights.map(asFloat).join(", ")})` : asFloat(weights[0]));
   const list = (kind, text) => `${kind}[${m}](\n  ${components(model).map(text).join(",\n  ")});`;
   return `// ${POSITIONS}
@@ -71,14 +77,15 @@ def render(height, width, offset=${exact(model.offset)}):
 }
 
 function json(model) {
-  const all = components(model), numbers = (values) => `[${values.map(exact).join(", ")}]`;
+  const all = components(model),
+    numbers = (values) => `[${values.map(exact).join(", ")}]`;
   const weights = all.map((one) => (model.channels ? numbers(one.weights) : exact(one.weights[0])));
   const rows = (lines) => `[\n    ${lines.join(",\n    ")}\n  ]`;
   return `{
   "weights": ${rows(weights)},
   "means": ${rows(all.map(({ mean }) => numbers(mean)))},
   "precision_chol": ${rows(all.map(({ chol }) => numbers(chol)))},
-  "offset": ${exact(model.offset)}
+  "offset": ${asFloat(model.offset)}
 }
 `;
 }

@@ -5,7 +5,9 @@ import { h, resize } from "./dom.js";
 const NAMES = ["page", "back", "line", "plus", "minus", "accent", "halo", "over-plus", "over-minus", "over-accent"];
 
 export function colorsOf(element) {
-  const style = getComputedStyle(element), css = {}, bytes = {};
+  const style = getComputedStyle(element),
+    css = {},
+    bytes = {};
   const canvas = h("canvas");
   resize(canvas, 1, 1);
   const context = canvas.getContext("2d", { willReadFrequently: true });

@@ -1,19 +1,26 @@
 // How far the formula is from the picture, magnified.
 
-import { h, labelled, section, showValue, slider } from "./dom.js";
+import { h, labelled, section, showText, showValue, slider } from "./dom.js";
 import { short } from "./numbers.js";
 
 export function differencePanel(session, { gain, setGain, floats, picture }) {
-  const value = h("output", {}), error = h("p", { class: "hint" });
+  const value = h("span", { class: "value" }),
+    error = h("p", { class: "hint" });
   const input = slider(0, 6, 0.5, (x) => setGain(2 ** x));
-  const element = section("Difference from the picture",
-    labelled("magnify", "Mid-gray is no difference; lighter means that the formula is too light", input, value), error);
-  let measured = null, waiting = null;
+  const element = section(
+    "Difference from the picture",
+    labelled("magnify", "Mid-gray is no difference; lighter means that the formula is too light", input, value),
+    error,
+  );
+  let measured = null,
+    waiting = null;
 
   function measure() {
-    const { height, width, data } = picture(), c = Math.max(1, session.model.channels);
+    const { height, width, data } = picture(),
+      c = Math.max(1, session.model.channels);
     const values = floats(height, width);
-    let sum = 0, most = 0;
+    let sum = 0,
+      most = 0;
     for (let n = 0; n < height * width; n++) {
       for (let k = 0; k < c; k++) {
         const difference = values[n * c + k] - data[4 * n + k] / 255;
@@ -27,7 +34,7 @@ export function differencePanel(session, { gain, setGain, floats, picture }) {
 
   function update() {
     showValue(input, Math.log2(gain()));
-    value.textContent = `× ${short(gain())}`;
+    showText(input, value, `× ${short(gain())}`);
     const key = [session.model, session.count, session.order];
     if (!picture() || (measured && key.every((part, n) => part === measured[n]))) return;
     measured = key;

@@ -14,11 +14,13 @@ function made(node, attributes, children) {
 
 export const h = (tag, attributes = {}, ...children) => made(document.createElement(tag), attributes, children);
 
-export const math = (tag, attributes = {}, ...children) => made(document.createElementNS(SPACES.math, tag), attributes, children);
+export const math = (tag, attributes = {}, ...children) =>
+  made(document.createElementNS(SPACES.math, tag), attributes, children);
 
 // An icon of 20 x 20 from the data of a path.
 export function icon(path) {
-  const svg = document.createElementNS(SPACES.svg, "svg"), line = document.createElementNS(SPACES.svg, "path");
+  const svg = document.createElementNS(SPACES.svg, "svg"),
+    line = document.createElementNS(SPACES.svg, "path");
   return made(svg, { viewBox: "0 0 20 20", "aria-hidden": "true" }, [made(line, { d: path }, [])]);
 }
 
@@ -42,7 +44,12 @@ export function slider(min, max, step, oninput, onchange = () => {}) {
 }
 
 export function section(title, ...children) {
-  return h("details", { open: true, class: "panel" }, h("summary", {}, h("h2", {}, title)), h("div", { class: "inside" }, children));
+  return h(
+    "details",
+    { open: true, class: "panel" },
+    h("summary", {}, h("h2", {}, title)),
+    h("div", { class: "inside" }, children),
+  );
 }
 
 export function resize(canvas, height, width) {
@@ -53,6 +60,12 @@ export function resize(canvas, height, width) {
 // Not while somebody types in it.
 export function showValue(input, value) {
   if (input !== input.getRootNode().activeElement || input.type === "range") input.value = value;
+}
+
+// What a slider stands at, beside it and for screen readers.
+export function showText(input, value, text) {
+  value.textContent = text;
+  input.setAttribute("aria-valuetext", text);
 }
 
 export function download(name, content, type) {

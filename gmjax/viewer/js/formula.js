@@ -20,23 +20,36 @@ export function strengthOf(model, i) {
 }
 
 export function copyOf(model) {
-  return { ...model, ids: [...model.ids], weights: model.weights.slice(), means: model.means.slice(), chol: model.chol.slice() };
+  return {
+    ...model,
+    ids: [...model.ids],
+    weights: model.weights.slice(),
+    means: model.means.slice(),
+    chol: model.chol.slice(),
+  };
 }
 
 export function componentOf(model, i) {
-  return { weights: weightOf(model, i), mean: Array.from(model.means.subarray(2 * i, 2 * i + 2)), chol: Array.from(model.chol.subarray(3 * i, 3 * i + 3)) };
+  return {
+    weights: weightOf(model, i),
+    mean: Array.from(model.means.subarray(2 * i, 2 * i + 2)),
+    chol: Array.from(model.chol.subarray(3 * i, 3 * i + 3)),
+  };
 }
 
 // q = |L^T d|^2 of component i at a position.
 export function exponentAt(model, i, row, column) {
   const { means, chol } = model;
-  const dr = row - means[2 * i], dc = column - means[2 * i + 1];
-  const u = chol[3 * i] * dr + chol[3 * i + 1] * dc, v = chol[3 * i + 2] * dc;
+  const dr = row - means[2 * i],
+    dc = column - means[2 * i + 1];
+  const u = chol[3 * i] * dr + chol[3 * i + 1] * dc,
+    v = chol[3 * i + 2] * dc;
   return u * u + v * v;
 }
 
 export function valueAt(model, row, column) {
-  const c = weightsEach(model), sums = new Array(c).fill(0);
+  const c = weightsEach(model),
+    sums = new Array(c).fill(0);
   for (let i = 0; i < size(model); i++) {
     const g = PROFILES[model.profile].value(exponentAt(model, i, row, column));
     for (let k = 0; k < c; k++) sums[k] += model.weights[i * c + k] * g;
@@ -48,7 +61,8 @@ export function valueAt(model, row, column) {
 export const precisionOf = ([l11, l21, l22]) => [l11 * l11, l11 * l21, l21 * l21 + l22 * l22];
 
 export function cholOf([a11, a21, a22]) {
-  const l11 = Math.sqrt(a11), l21 = a21 / l11;
+  const l11 = Math.sqrt(a11),
+    l21 = a21 / l11;
   return [l11, l21, Math.sqrt(Math.max(a22 - l21 * l21, Number.MIN_VALUE))];
 }
 
@@ -56,29 +70,43 @@ export function cholOf([a11, a21, a22]) {
 // and the direction of the first as an angle from the right, counter-clockwise, in radians.
 export function axesOf(chol, height, width) {
   const [a11, a21, a22] = precisionOf(chol);
-  const r = a11 / height ** 2, x = a21 / (height * width), c = a22 / width ** 2;
-  const middle = (r + c) / 2, half = Math.hypot((r - c) / 2, x);
-  const large = middle + half, small = (r * c - x * x) / large;
+  const r = a11 / height ** 2,
+    x = a21 / (height * width),
+    c = a22 / width ** 2;
+  const middle = (r + c) / 2,
+    half = Math.hypot((r - c) / 2, x);
+  const large = middle + half,
+    small = (r * c - x * x) / large;
   // The eigenvector of the smaller eigenvalue, (row, column) = (sin, cos) downwards.
   const angle = half === 0 ? 0 : 0.5 * Math.atan2(-2 * x, r - c);
   return { long: Math.sqrt(0.5 / small), short: Math.sqrt(0.5 / large), angle: -angle };
 }
 
 export function cholOfAxes({ long, short, angle }, height, width) {
-  const s = -Math.sin(angle), c = Math.cos(angle), p = 0.5 / long ** 2, q = 0.5 / short ** 2;
-  const r = p * s * s + q * c * c, x = (p - q) * s * c, d = p * c * c + q * s * s;
+  const s = -Math.sin(angle),
+    c = Math.cos(angle),
+    p = 0.5 / long ** 2,
+    q = 0.5 / short ** 2;
+  const r = p * s * s + q * c * c,
+    x = (p - q) * s * c,
+    d = p * c * c + q * s * s;
   return cholOf([r * height * height, x * height * width, d * width * width]);
 }
 
 // GmFace(B x + t), for a map {matrix: [[b11, b12], [b21, b22]], offset: [t1, t2]}.
 export function affine(model, { matrix: [[b11, b12], [b21, b22]], offset: [t1, t2] }) {
-  const moved = copyOf(model), det = b11 * b22 - b12 * b21;
+  const moved = copyOf(model),
+    det = b11 * b22 - b12 * b21;
   for (let i = 0; i < size(model); i++) {
-    const row = model.means[2 * i] - t1, column = model.means[2 * i + 1] - t2;
+    const row = model.means[2 * i] - t1,
+      column = model.means[2 * i + 1] - t2;
     moved.means[2 * i] = (b22 * row - b12 * column) / det;
     moved.means[2 * i + 1] = (b11 * column - b21 * row) / det;
     const [l11, l21, l22] = model.chol.subarray(3 * i, 3 * i + 3);
-    const m11 = b11 * l11 + b21 * l21, m12 = b21 * l22, m21 = b12 * l11 + b22 * l21, m22 = b22 * l22;
+    const m11 = b11 * l11 + b21 * l21,
+      m12 = b21 * l22,
+      m21 = b12 * l11 + b22 * l21,
+      m22 = b22 * l22;
     const first = Math.hypot(m11, m12);
     moved.chol.set([first, (m21 * m11 + m22 * m12) / first, (Math.abs(det) * l11 * l22) / first], 3 * i);
   }
@@ -87,8 +115,12 @@ export function affine(model, { matrix: [[b11, b12], [b21, b22]], offset: [t1, t
 
 // The map that enlarges by zoom, turns counter-clockwise by angle and then moves by [down, right], about a centre.
 export function similarity({ zoom, angle, down, right }, center, aspect) {
-  const c = Math.cos(angle) / zoom, s = Math.sin(angle) / zoom;
-  const matrix = [[c, s * aspect], [-s / aspect, c]];
+  const c = Math.cos(angle) / zoom,
+    s = Math.sin(angle) / zoom;
+  const matrix = [
+    [c, s * aspect],
+    [-s / aspect, c],
+  ];
   const at = [center[0] + down, center[1] + right];
   return { matrix, offset: matrix.map((row, k) => center[k] - row[0] * at[0] - row[1] * at[1]) };
 }
@@ -97,12 +129,21 @@ export function similarity({ zoom, angle, down, right }, center, aspect) {
 export function compose({ matrix: b, offset: t }, { matrix: d, offset: s }) {
   const at = (row, column) => b[row][0] * d[0][column] + b[row][1] * d[1][column];
   return {
-    matrix: [[at(0, 0), at(0, 1)], [at(1, 0), at(1, 1)]],
+    matrix: [
+      [at(0, 0), at(0, 1)],
+      [at(1, 0), at(1, 1)],
+    ],
     offset: [0, 1].map((k) => b[k][0] * s[0] + b[k][1] * s[1] + t[k]),
   };
 }
 
-export const IDENTITY = { matrix: [[1, 0], [0, 1]], offset: [0, 0] };
+export const IDENTITY = {
+  matrix: [
+    [1, 0],
+    [0, 1],
+  ],
+  offset: [0, 0],
+};
 
 // Indices by decreasing |weight|, for colour its norm.
 export function orderByWeight(model) {
@@ -128,10 +169,22 @@ export function withComponent(model, i, { weights, mean, chol }) {
 export function added(model, { weights, mean, chol }) {
   const id = Math.max(-1, ...model.ids) + 1;
   const join = (old, more) => Float64Array.from([...old, ...more]);
-  return { ...model, ids: [...model.ids, id], weights: join(model.weights, weights), means: join(model.means, mean), chol: join(model.chol, chol) };
+  return {
+    ...model,
+    ids: [...model.ids, id],
+    weights: join(model.weights, weights),
+    means: join(model.means, mean),
+    chol: join(model.chol, chol),
+  };
 }
 
 export function without(model, i) {
   const cut = (array, each) => array.filter((_, n) => Math.floor(n / each) !== i);
-  return { ...model, ids: cut(model.ids, 1), weights: cut(model.weights, weightsEach(model)), means: cut(model.means, 2), chol: cut(model.chol, 3) };
+  return {
+    ...model,
+    ids: cut(model.ids, 1),
+    weights: cut(model.weights, weightsEach(model)),
+    means: cut(model.means, 2),
+    chol: cut(model.chol, 3),
+  };
 }

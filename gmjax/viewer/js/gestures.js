@@ -5,7 +5,9 @@ const TAP = 5; // how far a pointer may move in a tap
 // on: {grasp(x, y) -> a drag {move(x, y), end()} or null, pan(dx, dy), zoom(factor, x, y), tap(x, y), hover(x, y), leave()}
 export function listenToPointers(stage, on) {
   const pointers = new Map();
-  let drag = null, began = null, last = null;
+  let drag = null,
+    began = null,
+    last = null;
 
   const place = (event) => {
     const box = stage.getBoundingClientRect();
@@ -60,9 +62,13 @@ export function listenToPointers(stage, on) {
   stage.addEventListener("pointercancel", release);
   stage.addEventListener("pointerleave", () => on.leave());
 
-  stage.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    const lines = event.deltaMode === 1 ? 16 : 1;
-    on.zoom(Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.01 : 0.0015)), ...place(event));
-  }, { passive: false });
+  stage.addEventListener(
+    "wheel",
+    (event) => {
+      event.preventDefault();
+      const lines = event.deltaMode === 1 ? 16 : 1;
+      on.zoom(Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.01 : 0.0015)), ...place(event));
+    },
+    { passive: false },
+  );
 }

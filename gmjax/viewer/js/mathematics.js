@@ -23,18 +23,46 @@ export function generalFormula(model) {
   const turned = math("msubsup", {}, mi("L"), mi("i"), mi("⊤"));
   const inner = row(turned, mo("("), bold("x"), mo("−"), math("msub", {}, bold("μ"), mi("i")), mo(")"));
   const q = squared("‖", inner, "‖");
-  return math("math", { display: "block" }, mi("f"), mo("("), bold("x"), mo(")"), mo("="), sum, weight, math("mspace", { width: "0.2em" }), mi(symbol), mo("("), mo(sign), q, mo(")"));
+  return math(
+    "math",
+    { display: "block" },
+    mi("f"),
+    mo("("),
+    bold("x"),
+    mo(")"),
+    mo("="),
+    sum,
+    weight,
+    math("mspace", { width: "0.2em" }),
+    mi(symbol),
+    mo("("),
+    mo(sign),
+    q,
+    mo(")"),
+  );
 }
 
 // ... + w exp(-[(l11 (r - mu_r) + l21 (c - mu_c))^2 + (l22 (c - mu_c))^2]) + ..., the term marked by its sign; in pieces, between which
 // a narrow screen may break the line.
 export function termOf(model, i) {
-  const { weights, mean: [r, c], chol: [l11, l21, l22] } = componentOf(model, i), { symbol, sign } = PROFILES[model.profile];
+  const {
+      weights,
+      mean: [r, c],
+      chol: [l11, l21, l22],
+    } = componentOf(model, i),
+    { symbol, sign } = PROFILES[model.profile];
   const minus = (name, value) => row(mo("("), mi(name), mo(value < 0 ? "+" : "−"), mn(Math.abs(value)), mo(")"));
-  const first = squared("(", row(mn(l11), minus("r", r), mo(l21 < 0 ? "−" : "+"), mn(Math.abs(l21)), minus("c", c)), ")");
+  const first = squared(
+    "(",
+    row(mn(l11), minus("r", r), mo(l21 < 0 ? "−" : "+"), mn(Math.abs(l21)), minus("c", c)),
+    ")",
+  );
   const second = squared("(", row(mn(l22), minus("c", c)), ")");
   const entry = (w) => math("mtr", {}, math("mtd", {}, math("mn", {}, signed(w))));
-  const weight = weights.length > 1 ? row(mo("("), math("mtable", {}, weights.map(entry)), mo(")")) : math("mn", {}, signed(weights[0]));
+  const weight =
+    weights.length > 1
+      ? row(mo("("), math("mtable", {}, weights.map(entry)), mo(")"))
+      : math("mn", {}, signed(weights[0]));
   const lit = { class: strengthOf(model, i) < 0 ? "lit minus" : "lit plus" };
   const start = math("math", lit, weight, math("mspace", { width: "0.2em" }), mi(symbol), mo("("), mo(sign), mo("["));
   const end = math("math", lit, mo("+"), second, mo("]"), mo(")"));

@@ -1,32 +1,52 @@
 // Several models: one at a time, and those that correspond as a morph from each to the next.
 
 import { between, correspond } from "./coordinates.js";
-import { h, labelled, section, showValue, slider } from "./dom.js";
+import { h, labelled, section, showText, showValue, slider } from "./dom.js";
 
 export function modelsPanel(session) {
-  const { sources } = session, models = sources.map(({ model }) => model);
-  const select = h("select", {}, sources.map(({ name }, n) => h("option", { value: n }, name)));
+  const { sources } = session,
+    models = sources.map(({ model }) => model);
+  const select = h(
+    "select",
+    {},
+    sources.map(({ name }, n) => h("option", { value: n }, name)),
+  );
   select.addEventListener("change", () => session.start(Number(select.value)));
   const parts = [labelled("model", "Show one of the models, as it was saved", select)];
-  let at = null, shown = null;
-  const value = h("output", {});
-  const morph = slider(0, sources.length - 1, 0.01, (t) => {
-    at = t;
-    const first = Math.min(Math.floor(t), sources.length - 2);
-    session.preview(between(models[first], models[first + 1], t - first));
-    shown = session.model;
-  }, () => session.commit());
+  let at = null,
+    shown = null;
+  const value = h("span", { class: "value" });
+  const morph = slider(
+    0,
+    sources.length - 1,
+    0.01,
+    (t) => {
+      at = t;
+      const first = Math.min(Math.floor(t), sources.length - 2);
+      session.preview(between(models[first], models[first + 1], t - first));
+      shown = session.model;
+    },
+    () => session.commit(),
+  );
   if (correspond(models)) {
-    parts.push(labelled("morph", "Half-way models: every component goes straight from its place, shape and weight in one model to those in the next", morph, value));
+    parts.push(
+      labelled(
+        "morph",
+        "Half-way models: every component goes straight from its place, shape and weight in one model to those in the next",
+        morph,
+        value,
+      ),
+    );
   }
   const element = section("Models", parts);
 
   function update() {
-    const t = session.model === shown ? at : session.source, first = Math.floor(t);
+    const t = session.model === shown ? at : session.source,
+      first = Math.floor(t);
     showValue(select, session.source);
     showValue(morph, t);
     const part = Math.round(100 * (t - first));
-    value.textContent = part ? `${100 - part} % + ${part} %` : sources[first].name;
+    showText(morph, value, part ? `${100 - part} % + ${part} %` : sources[first].name);
   }
   return { element, update };
 }

@@ -3,7 +3,8 @@
 // For people: four digits, with a true minus sign.
 export function short(value) {
   const size = Math.abs(value);
-  const text = size !== 0 && (size < 1e-4 || size >= 1e5) ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+  const text =
+    size !== 0 && (size < 1e-4 || size >= 1e5) ? value.toExponential(2) : String(Number(value.toPrecision(4)));
   return text.replace("-", "−");
 }
 

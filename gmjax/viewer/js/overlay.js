@@ -4,7 +4,8 @@
 import { axesOf, exponentAt, size, strengthOf } from "./formula.js";
 import { PROFILES } from "./profiles.js";
 
-const HANDLE = 7, REACH = 16; // CSS pixels
+const HANDLE = 7,
+  REACH = 16; // CSS pixels
 
 // places: a view of the stage, {toStage, zoom in CSS pixels, shape}.
 export function ellipseOf(model, i, { toStage, zoom, shape: [height, width] }) {
@@ -15,10 +16,17 @@ export function ellipseOf(model, i, { toStage, zoom, shape: [height, width] }) {
 
 // Where the handles are. Tiny and huge components have theirs off the ends of their axes, where they can be grasped.
 export function handlesOf({ x, y, long, short, angle }) {
-  const [c, s] = [Math.cos(angle), Math.sin(angle)], [a, b] = [long, short].map((length) => Math.min(Math.max(length, 14), 150));
+  const [c, s] = [Math.cos(angle), Math.sin(angle)],
+    [a, b] = [long, short].map((length) => Math.min(Math.max(length, 14), 150));
   return {
-    long: [[x + a * c, y - a * s], [x - a * c, y + a * s]],
-    short: [[x - b * s, y - b * c], [x + b * s, y + b * c]],
+    long: [
+      [x + a * c, y - a * s],
+      [x - a * c, y + a * s],
+    ],
+    short: [
+      [x - b * s, y - b * c],
+      [x + b * s, y + b * c],
+    ],
     mean: [[x, y]],
   };
 }
@@ -33,10 +41,14 @@ export function handleAt(ellipse, x, y, reach = REACH) {
 
 // The smallest ellipse that contains a point, or whose centre is near: a component, or null.
 export function componentAt(model, indices, places, x, y) {
-  let best = null, least = Infinity;
+  let best = null,
+    least = Infinity;
   for (const i of indices) {
     const { x: cx, y: cy, long, short, angle } = ellipseOf(model, i, places);
-    const dx = x - cx, dy = cy - y, c = Math.cos(angle), s = Math.sin(angle);
+    const dx = x - cx,
+      dy = cy - y,
+      c = Math.cos(angle),
+      s = Math.sin(angle);
     const inside = ((dx * c + dy * s) / Math.max(long, 6)) ** 2 + ((dy * c - dx * s) / Math.max(short, 6)) ** 2 <= 1;
     if (inside && long * short < least) [best, least] = [i, long * short];
   }
@@ -45,7 +57,8 @@ export function componentAt(model, indices, places, x, y) {
 
 // The component that contributes most at a position.
 export function strongestAt(model, indices, [row, column]) {
-  const share = (i) => Math.abs(strengthOf(model, i)) * PROFILES[model.profile].value(exponentAt(model, i, row, column));
+  const share = (i) =>
+    Math.abs(strengthOf(model, i)) * PROFILES[model.profile].value(exponentAt(model, i, row, column));
   return indices.reduce((best, i) => (share(i) > (best === null ? 0 : share(best)) ? i : best), null);
 }
 

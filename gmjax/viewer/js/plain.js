@@ -9,12 +9,15 @@ const SLICE = 25; // milliseconds
 
 export function plainPainter(canvas) {
   const context = canvas.getContext("2d", { alpha: false });
-  let picture = null, waiting = null, drawn = [];
+  let picture = null,
+    waiting = null,
+    drawn = [];
 
   function show(model, indices, window, look, { gain, shape } = {}) {
     destroy();
     const { rows, columns } = window;
-    const image = new ImageData(columns.count, rows.count), c = weightsEach(model);
+    const image = new ImageData(columns.count, rows.count),
+      c = weightsEach(model);
     const sums = summing(model, look === "picture" ? [] : indices, window);
     const paint = (row, column, values) => {
       const wanted = look === "formula" ? null : pixelOf(row, column);
@@ -31,7 +34,10 @@ export function plainPainter(canvas) {
       const r = Math.floor((rows.start + row * rows.step) * shape[0] - model.offset + 0.5);
       const x = Math.floor((columns.start + column * columns.step) * shape[1] - model.offset + 0.5);
       if (!picture || r < 0 || x < 0 || r >= picture.height || x >= picture.width) return null;
-      return Array.from(picture.data.subarray(4 * (r * picture.width + x), 4 * (r * picture.width + x) + 3), (byte) => byte / 255);
+      return Array.from(
+        picture.data.subarray(4 * (r * picture.width + x), 4 * (r * picture.width + x) + 3),
+        (byte) => byte / 255,
+      );
     };
     const go = () => {
       const until = performance.now() + SLICE;
@@ -59,12 +65,24 @@ export function plainPainter(canvas) {
     clearTimeout(waiting);
     drawn = [];
   }
-  return { name: "plain", show, floats: plainFloats, surface: null, setPicture: (image) => { picture = image; }, whenDrawn, isBusy: () => waiting !== null, destroy };
+  return {
+    name: "plain",
+    show,
+    floats: plainFloats,
+    surface: null,
+    setPicture: (image) => {
+      picture = image;
+    },
+    whenDrawn,
+    isBusy: () => waiting !== null,
+    destroy,
+  };
 }
 
 // The values of the formula in a window: rows * columns * channels numbers.
 export function plainFloats(model, indices, window) {
-  const c = weightsEach(model), values = new Float32Array(window.rows.count * window.columns.count * c);
+  const c = weightsEach(model),
+    values = new Float32Array(window.rows.count * window.columns.count * c);
   const sums = summing(model, indices, window);
   while (!sums.next((row, column, sum) => values.set(sum, (row * window.columns.count + column) * c)));
   return values;
@@ -73,12 +91,18 @@ export function plainFloats(model, indices, window) {
 // next(paint) sums one row of one tile, and says whether it was the last.
 function summing(model, indices, { rows, columns }) {
   const { side, across, down, lists } = tilesOf(model, indices, { rows, columns });
-  const value = PROFILES[model.profile].value, c = weightsEach(model), sum = new Float64Array(c);
-  let tile = 0, line = 0;
+  const value = PROFILES[model.profile].value,
+    c = weightsEach(model),
+    sum = new Float64Array(c);
+  let tile = 0,
+    line = 0;
   return {
     next(paint) {
-      const top = Math.floor(tile / across) * side, left = (tile % across) * side, row = top + line;
-      const from = lists[2 * tile], end = from + lists[2 * tile + 1];
+      const top = Math.floor(tile / across) * side,
+        left = (tile % across) * side,
+        row = top + line;
+      const from = lists[2 * tile],
+        end = from + lists[2 * tile + 1];
       for (let column = left; column < Math.min(left + side, columns.count); column++) {
         sum.fill(0);
         for (let n = from; n < end; n++) {

@@ -4,12 +4,14 @@ import { size } from "./formula.js";
 
 // header: the text of the format (its name, version and conventions); more: further text by name.
 export function modelFile(model, header, more = {}) {
-  const m = size(model), tensors = {
-    means: [[m, 2], model.means],
-    precision_chol: [[m, 3], model.chol],
-    weights: [model.channels ? [m, model.channels] : [m], model.weights],
-  };
-  const table = { __metadata__: { ...more, offset: String(model.offset), ...header } }, parts = [];
+  const m = size(model),
+    tensors = {
+      means: [[m, 2], model.means],
+      precision_chol: [[m, 3], model.chol],
+      weights: [model.channels ? [m, model.channels] : [m], model.weights],
+    };
+  const table = { __metadata__: { ...more, offset: String(model.offset), ...header } },
+    parts = [];
   let end = 0;
   for (const [name, [shape, values]] of Object.entries(tensors)) {
     const data = Float32Array.from(values);

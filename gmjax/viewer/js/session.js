@@ -5,8 +5,16 @@ import { orderByIds, orderByWeight, size } from "./formula.js";
 const MOST_STEPS = 200;
 
 export function decoded({ name, profile, channels, offset, weights, means, precision_chol, order_by_error, about }) {
-  const numbers = (text) => Float64Array.from(new Float32Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer));
-  const model = { profile, channels, offset, weights: numbers(weights), means: numbers(means), chol: numbers(precision_chol) };
+  const numbers = (text) =>
+    Float64Array.from(new Float32Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer));
+  const model = {
+    profile,
+    channels,
+    offset,
+    weights: numbers(weights),
+    means: numbers(means),
+    chol: numbers(precision_chol),
+  };
   model.ids = Array.from({ length: model.means.length / 2 }, (_, i) => i);
   return { name, model, orderByError: order_by_error, about };
 }
@@ -14,25 +22,47 @@ export function decoded({ name, profile, channels, offset, weights, means, preci
 // frame: how the whole was moved since the model was fitted, as a map x -> B x + t.
 export function createSession(sources, frames) {
   const listeners = new Set();
-  let steps, at, waiting = false;
+  let steps,
+    at,
+    waiting = false;
   const session = {
-    sources, source: 0, chosenId: null, hovered: null, order: "weight", count: null,
+    sources,
+    source: 0,
+    chosenId: null,
+    hovered: null,
+    order: "weight",
+    count: null,
     start,
     preview,
     commit,
-    edit(model, frame = session.frame) { preview(model, frame); commit(); },
+    edit(model, frame = session.frame) {
+      preview(model, frame);
+      commit();
+    },
     undo: () => go(-1),
     redo: () => go(1),
     canUndo: () => at > 0,
     canRedo: () => at < steps.length - 1,
     choose,
-    hover(i) { if (i !== session.hovered) { session.hovered = i; changed(); } },
-    get chosen() { const i = session.model.ids.indexOf(session.chosenId); return i < 0 ? null : i; },
-    get shown() { return session.chosen ?? session.hovered; },
+    hover(i) {
+      if (i !== session.hovered) {
+        session.hovered = i;
+        changed();
+      }
+    },
+    get chosen() {
+      const i = session.model.ids.indexOf(session.chosenId);
+      return i < 0 ? null : i;
+    },
+    get shown() {
+      return session.chosen ?? session.hovered;
+    },
     set,
     ranking,
     active,
-    onChange(listener) { listeners.add(listener); },
+    onChange(listener) {
+      listeners.add(listener);
+    },
     changed,
     isSettled: () => !waiting,
   };
@@ -91,7 +121,10 @@ export function createSession(sources, frames) {
   function changed() {
     if (waiting) return;
     waiting = true;
-    requestAnimationFrame(() => { waiting = false; listeners.forEach((listener) => listener()); });
+    requestAnimationFrame(() => {
+      waiting = false;
+      listeners.forEach((listener) => listener());
+    });
   }
 
   start(0);

@@ -16,20 +16,49 @@ const MOST_PIXELS = 2 ** 22;
 
 // looks: {look: formula, difference, picture or surface, ellipses, gain}, which the caller changes before invalidate().
 export function createStage(session, { shape, looks, colors }) {
-  const canvas = h("canvas", { class: "picture" }), over = h("canvas", { class: "over" });
+  const canvas = h("canvas", { class: "picture" }),
+    over = h("canvas", { class: "over" });
   const tag = h("div", { class: "tag", "aria-hidden": "true" });
-  const element = h("div", {
-    class: "stage", tabindex: "0", role: "application", "aria-roledescription": "picture",
-    "aria-label": "The picture that the formula draws. Arrow keys move the view, plus and minus zoom, brackets choose components; question mark shows all keys.",
-  }, canvas, over, tag);
+  const element = h(
+    "div",
+    {
+      class: "stage",
+      tabindex: "0",
+      role: "application",
+      "aria-roledescription": "picture",
+      "aria-label":
+        "The picture that the formula draws. Arrow keys move the view, plus and minus zoom, brackets choose components; question mark shows all keys.",
+    },
+    canvas,
+    over,
+    tag,
+  );
   const { profile, offset } = session.model;
-  const painter = webglPainter(canvas, profile, () => { busy = false; drawn = {}; invalidate(); }) ?? plainPainter(canvas);
-  const view = { center: [0.5, 0.5], zoom: 1 }, camera = { turn: -0.5, tilt: 0.75, zoom: 1 };
-  let milliseconds = 0, height = 1, width = 1, ratio = 1, coarse = 1, isHome = true, busy = false, isLate = false, drawn = {}, mesh = {}, resting = null, pointer = null;
+  const painter =
+    webglPainter(canvas, profile, () => {
+      busy = false;
+      drawn = {};
+      invalidate();
+    }) ?? plainPainter(canvas);
+  const view = { center: [0.5, 0.5], zoom: 1 },
+    camera = { turn: -0.5, tilt: 0.75, zoom: 1 };
+  let milliseconds = 0,
+    height = 1,
+    width = 1,
+    ratio = 1,
+    coarse = 1,
+    isHome = true,
+    busy = false,
+    isLate = false,
+    drawn = {},
+    mesh = {},
+    resting = null,
+    pointer = null;
 
   const home = () => Math.min(height / shape[0], width / shape[1]);
   const places = () => ({
-    shape, zoom: view.zoom / ratio,
+    shape,
+    zoom: view.zoom / ratio,
     toStage: (position) => toStage(view, shape, offset, height, width, position).map((x) => x / ratio),
   });
   const positionAt = (x, y) => fromStage(view, shape, offset, height, width, [y * ratio, x * ratio]);
@@ -41,12 +70,32 @@ export function createStage(session, { shape, looks, colors }) {
     element.dataset.look = looks.look;
     over.hidden = isSurface();
     if (isSurface()) return drawSurface();
-    const state = [session.model, session.count, session.order, looks.look, looks.gain, height, width, coarse, view.zoom, ...view.center];
+    const state = [
+      session.model,
+      session.count,
+      session.order,
+      looks.look,
+      looks.gain,
+      height,
+      width,
+      coarse,
+      view.zoom,
+      ...view.center,
+    ];
     if (state.some((part, n) => part !== drawn[n])) {
-      if (busy) { isLate = true; return drawOver(); }
+      if (busy) {
+        isLate = true;
+        return drawOver();
+      }
       const began = performance.now();
       const pixels = coarse ** -2;
-      painter.show(session.model, session.active(), viewWindow(view, shape, offset, height, width, coarse), looks.look, { gain: looks.gain, shape });
+      painter.show(
+        session.model,
+        session.active(),
+        viewWindow(view, shape, offset, height, width, coarse),
+        looks.look,
+        { gain: looks.gain, shape },
+      );
       busy = painter.name === "webgl"; // which cannot be interrupted; the other painter can
       painter.whenDrawn(() => {
         milliseconds = (performance.now() - began) / pixels;
@@ -61,12 +110,19 @@ export function createStage(session, { shape, looks, colors }) {
   }
 
   function drawSurface() {
-    const indices = session.active(), key = [session.model, indices.length, session.order];
+    const indices = session.active(),
+      key = [session.model, indices.length, session.order];
     if (key.some((part, n) => part !== mesh.key?.[n])) {
       const window = surfaceWindow(shape, offset);
       mesh = { key, ...meshOf(floatsOf(window), window, session.model.channels) };
     }
-    painter.surface(mesh, cameraOf(camera, width / height), colors().back.map((byte) => byte / 255), height, width);
+    painter.surface(
+      mesh,
+      cameraOf(camera, width / height),
+      colors().back.map((byte) => byte / 255),
+      height,
+      width,
+    );
     drawn = {};
     coarse = 1;
   }
@@ -74,7 +130,8 @@ export function createStage(session, { shape, looks, colors }) {
   function drawOver() {
     const corner = (y, x) => [y / ratio, x / ratio];
     const [middle, z] = [toStage(view, shape, 0.5, height, width, [0, 0]), view.zoom];
-    const [top, left] = corner(...middle), [bottom, right] = corner(middle[0] + shape[0] * z, middle[1] + shape[1] * z);
+    const [top, left] = corner(...middle),
+      [bottom, right] = corner(middle[0] + shape[0] * z, middle[1] + shape[1] * z);
     const size = { width: width / ratio, height: height / ratio, ratio };
     const options = { ellipses: looks.ellipses, frame: { top, left, bottom, right }, colors: colors().css };
     drawOverlay(over.getContext("2d"), size, session, places(), options);
@@ -88,7 +145,10 @@ export function createStage(session, { shape, looks, colors }) {
 
   function later() {
     clearTimeout(resting);
-    resting = setTimeout(() => { coarse = 1; session.changed(); }, REST);
+    resting = setTimeout(() => {
+      coarse = 1;
+      session.changed();
+    }, REST);
   }
 
   function floatsOf(window) {
@@ -124,7 +184,9 @@ export function createStage(session, { shape, looks, colors }) {
       const before = positionAt(x, y);
       view.zoom = Math.min(home() * 1e6, Math.max(home() * 1e-3, view.zoom * factor));
       const after = positionAt(x, y);
-      [0, 1].forEach((k) => { view.center[k] += before[k] - after[k]; });
+      [0, 1].forEach((k) => {
+        view.center[k] += before[k] - after[k];
+      });
       isHome = false;
     }
     invalidate();
@@ -159,16 +221,22 @@ export function createStage(session, { shape, looks, colors }) {
 
   function grasp(x, y, kind) {
     if (isSurface() || session.chosen === null) return null;
-    const i = session.chosen, handle = handleAt(ellipseOf(session.model, i, places()), x, y, kind === "touch" ? 22 : 10);
+    const i = session.chosen,
+      handle = handleAt(ellipseOf(session.model, i, places()), x, y, kind === "touch" ? 22 : 10);
     if (!handle) return null;
-    const model = session.model, one = componentOf(model, i), from = positionAt(x, y);
+    const model = session.model,
+      one = componentOf(model, i),
+      from = positionAt(x, y);
     const away = ([row, column]) => [(row - one.mean[0]) * shape[0], (column - one.mean[1]) * shape[1]];
     const length = ([down, right]) => Math.max(Math.hypot(down, right), 1e-9);
     return {
       move(toX, toY) {
         const [row, column] = positionAt(toX, toY);
-        const now = away([row, column]), isMean = handle === "mean";
-        const next = isMean ? moved(one, row - from[0], column - from[1]) : pulled(one, handle, now, length(now) / length(away(from)), shape);
+        const now = away([row, column]),
+          isMean = handle === "mean";
+        const next = isMean
+          ? moved(one, row - from[0], column - from[1])
+          : pulled(one, handle, now, length(now) / length(away(from)), shape);
         session.preview(withComponent(model, i, next));
         invalidate();
       },
@@ -177,16 +245,29 @@ export function createStage(session, { shape, looks, colors }) {
   }
 
   listenToPointers(element, {
-    grasp, pan, zoom,
-    tap(x, y) { if (!isSurface()) session.choose(find(x, y) ?? strongestAt(session.model, session.active(), positionAt(x, y))); },
+    grasp,
+    pan,
+    zoom,
+    tap(x, y) {
+      if (!isSurface()) session.choose(find(x, y) ?? strongestAt(session.model, session.active(), positionAt(x, y)));
+    },
     hover(x, y) {
       if (isSurface()) return;
       pointer = [x, y];
       session.hover(find(x, y));
       const handle = session.chosen !== null && handleAt(ellipseOf(session.model, session.chosen, places()), x, y, 10);
-      element.style.cursor = handle ? (handle === "mean" ? "move" : "crosshair") : session.hovered !== null ? "pointer" : "";
+      element.style.cursor = handle
+        ? handle === "mean"
+          ? "move"
+          : "crosshair"
+        : session.hovered !== null
+          ? "pointer"
+          : "";
     },
-    leave() { pointer = null; session.hover(null); },
+    leave() {
+      pointer = null;
+      session.hover(null);
+    },
   });
 
   function update(text) {
@@ -194,7 +275,8 @@ export function createStage(session, { shape, looks, colors }) {
     tag.hidden = !pointer || session.hovered === null || isSurface();
     if (tag.hidden) return;
     tag.textContent = text(session.hovered);
-    const [x, y] = pointer, flip = x > width / ratio - 150;
+    const [x, y] = pointer,
+      flip = x > width / ratio - 150;
     tag.style.transform = `translate(${x}px, ${y}px) translate(${flip ? "calc(-100% - 12px)" : "14px"}, ${y < 40 ? "14px" : "-120%"})`;
   }
 
@@ -205,9 +287,22 @@ export function createStage(session, { shape, looks, colors }) {
   }
 
   return {
-    element, painter, view, camera, update, invalidate, fit, pan, zoom, floatsOf, destroy,
+    element,
+    painter,
+    view,
+    camera,
+    update,
+    invalidate,
+    fit,
+    pan,
+    zoom,
+    floatsOf,
+    destroy,
     drawFloats: (rows, columns) => floatsOf(gridWindow(rows, columns, offset)),
     isSettled: () => !busy && coarse === 1 && !painter.isBusy(),
-    forget() { drawn = {}; session.changed(); },
+    forget() {
+      drawn = {};
+      session.changed();
+    },
   };
 }

@@ -9,13 +9,50 @@ const ROWS = 8;
 export function tablePanel(session) {
   const names = session.model.channels > 1 ? ["red", "green", "blue"] : ["weight"];
   const heads = ["no.", ...names, "row", "column", "L₁₁", "L₂₁", "L₂₂"];
-  const body = h("tbody"), where = h("span", { class: "grow" });
-  let first = 0, chosen = null;
-  const back = button("‹", "Earlier rows", () => { first -= ROWS; update(); }, { "aria-label": "Earlier rows" });
-  const on = button("›", "Later rows", () => { first += ROWS; update(); }, { "aria-label": "Later rows" });
-  const element = section("Parameters",
-    h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))), body)),
-    h("div", { class: "bar" }, where, back, on));
+  const body = h("tbody"),
+    where = h("span", { class: "grow" });
+  let first = 0,
+    chosen = null;
+  const back = button(
+    "‹",
+    "Earlier rows",
+    () => {
+      first -= ROWS;
+      update();
+    },
+    { "aria-label": "Earlier rows" },
+  );
+  const on = button(
+    "›",
+    "Later rows",
+    () => {
+      first += ROWS;
+      update();
+    },
+    { "aria-label": "Later rows" },
+  );
+  const element = section(
+    "Parameters",
+    h(
+      "div",
+      { class: "scroll" },
+      h(
+        "table",
+        {},
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            heads.map((head) => h("th", { scope: "col" }, head)),
+          ),
+        ),
+        body,
+      ),
+    ),
+    h("div", { class: "bar" }, where, back, on),
+  );
   element.addEventListener("toggle", () => update());
 
   function update() {
@@ -33,7 +70,9 @@ export function tablePanel(session) {
       const cells = [...weights, ...mean, ...chol].map((value) => h("td", {}, short(value)));
       return h("tr", { class: i === session.chosen ? "chosen" : null }, h("th", { scope: "row" }, pick), cells);
     });
-    const focused = body.contains(element.getRootNode().activeElement) ? element.getRootNode().activeElement.dataset.component : null;
+    const focused = body.contains(element.getRootNode().activeElement)
+      ? element.getRootNode().activeElement.dataset.component
+      : null;
     body.replaceChildren(...rows);
     if (focused !== null) body.querySelector(`[data-component="${Number(focused)}"]`)?.focus();
     where.textContent = all.length ? `${first + 1} to ${first + rows.length} of ${all.length}` : "";

@@ -6,13 +6,21 @@ import { COVER, LOOKS, SURFACE, SURFACE_LIGHT, formulaShader } from "./shaders.j
 import { tilesOf } from "./tiles.js";
 import { middleOf, parts } from "./windows.js";
 
-const TEXELS = 2048, FLOAT_SIDE = 512;
+const TEXELS = 2048,
+  FLOAT_SIDE = 512;
 
 // Null where the browser has no WebGL2. restored is called after the GPU was lost and is back.
 export function webglPainter(canvas, profile, restored) {
-  const gl = canvas.getContext("webgl2", { alpha: false, antialias: true, depth: true, powerPreference: "high-performance" });
+  const gl = canvas.getContext("webgl2", {
+    alpha: false,
+    antialias: true,
+    depth: true,
+    powerPreference: "high-performance",
+  });
   if (!gl) return null;
-  let tools, picture = null, lost = false;
+  let tools,
+    picture = null,
+    lost = false;
 
   function start() {
     const hasFloats = gl.getExtension("EXT_color_buffer_float") !== null;
@@ -23,7 +31,9 @@ export function webglPainter(canvas, profile, restored) {
       cover: buffer(gl, gl.ARRAY_BUFFER, Float32Array.of(-1, -1, 3, -1, -1, 3)),
       mesh: ["position", "normal", "tint"].map(() => gl.createBuffer()),
       triangles: gl.createBuffer(),
-      components: texture(gl), lists: texture(gl), picture: texture(gl),
+      components: texture(gl),
+      lists: texture(gl),
+      picture: texture(gl),
       target: hasFloats ? floatTarget(gl) : null,
     };
     setPicture(picture);
@@ -37,7 +47,9 @@ export function webglPainter(canvas, profile, restored) {
   }
 
   function evaluate(model, indices, window, look, { gain, shape }, flip) {
-    const { formula } = tools, middle = middleOf(window), { rows, columns } = window;
+    const { formula } = tools,
+      middle = middleOf(window),
+      { rows, columns } = window;
     const tiles = tilesOf(model, look === LOOKS.picture ? [] : indices, window);
     upload(gl, tools.components, gl.RGBA32F, gl.RGBA, gl.FLOAT, 4, packed(model, indices, middle));
     upload(gl, tools.lists, gl.R32UI, gl.RED_INTEGER, gl.UNSIGNED_INT, 1, tiles.lists);
@@ -74,16 +86,21 @@ export function webglPainter(canvas, profile, restored) {
   // The values of the formula, not clipped: rows * columns * channels numbers. Null where the GPU cannot draw floats.
   function floats(model, indices, window) {
     if (lost || !tools.hasFloats) return null;
-    const c = weightsEach(model), { count: height } = window.rows, { count: width } = window.columns;
+    const c = weightsEach(model),
+      { count: height } = window.rows,
+      { count: width } = window.columns;
     const values = new Float32Array(height * width * c);
     gl.bindFramebuffer(gl.FRAMEBUFFER, tools.target);
     for (const [top, left, piece] of parts(window, FLOAT_SIDE)) {
-      const rows = piece.rows.count, columns = piece.columns.count, pixels = new Float32Array(4 * rows * columns);
+      const rows = piece.rows.count,
+        columns = piece.columns.count,
+        pixels = new Float32Array(4 * rows * columns);
       evaluate(model, indices, piece, LOOKS.formula, {}, false);
       gl.readPixels(0, 0, columns, rows, gl.RGBA, gl.FLOAT, pixels);
       for (let row = 0; row < rows; row++) {
         for (let column = 0; column < columns; column++) {
-          const from = 4 * (row * columns + column), to = ((top + row) * width + left + column) * c;
+          const from = 4 * (row * columns + column),
+            to = ((top + row) * width + left + column) * c;
           for (let k = 0; k < c; k++) values[to + k] = pixels[from + k];
         }
       }
@@ -126,8 +143,15 @@ export function webglPainter(canvas, profile, restored) {
     setTimeout(look, 0);
   }
 
-  const onLost = (event) => { event.preventDefault(); lost = true; };
-  const onRestored = () => { lost = false; start(); restored(); };
+  const onLost = (event) => {
+    event.preventDefault();
+    lost = true;
+  };
+  const onRestored = () => {
+    lost = false;
+    start();
+    restored();
+  };
   canvas.addEventListener("webglcontextlost", onLost);
   canvas.addEventListener("webglcontextrestored", onRestored);
 
@@ -142,7 +166,8 @@ export function webglPainter(canvas, profile, restored) {
 }
 
 function packed(model, indices, [row, column]) {
-  const data = new Float32Array(8 * Math.max(1, indices.length)), c = weightsEach(model);
+  const data = new Float32Array(8 * Math.max(1, indices.length)),
+    c = weightsEach(model);
   indices.forEach((i, n) => {
     const weights = [0, 1, 2].map((k) => model.weights[i * c + Math.min(k, c - 1)]);
     const [l11, l21, l22] = model.chol.subarray(3 * i, 3 * i + 3);
@@ -152,7 +177,8 @@ function packed(model, indices, [row, column]) {
 }
 
 function upload(gl, target, internal, format, type, each, data) {
-  const height = Math.max(1, Math.ceil(data.length / each / TEXELS)), full = new data.constructor(height * TEXELS * each);
+  const height = Math.max(1, Math.ceil(data.length / each / TEXELS)),
+    full = new data.constructor(height * TEXELS * each);
   full.set(data);
   gl.bindTexture(gl.TEXTURE_2D, target);
   gl.texImage2D(gl.TEXTURE_2D, 0, internal, TEXELS, height, 0, format, type, full);
@@ -169,7 +195,8 @@ function texture(gl) {
 }
 
 function floatTarget(gl) {
-  const target = gl.createFramebuffer(), made = texture(gl);
+  const target = gl.createFramebuffer(),
+    made = texture(gl);
   gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA32F, FLOAT_SIDE, FLOAT_SIDE, 0, gl.RGBA, gl.FLOAT, null);
   gl.bindFramebuffer(gl.FRAMEBUFFER, target);
   gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, made, 0);
@@ -193,14 +220,18 @@ function attribute(gl, { program }, name, from, each) {
 
 function program(gl, vertex, fragment) {
   const made = gl.createProgram();
-  for (const [kind, text] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]]) {
+  for (const [kind, text] of [
+    [gl.VERTEX_SHADER, vertex],
+    [gl.FRAGMENT_SHADER, fragment],
+  ]) {
     const shader = gl.createShader(kind);
     gl.shaderSource(shader, text);
     gl.compileShader(shader);
     gl.attachShader(made, shader);
   }
   gl.linkProgram(made);
-  if (!gl.getProgramParameter(made, gl.LINK_STATUS) && !gl.isContextLost()) throw new Error(`WebGL2: ${gl.getProgramInfoLog(made)}`);
+  if (!gl.getProgramParameter(made, gl.LINK_STATUS) && !gl.isContextLost())
+    throw new Error(`WebGL2: ${gl.getProgramInfoLog(made)}`);
   const places = new Map();
   const uniform = (name) => {
     if (!places.has(name)) places.set(name, gl.getUniformLocation(made, name));

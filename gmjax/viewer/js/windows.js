@@ -15,7 +15,8 @@ export function part({ rows, columns }, top, left, height, width) {
 export function* parts(window, side) {
   for (let top = 0; top < window.rows.count; top += side) {
     for (let left = 0; left < window.columns.count; left += side) {
-      const height = Math.min(side, window.rows.count - top), width = Math.min(side, window.columns.count - left);
+      const height = Math.min(side, window.rows.count - top),
+        width = Math.min(side, window.columns.count - left);
       yield [top, left, part(window, top, left, height, width)];
     }
   }
@@ -31,7 +32,9 @@ export function middleOf({ rows, columns }) {
 // pixel i of n is at (i + offset) / n.
 export function viewWindow(view, [H, W], offset, height, width, coarse = 1) {
   const axis = (side, center, pixels) => {
-    const step = 1 / (side * view.zoom), count = Math.max(1, Math.round(pixels / coarse)), factor = pixels / count;
+    const step = 1 / (side * view.zoom),
+      count = Math.max(1, Math.round(pixels / coarse)),
+      factor = pixels / count;
     return { start: center + (0.5 * factor - 0.5 - pixels / 2 + offset) * step, step: step * factor, count };
   };
   return { rows: axis(H, view.center[0], height), columns: axis(W, view.center[1], width) };

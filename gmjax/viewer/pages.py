@@ -52,7 +52,7 @@ def page(
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'"
     )
-    title = f"{described['models'][0]['name']} - gmjax"
+    title = f"{described['models'][0]['name']} - gmjax".encode("utf-8", "replace").decode()
     parts = {"policy": policy, "title": html.escape(title), "style": style, "script": script}
     parts["data"] = _json_in_html(described)
     # In one pass: what a model says cannot be a placeholder.
@@ -68,7 +68,7 @@ def description(
     shape: Sequence[int] | None = None,
     about: Sequence[Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
-    """What ``createViewer`` of js/app.js takes, ``models`` and ``options``, as JSON has it; arguments as in ``page``."""
+    """``models`` and ``options`` of ``createViewer`` (js/app.js) as JSON has them. Arguments as in ``page``."""
     models = _as_list(models)
     names = [f"model {number}" for number in range(1, len(models) + 1)] if names is None else list(names)
     about = [{}] * len(models) if about is None else list(about)
@@ -83,16 +83,16 @@ def description(
 
 
 def _as_list(models: GmFace | Sequence[GmFace]) -> list[GmFace]:
-    found = [models] if isinstance(models, tuple(_PROFILES)) else list(models)
-    if not found:
+    given: list[Any] = list(models) if isinstance(models, Sequence) else [models]
+    if not given:
         raise ArgumentError("models", "is empty: give at least one model")
-    for model in found:
+    for model in given:
         if type(model) not in _PROFILES:
             raise ArgumentTypeError("models", f"must be GmFace models, not {type(model).__name__}")
         wrong = what_is_wrong(*map(np.asarray, (model.weights, model.means, model.precision_chol)))
         if wrong:
             raise ArgumentError("models", f"holds one that is not valid: {wrong}")
-    found = [single for model in found for single in (_flat(model) if model.means.ndim > 2 else [model])]
+    found = [single for model in given for single in (_flat(model) if model.means.ndim > 2 else [model])]
     kinds = {(type(model), model.channels, model.offset) for model in found}
     if len(kinds) > 1:
         raise ArgumentError("models", "must be all gray or all in colour, and on the same grid (offset)")
@@ -164,4 +164,9 @@ def _hash(text: str) -> str:
 
 def _json_in_html(content: dict[str, Any]) -> str:
     """JSON that cannot end the script element which holds it; lone surrogates are escaped by json."""
-    return json.dumps(content, separators=(",", ":")).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return (
+        json.dumps(content, separators=(",", ":"))
+        .replace("<", "\\u003c")
+        .replace(">", "\\u003e")
+        .replace("&", "\\u0026")
+    )
