@@ -1,7 +1,6 @@
 """``gmjax view``: models as one page to look into and to edit."""
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +9,10 @@ from tyro.conf import Positional, arg
 from gmjax import viewer
 from gmjax.commands.models import load_model
 from gmjax.commands.options import option
-from gmjax.commands.run_files import as_text, fitted_shape
-from gmjax.data import read_picture
+from gmjax.commands.run_files import MODEL, VIEW, as_text, fitted_shape
+from gmjax.data import Picture, read_picture
 from gmjax.errors import ArgumentError
+from gmjax.files import models
 from gmjax.files.atomic import write_atomically
 from gmjax.gmface import GmFace
 
@@ -28,7 +28,7 @@ class View:
     picture: Annotated[Path | None, option("FILE")] = None
     """The picture that was fitted, to show the difference: picture.png of the run folder."""
 
-    out: Annotated[Path, option("FILE", "view.html")] = Path("view.html")
+    out: Annotated[Path, option("FILE", VIEW)] = Path(VIEW)
     """Page to write."""
 
     def run(self) -> int:
@@ -40,12 +40,17 @@ class View:
         if self.picture is not None:
             picture = read_picture(self.picture, color=loaded[0][0].channels == 3)
         shape = fitted_shape(loaded[0][1]) if picture is None else picture.shape[:2]
-        write_page(self.out, [params for params, _ in loaded], names, [about for _, about in loaded], picture, shape)
+        params, about = zip(*loaded, strict=True)
+        _write(self.out, viewer.page(params, names=names, about=about, picture=picture, shape=shape))
         print(f"{self.out}: open it in a browser")
         return 0
 
 
-def write_page(path: Path, models: Sequence[GmFace], names, about, picture, shape: tuple[int, int]) -> None:
-    """``gmjax.viewer.page`` with these arguments, as a file."""
-    page = viewer.page(models, names=names, about=about, picture=picture, shape=shape)
-    write_atomically(path, page.encode("utf-8", "backslashreplace"))
+def write_view(folder: Path, params: GmFace, name: str, picture: Picture) -> None:
+    """The page of a run: its model, beside the picture that it was fitted to."""
+    about = models.load_metadata(folder / MODEL)
+    _write(folder / VIEW, viewer.page(params, names=[name], about=[about], picture=picture))
+
+
+def _write(path: Path, page: str) -> None:
+    write_atomically(path, page.encode())

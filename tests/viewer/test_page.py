@@ -204,5 +204,7 @@ def test_the_command(tmp_path, monkeypatch, capsys, published):
     assert "data:image/png;base64," in text
     assert main.main(["view", "a.safetensors", "color.safetensors"]) == 2
     assert "models must be all gray or all in colour" in capsys.readouterr().err
+    assert main.main(["fit", ".", "--view"]) == 2
+    assert "--view is for one picture" in capsys.readouterr().err
     assert main.main(["view"]) == 2
     assert "MODEL is needed" in capsys.readouterr().err

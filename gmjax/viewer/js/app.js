@@ -25,8 +25,9 @@ const ICONS = {
   ellipses: "M2 10a8 5 0 1 0 16 0 8 5 0 1 0-16 0M6 10a4 2 0 1 0 8 0 4 2 0 1 0-8 0",
 };
 
-// Builds the viewer inside an element. models: as viewer/pages.py writes them. options: {shape: [H, W], header, picture}:
-// the text of model files, and the picture to compare with as a data URL or null. Returns what a program may use.
+// Builds the viewer inside an element. models: as viewer/pages.py writes them. options: {shape: [H, W], header, picture},
+// where header is the text of model files, and picture a data URL to compare with, or null.
+// Returns what a program may use.
 export function createViewer(element, models, { shape, header, picture = null }) {
   const sources = models.map(decoded),
     session = createSession(
@@ -187,7 +188,8 @@ export function createViewer(element, models, { shape, header, picture = null })
     : h(
         "p",
         { class: "note" },
-        "This browser offers no WebGL2, so the picture is computed without the graphics processor. It is the same picture, more slowly drawn, and there is no surface.",
+        "This browser offers no WebGL2, so the picture is computed without the graphics processor. It is the same " +
+          "picture, drawn more slowly, and there is no surface.",
       );
   root.style.setProperty("--aspect", shape[1] / shape[0]);
   root.append(

@@ -68,7 +68,7 @@ export function componentPanel(session, { shape, view, palette }) {
     ],
   ];
   const positive = new Set(["L₁₁", "L₂₂", "long", "short"]);
-  const fields = [...numbers, ...shapes].map(([name, tip, read, write]) => {
+  const fields = [...numbers, ...shapes].map(([name, tip, read, write], n) => {
     const input = h("input", { type: "number", step: "any", inputmode: "decimal" });
     input.addEventListener("change", () => {
       const value = Number(input.value),
@@ -81,7 +81,7 @@ export function componentPanel(session, { shape, view, palette }) {
       }
       session.changed();
     });
-    return { name, read, input, element: labelled(name, tip, input) };
+    return { read, input, digits: n < numbers.length ? 5 : 4, element: labelled(name, tip, input) };
   });
 
   const weight = slider(
@@ -138,7 +138,8 @@ export function componentPanel(session, { shape, view, palette }) {
   const hint = h(
     "p",
     { class: "hint" },
-    "Point at the picture to see a component, and click to choose it. Drag its centre to move it, and the ends of its axes to stretch and turn it.",
+    "Point at the picture to see a component, and click to choose it. Drag its centre to move it, and the ends of its " +
+      "axes to stretch and turn it.",
   );
   const element = section(
     "Component",
@@ -200,7 +201,8 @@ export function componentPanel(session, { shape, view, palette }) {
     title.textContent = i === null ? `${size(session.model)} components` : `No. ${i + 1} of ${size(session.model)}`;
     if (i === null) return;
     const component = one();
-    for (const { input, read } of fields) showValue(input, String(Number(read(component).toPrecision(5))));
+    for (const { input, read, digits } of fields)
+      showValue(input, String(Number(read(component).toPrecision(digits))));
     const middle = component.weights.reduce((sum, w) => sum + w, 0) / channels.length,
       reach = Math.max(1, 2 ** Math.ceil(Math.log2(Math.abs(middle) + 1e-9)));
     if (!weight.matches(":active")) Object.assign(weight, { min: -reach, max: reach });
@@ -215,6 +217,7 @@ export function componentPanel(session, { shape, view, palette }) {
     if (session.chosen === null) return "";
     const { weights, mean } = one(),
       { long, short: narrow } = axes(one());
-    return `Component ${session.chosen + 1} of ${size(session.model)}: weight ${weights.map(signed).join(", ")}, at row ${short(mean[0])}, column ${short(mean[1])}, ${short(long)} by ${short(narrow)} pixels`;
+    const which = `Component ${session.chosen + 1} of ${size(session.model)}: weight ${weights.map(signed).join(", ")}`;
+    return `${which}, at row ${short(mean[0])}, column ${short(mean[1])}, ${short(long)} by ${short(narrow)} pixels`;
   }
 }

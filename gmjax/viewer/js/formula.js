@@ -1,6 +1,6 @@
 // The formula in float64. A model is {profile, channels, offset, ids, weights, means, chol}: flat arrays of m * C, 2 m
-// and 3 m numbers, where channels is 0 for gray, and ids names each component for as long as it lives. Models are values: functions return
-// new ones.
+// and 3 m numbers, where channels is 0 for gray, and ids names each component for as long as it lives. Models are
+// values: functions return new ones.
 
 import { PROFILES } from "./profiles.js";
 

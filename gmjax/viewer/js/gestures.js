@@ -2,7 +2,8 @@
 
 const TAP = 5; // how far a pointer may move in a tap
 
-// on: {grasp(x, y) -> a drag {move(x, y), end()} or null, pan(dx, dy), zoom(factor, x, y), tap(x, y), hover(x, y), leave()}
+// on: {grasp(x, y, kind of pointer), pan(dx, dy), zoom(factor, x, y), tap(x, y), hover(x, y), leave()}, where grasp returns
+// a drag {move(x, y), end()}, or null.
 export function listenToPointers(stage, on) {
   const pointers = new Map();
   let drag = null,

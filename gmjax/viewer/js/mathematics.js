@@ -42,8 +42,8 @@ export function generalFormula(model) {
   );
 }
 
-// ... + w exp(-[(l11 (r - mu_r) + l21 (c - mu_c))^2 + (l22 (c - mu_c))^2]) + ..., the term marked by its sign; in pieces, between which
-// a narrow screen may break the line.
+// ... + w exp(-[(l11 (r - mu_r) + l21 (c - mu_c))^2 + (l22 (c - mu_c))^2]) + ..., the term marked by its sign.
+// In pieces, between which a narrow screen may break the line.
 export function termOf(model, i) {
   const {
       weights,
@@ -61,10 +61,11 @@ export function termOf(model, i) {
   const entry = (w) => math("mtr", {}, math("mtd", {}, math("mn", {}, signed(w))));
   const weight =
     weights.length > 1
-      ? row(mo("("), math("mtable", {}, weights.map(entry)), mo(")"))
+      ? row(math("mo", {}, "("), math("mtable", {}, weights.map(entry)), math("mo", {}, ")"))
       : math("mn", {}, signed(weights[0]));
   const lit = { class: strengthOf(model, i) < 0 ? "lit minus" : "lit plus" };
   const start = math("math", lit, weight, math("mspace", { width: "0.2em" }), mi(symbol), mo("("), mo(sign), mo("["));
-  const end = math("math", lit, mo("+"), second, mo("]"), mo(")"));
-  return [math("math", {}, mo("⋯")), start, math("math", lit, first), end, math("math", {}, mo("+"), mo("⋯"))];
+  const plus = () => math("mo", { form: "infix" }, "+");
+  const end = math("math", lit, plus(), second, mo("]"), mo(")"));
+  return [math("math", {}, mo("⋯")), start, math("math", lit, first), end, math("math", {}, plus(), mo("⋯"))];
 }

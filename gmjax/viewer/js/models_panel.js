@@ -32,7 +32,7 @@ export function modelsPanel(session) {
     parts.push(
       labelled(
         "morph",
-        "Half-way models: every component goes straight from its place, shape and weight in one model to those in the next",
+        "Between two models every component goes straight from its place, shape and weight to those in the next",
         morph,
         value,
       ),

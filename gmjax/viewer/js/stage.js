@@ -27,7 +27,8 @@ export function createStage(session, { shape, looks, colors }) {
       role: "application",
       "aria-roledescription": "picture",
       "aria-label":
-        "The picture that the formula draws. Arrow keys move the view, plus and minus zoom, brackets choose components; question mark shows all keys.",
+        "The picture that the formula draws. Arrow keys move the view, plus and minus zoom, brackets choose " +
+        "components; question mark shows all keys.",
     },
     canvas,
     over,
@@ -276,8 +277,9 @@ export function createStage(session, { shape, looks, colors }) {
     if (tag.hidden) return;
     tag.textContent = text(session.hovered);
     const [x, y] = pointer,
-      flip = x > width / ratio - 150;
-    tag.style.transform = `translate(${x}px, ${y}px) translate(${flip ? "calc(-100% - 12px)" : "14px"}, ${y < 40 ? "14px" : "-120%"})`;
+      flip = x + tag.offsetWidth + 20 > width / ratio;
+    const aside = `translate(${flip ? "calc(-100% - 12px)" : "14px"}, ${y < 40 ? "14px" : "-120%"})`;
+    tag.style.transform = `translate(${x}px, ${y}px) ${aside}`;
   }
 
   function destroy() {
