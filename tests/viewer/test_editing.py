@@ -32,7 +32,7 @@ def saved(opened, path):
 
 @pytest.mark.parametrize("channels", [None, 1, 3])
 def test_an_edited_model_is_saved_and_loaded(open_viewer, tmp_path, channels):
-    params, path = smooth_model(channels, components=5, offset=0.5), tmp_path / "edited.safetensors"
+    params, path = smooth_model(channels, components=6, offset=0.5), tmp_path / "edited.safetensors"
     opened = open_viewer(params, shape=(40, 30))
     assert_equal(saved(opened, path), params, 0)
     opened.press("[", "Shift+ArrowRight", "r", "s", "w")
@@ -199,7 +199,7 @@ def test_numbers_are_typed(open_viewer, page):
 
 
 def test_components_by_importance(open_viewer, page):
-    params = smooth_model(components=8)
+    params = smooth_model(components=6)
     opened = open_viewer(params, shape=(30, 40))
     by_weight = gmjax.analysis.order_by_weight(params)
     assert opened.run("() => gmjax.session.ranking()") == by_weight.tolist()
@@ -212,11 +212,11 @@ def test_components_by_importance(open_viewer, page):
     assert opened.run("() => gmjax.session.ranking()") == by_error.tolist()
     kept = gmjax.analysis.take(params, by_error[:3])
     assert np.abs(opened.floats((30, 40))[..., 0] - np.asarray(gmjax.render(kept, (30, 40)))).max() < 1e-5
-    assert page.get_by_text("3 of 8").is_visible()
+    assert page.get_by_text("3 of 6").is_visible()
 
 
 def test_models_that_correspond_are_morphed(open_viewer, page):
-    first, second = smooth_model(3, components=7), smooth_model(3, components=7, seed=1)
+    first, second = smooth_model(3, components=6), smooth_model(3, components=6, seed=1)
     opened = open_viewer([first, second], names=["anna", "ben"])
     assert page.get_by_role("heading", level=1).inner_text() == "anna"
     opened.slide("morph", 0.3)
@@ -228,6 +228,41 @@ def test_models_that_correspond_are_morphed(open_viewer, page):
     opened.settle()
     assert_equal(opened.model(), second, 0)
     assert page.get_by_role("heading", level=1).inner_text() == "ben"
+
+
+def test_another_model_can_be_undone(open_viewer, page):
+    first, second = smooth_model(components=4), smooth_model(components=5)
+    opened = open_viewer([first, second], names=["anna", "ben"])
+    opened.press("]", "w")
+    edited = opened.model()
+    page.get_by_label("model").select_option("ben")
+    opened.settle()
+    assert_equal(opened.model(), second, 0)
+    page.get_by_label("model").press("Control+z")
+    opened.settle()
+    assert_equal(opened.model(), edited, 0)
+    assert page.get_by_role("heading", level=1).inner_text() == "anna"
+
+
+def test_pointing_at_a_component_shows_it(open_viewer, page):
+    opened = open_viewer(one_gaussian(), stage=(200, 200), shape=(100, 100))
+    box = page.locator(".stage").bounding_box()
+    plain = opened.screenshot()
+    page.mouse.move(box["x"] + 105, box["y"] + 100)
+    opened.settle()
+    assert page.locator(".tag").inner_text() == "no. 1   +0.8"
+    assert "No. 1 of 1" in page.locator(".panel").first.inner_text()
+    assert page.get_by_label("row μ₁").input_value() == "0.5"
+    assert (opened.screenshot() != plain).any()
+    read = """(canvas) => Array.from(canvas.getContext("2d").getImageData(0, 56, 112, 1).data)"""
+    drawn = np.array(page.locator(".contribution").evaluate(read)).reshape(112, 4)[:, :3]
+    # From the background at the sides to the colour of a positive weight in the middle.
+    assert np.abs(drawn[0] - drawn[-1]).max() <= 2
+    assert np.abs(drawn[56] - drawn[0]).max() > 100
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    opened.settle()
+    assert not page.locator(".tag").is_visible()
+    assert "1 components" not in page.locator(".panel").first.inner_text()
 
 
 def test_models_of_different_sizes_have_no_morph(open_viewer, page):

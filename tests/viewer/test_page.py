@@ -204,7 +204,9 @@ def test_the_command(tmp_path, monkeypatch, capsys, published):
     assert "data:image/png;base64," in text
     assert main.main(["view", "a.safetensors", "color.safetensors"]) == 2
     assert "models must be all gray or all in colour" in capsys.readouterr().err
-    assert main.main(["fit", ".", "--view"]) == 2
+    (tmp_path / "photos").mkdir()
+    write_picture("photos/picture.png", np.zeros((8, 8)))
+    assert main.main(["fit", "photos", "--aligned", "--view"]) == 2
     assert "--view is for one picture" in capsys.readouterr().err
     assert main.main(["view"]) == 2
     assert "MODEL is needed" in capsys.readouterr().err

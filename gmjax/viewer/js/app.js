@@ -151,16 +151,28 @@ export function createViewer(element, models, { shape, header, picture = null })
 
   stage.element.addEventListener("keydown", (event) => {
     const found = keys.find(([, , matches]) => matches(event));
-    if (!found) return;
+    if (found) act(found[3], event);
+  });
+
+  // Undo works everywhere but where text is typed, which has an undo of its own.
+  root.addEventListener("keydown", (event) => {
+    const undo =
+      event.target !== stage.element &&
+      (event.ctrlKey || event.metaKey) &&
+      keys.find(([, , matches]) => matches(event));
+    if (undo && !event.target.matches("input[type=number], textarea")) act(undo[3], event);
+  });
+
+  function act(action, event) {
     event.preventDefault();
     event.stopPropagation();
-    found[3](event);
-  });
+    action(event);
+  }
 
   // ---- the formula
 
   const general = h("div", { class: "math" }),
-    term = h("div", { class: "math term" });
+    term = h("div", { class: session.model.channels > 1 ? "math term tall" : "math term" });
   const formula = h(
     "section",
     { class: "formula", "aria-label": "The formula" },
@@ -176,7 +188,7 @@ export function createViewer(element, models, { shape, header, picture = null })
   function showFormula() {
     general.replaceChildren(generalFormula(session.model));
     const i = session.shown;
-    term.hidden = i === null;
+    term.classList.toggle("absent", i === null);
     if (i !== null) term.replaceChildren(...termOf(session.model, i).flatMap((piece) => [piece, " "]));
   }
 

@@ -144,8 +144,7 @@ export function componentPanel(session, { shape, view, palette }) {
   const element = section(
     "Component",
     h("div", { class: "bar" }, title, buttons.previous, buttons.next),
-    hint,
-    details,
+    h("div", { class: "either" }, hint, details),
     h("div", { class: "bar" }, buttons.add, buttons.remove, buttons.close),
   );
 
@@ -194,15 +193,14 @@ export function componentPanel(session, { shape, view, palette }) {
   function update() {
     const i = session.shown,
       isChosen = session.chosen !== null;
-    details.hidden = i === null;
-    hint.hidden = i !== null;
+    details.classList.toggle("absent", i === null);
+    hint.classList.toggle("absent", i !== null);
     buttons.remove.disabled = !isChosen || size(session.model) === 1;
     buttons.close.disabled = !isChosen;
-    title.textContent = i === null ? `${size(session.model)} components` : `No. ${i + 1} of ${size(session.model)}`;
+    title.textContent = i === null ? `${size(session.model)} ${size(session.model) === 1 ? "component" : "components"}` : `No. ${i + 1} of ${size(session.model)}`;
     if (i === null) return;
     const component = one();
-    for (const { input, read, digits } of fields)
-      showValue(input, String(Number(read(component).toPrecision(digits))));
+    for (const { input, read, digits } of fields) showValue(input, String(Number(read(component).toPrecision(digits))));
     const middle = component.weights.reduce((sum, w) => sum + w, 0) / channels.length,
       reach = Math.max(1, 2 ** Math.ceil(Math.log2(Math.abs(middle) + 1e-9)));
     if (!weight.matches(":active")) Object.assign(weight, { min: -reach, max: reach });

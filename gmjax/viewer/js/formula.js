@@ -57,26 +57,21 @@ export function valueAt(model, row, column) {
   return sums;
 }
 
-// A = L L^T as [a11, a21, a22], and back.
-export const precisionOf = ([l11, l21, l22]) => [l11 * l11, l11 * l21, l21 * l21 + l22 * l22];
-
-export function cholOf([a11, a21, a22]) {
-  const l11 = Math.sqrt(a11),
-    l21 = a21 / l11;
-  return [l11, l21, Math.sqrt(Math.max(a22 - l21 * l21, Number.MIN_VALUE))];
-}
+// A = L L^T as [a11, a21, a22].
+const precisionOf = ([l11, l21, l22]) => [l11 * l11, l11 * l21, l21 * l21 + l22 * l22];
 
 // The component's axes on a picture of height x width: lengths of one standard deviation in pixels, the longer first,
 // and the direction of the first as an angle from the right, counter-clockwise, in radians.
 export function axesOf(chol, height, width) {
-  const [a11, a21, a22] = precisionOf(chol);
+  const [a11, a21, a22] = precisionOf(chol),
+    root = (chol[0] * chol[2]) / (height * width);
   const r = a11 / height ** 2,
     x = a21 / (height * width),
     c = a22 / width ** 2;
   const middle = (r + c) / 2,
     half = Math.hypot((r - c) / 2, x);
   const large = middle + half,
-    small = (r * c - x * x) / large;
+    small = (root / large) * root;
   // The eigenvector of the smaller eigenvalue, (row, column) = (sin, cos) downwards.
   const angle = half === 0 ? 0 : 0.5 * Math.atan2(-2 * x, r - c);
   return { long: Math.sqrt(0.5 / small), short: Math.sqrt(0.5 / large), angle: -angle };
@@ -88,9 +83,9 @@ export function cholOfAxes({ long, short, angle }, height, width) {
     p = 0.5 / long ** 2,
     q = 0.5 / short ** 2;
   const r = p * s * s + q * c * c,
-    x = (p - q) * s * c,
-    d = p * c * c + q * s * s;
-  return cholOf([r * height * height, x * height * width, d * width * width]);
+    x = (p - q) * s * c;
+  const l11 = Math.sqrt(r) * height;
+  return [l11, (x * height * width) / l11, (Math.sqrt(p * q) * height * width) / l11];
 }
 
 // GmFace(B x + t), for a map {matrix: [[b11, b12], [b21, b22]], offset: [t1, t2]}.

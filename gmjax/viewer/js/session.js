@@ -67,25 +67,24 @@ export function createSession(sources, frames) {
     isSettled: () => !waiting,
   };
 
-  // Shows one of the sources, and forgets the history.
+  // Shows one of the sources as it was.
   function start(source) {
     session.source = source;
-    session.hovered = null;
-    preview(sources[source].model, frames[source]);
-    steps = [{ model: session.model, frame: session.frame }];
-    at = 0;
+    session.edit(sources[source].model, frames[source]);
   }
+
+  const now = () => ({ model: session.model, frame: session.frame, source: session.source });
 
   // Shows a model for now, as while something is dragged; commit makes it a step of the history.
   function preview(model, frame = session.frame) {
-    if (size(model) !== (session.model ? size(session.model) : -1)) session.hovered = null;
+    if (size(model) !== size(session.model)) session.hovered = null;
     Object.assign(session, { model, frame });
     changed();
   }
 
   function commit() {
-    if (session.model === steps[at].model) return;
-    steps = [...steps.slice(0, at + 1), { model: session.model, frame: session.frame }].slice(-MOST_STEPS);
+    if (session.model === steps[at].model && session.source === steps[at].source) return;
+    steps = [...steps.slice(0, at + 1), now()].slice(-MOST_STEPS);
     at = steps.length - 1;
     changed();
   }
@@ -94,6 +93,7 @@ export function createSession(sources, frames) {
     commit();
     if (!steps[at + way]) return;
     at += way;
+    session.source = steps[at].source;
     preview(steps[at].model, steps[at].frame);
   }
 
@@ -127,6 +127,8 @@ export function createSession(sources, frames) {
     });
   }
 
-  start(0);
+  Object.assign(session, { model: sources[0].model, frame: frames[0] });
+  steps = [now()];
+  at = 0;
   return session;
 }
