@@ -35,7 +35,7 @@ export function createViewer(element, models, { shape, header, picture = null })
       models.map(({ frame }) => frame ?? IDENTITY),
     );
   const looks = { look: "formula", ellipses: false, gain: 4 };
-  const root = h("div", { class: "gmjax-viewer" }),
+  const root = h("div", { class: session.model.channels > 1 ? "gmjax-viewer colour" : "gmjax-viewer" }),
     status = h("p", { class: "spoken", role: "status", "aria-live": "polite" });
   let image = null,
     colors = null;
@@ -172,17 +172,14 @@ export function createViewer(element, models, { shape, header, picture = null })
   // ---- the formula
 
   const general = h("div", { class: "math" }),
-    term = h("div", { class: session.model.channels > 1 ? "math term tall" : "math term" });
+    term = h("div", { class: "math term" });
+  const positions = "Position x = (r, c): row and column from 0 to 1 across the picture, from the top left corner.";
   const formula = h(
     "section",
     { class: "formula", "aria-label": "The formula" },
     general,
+    h("p", { class: "hint" }, positions),
     term,
-    h(
-      "p",
-      { class: "hint" },
-      "Position x = (r, c): row and column from 0 to 1 across the picture, from the top left corner.",
-    ),
   );
 
   function showFormula() {

@@ -197,7 +197,10 @@ export function componentPanel(session, { shape, view, palette }) {
     hint.classList.toggle("absent", i !== null);
     buttons.remove.disabled = !isChosen || size(session.model) === 1;
     buttons.close.disabled = !isChosen;
-    title.textContent = i === null ? `${size(session.model)} ${size(session.model) === 1 ? "component" : "components"}` : `No. ${i + 1} of ${size(session.model)}`;
+    title.textContent =
+      i === null
+        ? `${size(session.model)} ${size(session.model) === 1 ? "component" : "components"}`
+        : `No. ${i + 1} of ${size(session.model)}`;
     if (i === null) return;
     const component = one();
     for (const { input, read, digits } of fields) showValue(input, String(Number(read(component).toPrecision(digits))));

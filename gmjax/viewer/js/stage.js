@@ -273,13 +273,12 @@ export function createStage(session, { shape, looks, colors }) {
 
   function update(text) {
     draw();
-    tag.hidden = !pointer || session.hovered === null || isSurface();
+    tag.hidden = !pointer || session.hovered === null || session.hovered === session.chosen || isSurface();
     if (tag.hidden) return;
     tag.textContent = text(session.hovered);
     const [x, y] = pointer,
-      flip = x + tag.offsetWidth + 20 > width / ratio;
-    const aside = `translate(${flip ? "calc(-100% - 12px)" : "14px"}, ${y < 40 ? "14px" : "-120%"})`;
-    tag.style.transform = `translate(${x}px, ${y}px) ${aside}`;
+      left = Math.max(4, Math.min(x + 14, width / ratio - tag.offsetWidth - 4));
+    tag.style.transform = `translate(${left}px, ${y < 40 ? y + 16 : y - 34}px)`;
   }
 
   function destroy() {
