@@ -25,13 +25,17 @@ class Viewer:
 
     def floats(self, shape) -> np.ndarray:
         """What the viewer computes for a picture of this shape, before it is clipped."""
-        read = """([height, width]) => {
-            const bytes = new Uint8Array(gmjax.drawFloats(height, width).buffer), texts = [];
+        return self.numbers("([height, width]) => gmjax.drawFloats(height, width)", list(shape)).reshape(*shape, -1)
+
+    def numbers(self, code, argument) -> np.ndarray:
+        """What code returns as a Float32Array."""
+        read = f"""(argument) => {{
+            const bytes = new Uint8Array(({code})(argument).buffer), texts = [];
             for (let n = 0; n < bytes.length; n += 4096)
                 texts.push(String.fromCharCode(...bytes.subarray(n, n + 4096)));
             return btoa(texts.join(""));
-        }"""
-        return np.frombuffer(base64.b64decode(self.run(read, list(shape))), "<f4").reshape(*shape, -1)
+        }}"""
+        return np.frombuffer(base64.b64decode(self.run(read, argument)), "<f4")
 
     def model(self) -> gmjax.GmFace:
         """The model on show."""

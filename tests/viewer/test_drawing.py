@@ -72,18 +72,47 @@ def test_zoomed_fifty_times(open_viewer, page, without_webgl2):
     assert_shows(opened.screenshot(), there, stage)
 
 
+@pytest.mark.parametrize("channels", [None, 3])
+def test_floats_zoomed_fifty_times(open_viewer, channels):
+    params, shape = smooth_model(channels), (120, 120)
+    axis = [{"start": start, "step": 1 / 120 / 50, "count": 120} for start in (0.31, 0.62)]
+    opened = open_viewer(params)
+    values = opened.numbers("([rows, columns]) => gmjax.stage.floatsOf({ rows, columns })", axis).reshape(*shape, -1)
+    rows, columns = (one["start"] + np.arange(120) * one["step"] for one in axis)
+    wanted = in_float64(params, rows, columns)
+    assert np.ptp(wanted) > 1e-2
+    assert np.abs(values - wanted).max() < 1e-5
+
+
+def in_float64(params, rows, columns) -> np.ndarray:
+    """(H, W, C)."""
+    means, chol = (np.asarray(part, np.float64) for part in (params.means, params.precision_chol))
+    row, column = rows[:, None, None] - means[:, 0], columns[None, :, None] - means[:, 1]
+    u, v = chol[:, 0] * row + chol[:, 1] * column, chol[:, 2] * column
+    return np.exp(-u * u - v * v) @ np.asarray(params.weights, np.float64).reshape(len(means), -1)
+
+
 def test_floats_far_away_from_the_origin(open_viewer):
     """Positions are relative to the middle of the view: float32 would not tell the pixels apart otherwise."""
     narrow = gmjax.GmFace(np.float32([1]), np.float32([[0.7, 0.3]]), np.float32([[3e4, 1e4, 2e4]]), 0.5)
     opened = open_viewer(narrow, shape=(100, 100))
     mean = np.float64(np.float32([0.7, 0.3]))
-    read = """([row, column]) => Array.from(gmjax.stage.floatsOf({
-        rows: { start: row - 8e-5, step: 1e-5, count: 16 }, columns: { start: column - 8e-5, step: 1e-5, count: 16 },
-    }))"""
-    values = np.array(opened.run(read, mean.tolist())).reshape(16, 16)
+    axes = [{"start": start - 8e-5, "step": 1e-5, "count": 16} for start in mean.tolist()]
+    values = opened.numbers("([rows, columns]) => gmjax.stage.floatsOf({ rows, columns })", axes).reshape(16, 16)
     step = (np.arange(16) - 8) * 1e-5
     wanted = np.exp(-((3e4 * step[:, None] + 1e4 * step) ** 2) - (2e4 * step) ** 2)
     assert np.abs(values - wanted).max() < 1e-5
+
+
+def test_extreme_numbers_draw_without_an_error(open_viewer):
+    numbers = np.float32([1e-30, 1e-8, 1, 1e8, 1e30])
+    l11, l22 = (part.ravel() for part in np.meshgrid(numbers, numbers))
+    means = np.float32(np.resize([0.5, 1e30, -1e30, 1e-30, 7], (25, 2)))
+    chol = np.stack([l11, np.resize(np.float32([0, 1e30, -1e20]), 25), l22], axis=-1)
+    params = gmjax.GmFace(np.float32(np.linspace(-1, 1, 25)), means, chol)
+    opened = open_viewer(params, stage=(60, 60))
+    opened.press("e", *"]" * 6, "Shift+ArrowUp", "r", "s", "-", "+", "3", "f")
+    assert opened.screenshot().shape == (60, 60, 3)
 
 
 def test_thousands_of_components_in_tiles(open_viewer):

@@ -331,7 +331,12 @@ def test_the_table_and_the_formula_show_the_chosen_component(open_viewer, page):
     opened = open_viewer(params)
     page.get_by_role("button", name="Later rows").click()
     opened.settle()
-    page.get_by_role("table").get_by_role("button", name="12", exact=True).click()
+    row = page.get_by_role("table").get_by_role("button", name="12", exact=True)
+    row.focus()
+    opened.settle()
+    assert [opened.run("() => gmjax.session.chosen"), opened.run("() => gmjax.session.hovered")] == [None, 11]
+    assert "No. 12 of 20" in page.locator(".panel").first.inner_text()
+    row.click()
     opened.settle()
     assert opened.run("() => gmjax.session.chosen") == 11
     row = page.locator("tr.chosen").inner_text().replace("\N{MINUS SIGN}", "-").split()

@@ -3,7 +3,7 @@
 import { added, axesOf, componentOf, size, withComponent, without } from "./formula.js";
 import { button, h, labelled, section, showValue, slider } from "./dom.js";
 import { exact, short, signed } from "./numbers.js";
-import { moved, shaped, weighed } from "./moves.js";
+import { shaped, weighed } from "./moves.js";
 import { plainFloats } from "./plain.js";
 import { viewWindow } from "./windows.js";
 

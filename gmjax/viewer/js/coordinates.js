@@ -3,7 +3,7 @@
 import { copyOf, size } from "./formula.js";
 
 // A = exp [[a + b, c], [c, a - b]].
-export function logPrecision([l11, l21, l22]) {
+function logPrecision([l11, l21, l22]) {
   const ratio = l11 / l22,
     y = l21 / l22;
   const x = 0.5 * (ratio - (1 + y * y) / ratio);
@@ -12,7 +12,7 @@ export function logPrecision([l11, l21, l22]) {
   return [Math.log(l11) + Math.log(l22), scale * x, scale * y];
 }
 
-export function cholOfLogPrecision([a, b, c]) {
+function cholOfLogPrecision([a, b, c]) {
   const h = Math.hypot(b, c),
     scale = h < 1e-4 ? 1 + (h * h) / 6 : Math.sinh(h) / h;
   const x = scale * b,

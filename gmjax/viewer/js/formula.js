@@ -2,8 +2,6 @@
 // and 3 m numbers, where channels is 0 for gray, and ids names each component for as long as it lives. Models are
 // values: functions return new ones.
 
-import { PROFILES } from "./profiles.js";
-
 export const size = (model) => model.ids.length;
 
 export const weightsEach = (model) => Math.max(1, model.channels);
@@ -45,16 +43,6 @@ export function exponentAt(model, i, row, column) {
   const u = chol[3 * i] * dr + chol[3 * i + 1] * dc,
     v = chol[3 * i + 2] * dc;
   return u * u + v * v;
-}
-
-export function valueAt(model, row, column) {
-  const c = weightsEach(model),
-    sums = new Array(c).fill(0);
-  for (let i = 0; i < size(model); i++) {
-    const g = PROFILES[model.profile].value(exponentAt(model, i, row, column));
-    for (let k = 0; k < c; k++) sums[k] += model.weights[i * c + k] * g;
-  }
-  return sums;
 }
 
 // A = L L^T as [a11, a21, a22].

@@ -15,7 +15,7 @@ export function ellipseOf(model, i, { toStage, zoom, shape: [height, width] }) {
 }
 
 // Where the handles are. Tiny and huge components have theirs off the ends of their axes, where they can be grasped.
-export function handlesOf({ x, y, long, short, angle }) {
+function handlesOf({ x, y, long, short, angle }) {
   const [c, s] = [Math.cos(angle), Math.sin(angle)],
     [a, b] = [long, short].map((length) => Math.min(Math.max(length, 14), 150));
   return {

@@ -2,7 +2,7 @@
 
 import { gridWindow } from "./windows.js";
 
-export const SIDE = 160;
+const SIDE = 160;
 const HEIGHT = 0.45; // of 1 - f = 1, in sides of the picture
 
 export function surfaceWindow([height, width], offset) {

@@ -1,6 +1,6 @@
 // All parameters as a table, some rows at a time.
 
-import { componentOf, size } from "./formula.js";
+import { componentOf } from "./formula.js";
 import { button, h, section } from "./dom.js";
 import { short } from "./numbers.js";
 
@@ -9,10 +9,11 @@ const ROWS = 8;
 export function tablePanel(session) {
   const names = session.model.channels > 1 ? ["red", "green", "blue"] : ["weight"];
   const heads = ["no.", ...names, "row", "column", "L₁₁", "L₂₁", "L₂₂"];
-  const body = h("tbody"),
+  const body = h("tbody", { onmouseleave: () => session.hover(null) }),
     where = h("span", { class: "grow" });
   let first = 0,
-    chosen = null;
+    chosen = null,
+    shown = [];
   const back = button(
     "‹",
     "Earlier rows",
@@ -64,11 +65,19 @@ export function tablePanel(session) {
       if (place >= 0) first = place - (place % ROWS);
     }
     first = Math.min(Math.max(0, first), Math.max(0, all.length - 1 - ((all.length - 1) % ROWS)));
+    // Rows that only pointing changed stay: a row that is replaced while it is clicked loses the click.
+    const key = [session.model, session.chosen, first, ...all.slice(first, first + ROWS)];
+    if (key.length === shown.length && key.every((part, n) => part === shown[n])) return;
+    shown = key;
     const rows = all.slice(first, first + ROWS).map((i) => {
       const { weights, mean, chol } = componentOf(session.model, i);
-      const pick = button(String(i + 1), "Choose this component", () => session.choose(i), { "data-component": i });
+      const pick = button(String(i + 1), "Choose this component", () => session.choose(i), {
+        "data-component": i,
+        onfocus: () => session.hover(i),
+      });
       const cells = [...weights, ...mean, ...chol].map((value) => h("td", {}, short(value)));
-      return h("tr", { class: i === session.chosen ? "chosen" : null }, h("th", { scope: "row" }, pick), cells);
+      const row = { class: i === session.chosen ? "chosen" : null, onmouseenter: () => session.hover(i) };
+      return h("tr", row, h("th", { scope: "row" }, pick), cells);
     });
     const focused = body.contains(element.getRootNode().activeElement)
       ? element.getRootNode().activeElement.dataset.component
@@ -77,7 +86,7 @@ export function tablePanel(session) {
     if (focused !== null) body.querySelector(`[data-component="${Number(focused)}"]`)?.focus();
     where.textContent = all.length ? `${first + 1} to ${first + rows.length} of ${all.length}` : "";
     back.disabled = first === 0;
-    on.disabled = first + ROWS >= size(session.model) || first + ROWS >= all.length;
+    on.disabled = first + ROWS >= all.length;
   }
   return { element, update };
 }

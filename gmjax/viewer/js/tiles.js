@@ -2,7 +2,7 @@
 
 import { PROFILES } from "./profiles.js";
 
-export const EPS = 2 ** -23;
+const EPS = 2 ** -23;
 const SIDE = 32,
   MOST_ENTRIES = 2 ** 22;
 

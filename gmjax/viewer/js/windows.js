@@ -6,7 +6,7 @@ export function gridWindow(height, width, offset) {
   return { rows: axis(height), columns: axis(width) };
 }
 
-export function part({ rows, columns }, top, left, height, width) {
+function part({ rows, columns }, top, left, height, width) {
   const cut = (axis, first, count) => ({ start: axis.start + first * axis.step, step: axis.step, count });
   return { rows: cut(rows, top, height), columns: cut(columns, left, width) };
 }
