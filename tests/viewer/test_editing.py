@@ -370,3 +370,41 @@ def test_two_fingers_zoom_and_a_tap_chooses(open_viewer, page):
     assert view["zoom"] == pytest.approx(4)
     # What was between the fingers stays between them: the column of pixel 30, now at pixel 40.
     assert view["center"][1] - 60 / (100 * 4) == pytest.approx(0.15)
+
+
+def test_buttons(open_viewer, page):
+    params = smooth_model(components=4)
+    opened = open_viewer(params, stage=(200, 200))
+    chosen = "() => gmjax.session.chosen"
+    opened.click("Next component")
+    opened.click("Next component")
+    opened.click("Previous component")
+    assert opened.run(chosen) == 0
+    opened.click("Delete")
+    assert opened.model().num_components == 3
+    assert page.get_by_role("button", name="Delete", exact=True).is_disabled()
+    opened.click("Add")
+    assert [opened.model().num_components, opened.run(chosen)] == [4, 3]
+    opened.click("Done")
+    assert opened.run(chosen) is None
+    opened.click("Zoom in (+)")
+    assert opened.run("() => gmjax.stage.view.zoom") == pytest.approx(200 / 120 * 1.25)
+    opened.click("Zoom out (−)")  # noqa: RUF001
+    assert opened.run("() => gmjax.stage.view.zoom") == pytest.approx(200 / 120)
+    opened.click("?")
+    opened.click("Close")
+    assert not page.get_by_role("dialog").is_visible()
+
+
+def test_copy(open_viewer, page):
+    opened = open_viewer(smooth_model(components=3))
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_label("copy as").select_option("JSON")
+    opened.click("Copy")
+    page.get_by_text("Copied as JSON").first.wait_for()
+    assert len(json.loads(opened.run("() => navigator.clipboard.readText()"))["weights"]) == 3
+    opened.run("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('no')); }")
+    page.get_by_label("copy as").select_option("NumPy")
+    opened.click("Copy")
+    page.get_by_text("copy it with Ctrl+C").first.wait_for()
+    assert opened.run("() => String(getSelection())").startswith("# positions are")
