@@ -18,7 +18,7 @@ LAYERS = [
     {"files"},
     {"solvers", "data", "registration", "space", "export"},
     {"personal", "common", "analysis"},
-    {"parallel", "plotting", "correspondence", "compact"},
+    {"parallel", "plotting", "correspondence", "compact", "viewer"},
     {"saving"},
     {"commands"},
     {"__main__", "__init__"},

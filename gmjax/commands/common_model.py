@@ -14,10 +14,11 @@ from gmjax.commands.checked_pictures import CheckedPictures, crop_path, doubtful
 from gmjax.commands.collection_statistics import collection_statistics
 from gmjax.commands.options import FitOptions, Plan, option
 from gmjax.commands.run_command import listed_pictures, run_command
-from gmjax.commands.run_files import MODEL, skipped_lines, write_figure, write_result, write_skipped
+from gmjax.commands.run_files import MODEL, VIEW, skipped_lines, write_figure, write_result, write_skipped
 from gmjax.commands.run_fit import run_fit
 from gmjax.commands.run_folder import finish
 from gmjax.commands.terminal import progress, warn_before_fit
+from gmjax.commands.view import write_view
 from gmjax.data import (
     ArrayPictures,
     Entry,
@@ -135,10 +136,11 @@ def _write(folder: Path, statistics: ImageStatistics, result: FitResult, seconds
     write_picture(folder / "common_face.png", drawn)
     write_picture(folder / "average_face.png", average)
     write_figure(folder / "comparison.png", plotting.common_figure(result.params, average))
+    write_view(folder, result.params, f"common face of {count} faces", average)
     return (
         f"Common face of {count} faces: MSE to the average face {more['mse_to_average']:.3g}; "
         f"{figures['components']} components, {figures['parameters']} parameters.\n"
         f"Over all faces, so with their variation: MSE {figures['mse']:.3g}, largest error {figures['pae']:.3g}.\n"
         f"The model is {folder / MODEL}, drawn in common_face.png. The average of the pictures is average_face.png.\n"
-        "See also comparison.png, loss.png and metrics.csv."
+        f"{folder / VIEW} is a page to look into it and to edit it. See also comparison.png, loss.png and metrics.csv."
     )

@@ -16,10 +16,11 @@ from gmjax.commands.fit_folder import fit_folder
 from gmjax.commands.masks import OUTLINE, Mask, mask_of
 from gmjax.commands.options import FitOptions, Flag, Plan, option
 from gmjax.commands.run_command import is_collection, listed_pictures, run_command
-from gmjax.commands.run_files import MODEL, as_text, write_figure, write_result
+from gmjax.commands.run_files import MODEL, VIEW, as_text, write_figure, write_result
 from gmjax.commands.run_fit import require_no_divergence, run_fit
 from gmjax.commands.run_folder import finish
 from gmjax.commands.terminal import notice, progress, warn_before_fit
+from gmjax.commands.view import write_view
 from gmjax.data import (
     Crop,
     Entry,
@@ -57,6 +58,9 @@ class Fit(FitOptions):
     """What counts is white, in the frame of the crop: a picture for all; a folder with one of each picture's name (or
     with the suffix .png); or outline: what the landmarks of --templates enclose."""
 
+    view: Flag = False
+    """Also write view.html, a page to look into the formula and to edit it, beside the picture. For one picture."""
+
     out: Annotated[Path | None, option("FOLDER", "runs/NAME, of the input")] = None
     """Run folder for the models, pictures, metrics and configuration."""
 
@@ -70,6 +74,8 @@ class Fit(FitOptions):
         return None if self.mask in (None, OUTLINE) else Path(str(self.mask))
 
     def _plan(self) -> Plan:
+        if self.view and is_collection(self.path):
+            raise ArgumentError("view", "is for one picture: use gmjax view for models of a folder")
         if self.mask == OUTLINE and self.templates is None:
             raise ArgumentError("mask", "outline goes with --templates")
         if self.mask_files is not None and not self.mask_files.exists():
@@ -121,6 +127,9 @@ class Fit(FitOptions):
         if plan.config.stay is not None and plan.init is not None:
             more = correspondence_of(plan.init, picture.shape[1])
         said = _write(folder, self.path, picture, result, seconds, more)
+        if self.view:
+            write_view(folder, result.params, as_text(self.path.stem), picture)
+            said += f"\n{folder / VIEW} is a page to look into the formula and to edit it."
         return finish(folder, f"{said}\nIt started from {plan.start}, seed {self.seed}, and took {seconds:.1f} s.")
 
     def _picture(self) -> tuple[Picture, Mask | None]:

@@ -50,11 +50,11 @@ def _parsed(argv: Sequence[str]) -> Any:
     from gmjax.commands.convert import Convert
     from gmjax.commands.export import Export
     from gmjax.commands.fit import Fit
+    from gmjax.commands.view import View
 
     commands: dict[str, Any] = {"common-model": CommonModel, "fit": Fit}
     commands |= {"render": models.Render, "transform": models.Transform, "plot": models.Plot, "info": models.Info}
-    commands |= {"convert": Convert}
-    commands |= {"export": Export}
+    commands |= {"view": View, "export": Export, "convert": Convert}
     commands |= {"average": space.Average, "morph": space.Morph, "symmetrise": space.Symmetrise}
     commands |= {"axis": space.Axis, "compare": space.Compare}
     about = "A picture as one formula: a sum of two-dimensional Gaussians. gmjax --version prints the version."

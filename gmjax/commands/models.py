@@ -41,7 +41,7 @@ class Render:
     picture's border. clip: that mean at once. formula: the formula goes on, with values that no fit has seen."""
 
     def run(self) -> int:
-        params, metadata = _load(self.model)
+        params, metadata = load_model(self.model)
         shape = self._shape(models.fitted_shape(metadata))
         _write_render(self.out, params, shape, frame.from_metadata(metadata), self.outside)
         return 0
@@ -92,7 +92,7 @@ class Transform:
     """With --picture: what to draw outside of the moved picture, as in gmjax render."""
 
     def run(self) -> int:
-        params, metadata = _load(self.model, drawable=self.picture is not None)
+        params, metadata = load_model(self.model, drawable=self.picture is not None)
         shape = models.fitted_shape(metadata)
         for name in ("zoom", "rotate", "translate", "center", "aspect"):
             value = getattr(self, name)
@@ -148,7 +148,7 @@ class Plot:
             raise ArgumentError("image", "is needed with --kind fit: give picture.png of the model's run folder")
         if self.kind != "fit" and self.image is not None:
             raise ArgumentError("image", f"goes with --kind fit, not with --kind {self.kind}")
-        params, metadata = _load(self.model)
+        params, metadata = load_model(self.model)
         height, width = models.fitted_shape(metadata)
         scale = min(1.0, math.sqrt(MAX_FIGURE_PIXELS / (height * width)))
         shape = max(1, int(scale * height)), max(1, int(scale * width))
@@ -173,7 +173,7 @@ class Info:
     model: _Model
 
     def run(self) -> int:
-        params, metadata = _load(self.model, drawable=False)
+        params, metadata = load_model(self.model, drawable=False)
         kind = "gray" if params.channels is None else f"{params.channels} channels"
         batch = params.means.shape[:-2]
         many = f"a batch {batch} of models, each with " if batch else ""
@@ -218,7 +218,7 @@ def fitted_picture(argument: str, path: Path, params: GmFace, metadata: dict[str
     return picture
 
 
-def _load(path: Path, *, drawable: bool = True) -> tuple[GmFace, dict[str, str]]:
+def load_model(path: Path, *, drawable: bool = True) -> tuple[GmFace, dict[str, str]]:
     if not drawable:
         return models.load(path), models.load_metadata(path)
     params, metadata = load_single(path)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MODEL, METRICS, SKIPPED, LOSS = "model.safetensors", "metrics.csv", "skipped.csv", "loss.csv"
-COMMON_FACE = "common_face.safetensors"
+COMMON_FACE, VIEW = "common_face.safetensors", "view.html"
 DOUBTFUL, EYES = "doubtful.csv", "eyes.csv"
 FIGURES = ("height", "width", "components", "parameters", "mse", "pae", "psnr")  # in model files and metrics.csv
 FINGERPRINT = "picture_sha256"

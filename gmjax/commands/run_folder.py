@@ -19,7 +19,7 @@ import jax
 
 from gmjax._version import __version__
 from gmjax.commands.options import FitOptions, Plan
-from gmjax.commands.run_files import COMMON_FACE, DOUBTFUL, EYES, LOSS, METRICS, MODEL, SKIPPED
+from gmjax.commands.run_files import COMMON_FACE, DOUBTFUL, EYES, LOSS, METRICS, MODEL, SKIPPED, VIEW
 from gmjax.data import Entry
 from gmjax.errors import GmjaxError, in_one_line
 from gmjax.files.atomic import write_atomically
@@ -28,7 +28,7 @@ from gmjax.parallel import processes
 
 CONFIG, PICTURES, FINISHED = "config.json", "pictures.csv", "finished.json"
 _RESULTS = {MODEL, METRICS, SKIPPED, DOUBTFUL, EYES, LOSS, "loss.png", "picture.png", "render.png", "fit.png"} | {
-    COMMON_FACE, "common_face.png", "average_face.png", "comparison.png"
+    COMMON_FACE, VIEW, "common_face.png", "average_face.png", "comparison.png"
 }  # fmt: skip
 _FOLDERS = CHECKPOINTS, REASONS, RECORDS, MODELS, RENDERS, CROPS = (
     "checkpoints", "skipped", "checks", "models", "renders", "crops"

@@ -76,11 +76,11 @@ def model(tmp_path):
 
 def test_fit_of_one_picture(tmp_path, capsys):
     write_picture("a.png", face())
-    assert run("fit", "a.png", *ALIGNED) == 0
+    assert run("fit", "a.png", *ALIGNED, "--view") == 0
     out = tmp_path / "runs" / "a"
     assert sorted(os.listdir(out)) == [
         "config.json", "finished.json", "fit.png", "loss.csv", "loss.png", "metrics.csv", "model.safetensors",
-        "picture.png", "pictures.csv", "render.png",
+        "picture.png", "pictures.csv", "render.png", "view.html",
     ]  # fmt: skip
 
     params, image = models.load(out / "model.safetensors"), read_picture("a.png")
@@ -306,7 +306,7 @@ def test_common_model_of_a_folder(folder, capsys):
     assert run("common-model", "--data", folder, "--size", 20, "--aligned", *FEW, "--out", "out") == 0
     assert {
         "model.safetensors", "common_face.png", "average_face.png", "comparison.png", "loss.png", "loss.csv",
-        "metrics.csv", "config.json", "skipped.csv", "finished.json", "pictures.csv",
+        "metrics.csv", "config.json", "skipped.csv", "finished.json", "pictures.csv", "view.html",
     } == set(os.listdir("out"))  # fmt: skip
     images = gmjax.data.load_folder(folder, aligned=True, size=20).images
     drawn = np.asarray(gmjax.render(models.load("out/model.safetensors"), (20, 20)))

@@ -1,0 +1,56 @@
+"""``gmjax view``: models as one page to look into and to edit."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from gmjax import viewer
+from gmjax.commands.models import load_model
+from gmjax.commands.options import option
+from gmjax.commands.run_files import MODEL, VIEW, as_text
+from gmjax.data import Picture, read_picture
+from gmjax.errors import ArgumentError
+from gmjax.files import models
+from gmjax.files.atomic import write_atomically
+from gmjax.gmface import GmFace
+
+
+@dataclasses.dataclass(kw_only=True)
+class View:
+    """Write a page to look into a formula and to edit it, in any browser and without a network. Several models: one
+    after the other, and models with the same number of components as a morph."""
+
+    files: Annotated[Positional[tuple[Path, ...]], arg(metavar="MODEL [MODEL ...]", help_behavior_hint="(required)")]
+    """Model files."""
+
+    picture: Annotated[Path | None, option("FILE")] = None
+    """The picture that was fitted, to show the difference: picture.png of the run folder."""
+
+    out: Annotated[Path, option("FILE", VIEW)] = Path(VIEW)
+    """Page to write."""
+
+    def run(self) -> int:
+        if not self.files:
+            raise ArgumentError("MODEL", "is needed: give a model file, such as model.safetensors of a run folder")
+        loaded = [load_model(path) for path in self.files]
+        names = [as_text(path.name).removesuffix(".safetensors") for path in self.files]
+        picture = None
+        if self.picture is not None:
+            picture = read_picture(self.picture, color=loaded[0][0].channels == 3)
+        shape = models.fitted_shape(loaded[0][1]) if picture is None else picture.shape[:2]
+        params, about = zip(*loaded, strict=True)
+        _write(self.out, viewer.page(params, names=names, about=about, picture=picture, shape=shape))
+        print(f"{self.out}: open it in a browser")
+        return 0
+
+
+def write_view(folder: Path, params: GmFace, name: str, picture: Picture) -> None:
+    """The page of a run: its model, beside the picture that it was fitted to."""
+    about = models.load_metadata(folder / MODEL)
+    _write(folder / VIEW, viewer.page(params, names=[name], about=[about], picture=picture))
+
+
+def _write(path: Path, page: str) -> None:
+    write_atomically(path, page.encode())

@@ -1,0 +1,24 @@
+// Numbers as text.
+
+// For people: four digits, with a true minus sign.
+export function short(value) {
+  const size = Math.abs(value);
+  const text =
+    size !== 0 && (size < 1e-4 || size >= 1e5) ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+  return text.replace("-", "−");
+}
+
+export const signed = (value) => (value < 0 ? short(value) : `+${short(value)}`);
+
+// For programs: the fewest digits that give the same float32.
+export function exact(value) {
+  const single = Math.fround(value);
+  for (let digits = 6; digits < 9; digits++) {
+    const text = single.toPrecision(digits);
+    if (Math.fround(Number(text)) === single) return String(Number(text));
+  }
+  return String(Number(single.toPrecision(9)));
+}
+
+// The same, always with a point or an exponent.
+export const asFloat = (value) => exact(value).replace(/^(-?\d+)$/, "$1.0");

@@ -1,0 +1,66 @@
+// The whole picture moved, enlarged and turned, exactly, by its parameters.
+
+import { affine, compose, similarity } from "./formula.js";
+import { button, h, labelled, section, showText, showValue, slider } from "./dom.js";
+import { short } from "./numbers.js";
+
+const NONE = { down: 0, right: 0, zoom: 0, angle: 0 };
+
+export function wholePanel(session, { shape }) {
+  let now = { ...NONE },
+    base = null,
+    shown = null;
+  const controls = [
+    ["down", "down", "Move down, in heights of the picture", -1, 1, 0.005, (x) => short(x)],
+    ["right", "right", "Move right, in widths of the picture", -1, 1, 0.005, (x) => short(x)],
+    ["zoom", "size", "Enlarge or shrink about the middle", -2, 2, 0.01, (x) => `× ${short(2 ** x)}`],
+    ["angle", "turn", "Turn counter-clockwise about the middle, in degrees", -180, 180, 1, (x) => `${short(x)}°`],
+  ].map(([name, label, tip, min, max, step, text]) => {
+    const value = h("span", { class: "value" });
+    const input = slider(
+      min,
+      max,
+      step,
+      (x) => move(name, x),
+      () => {
+        session.commit();
+      },
+    );
+    return { name, input, value, text, element: labelled(label, tip, input, value) };
+  });
+  const element = section(
+    "Whole picture",
+    controls.map((control) => control.element),
+    h(
+      "div",
+      { class: "bar" },
+      button("As it was", "Undo these four", () => move(null, 0, true), {}),
+    ),
+  );
+
+  // All four act on the model as it was when the first of them was touched.
+  function move(name, x, isFinal = false) {
+    if (session.model !== shown) {
+      base = { model: session.model, frame: session.frame };
+      now = { ...NONE };
+    }
+    now = name === null ? { ...NONE } : { ...now, [name]: x };
+    const map = similarity(
+      { ...now, zoom: 2 ** now.zoom, angle: (now.angle * Math.PI) / 180 },
+      [0.5, 0.5],
+      shape[1] / shape[0],
+    );
+    session.preview(affine(base.model, map), compose(base.frame, map));
+    shown = session.model;
+    if (isFinal) session.commit();
+  }
+
+  function update() {
+    const values = session.model === shown ? now : NONE;
+    for (const { name, input, value, text } of controls) {
+      showValue(input, values[name]);
+      showText(input, value, text(values[name]));
+    }
+  }
+  return { element, update };
+}
