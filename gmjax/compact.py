@@ -28,7 +28,7 @@ _STEPS, _FINE_STEPS = Steps(shape=1, position=14, weight=37), Steps(shape=3, pos
 # Each number of steps of descent between two kinds of numbers gives another rounding; the best is taken.
 _SETTLE, _SETTLED = (2, 3, 5), 8
 # Cycles of growth, at most as much work as those of 80 components at 120 x 120; and where compensation takes too long.
-_CYCLES, _CYCLE, _MOST = 12, 80 * 80 * 120 * 120, 400 * 400 * 256 * 256
+_CYCLES, _CYCLE, _MOST = 8, 80 * 80 * 120 * 120, 400 * 400 * 256 * 256
 # A search for a PSNR: the cycles of its trials, how close it ends, and the dB that twice the bytes can bring.
 _PSNR_TRIALS, _CLOSE, _SLOPES = (1, 1, 1, _CYCLES, _CYCLES, _CYCLES), 0.15, (1.0, 20.0)
 

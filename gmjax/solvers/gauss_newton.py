@@ -113,8 +113,8 @@ def residual(components: Components, target: Target) -> Float[np.ndarray, "h w c
 def gram(shapes, target: Target) -> tuple[Float[np.ndarray, "m m"], Float[np.ndarray, "m c"]]:
     """The means over pixels of the products of all pairs of Gaussians, and of Gaussians and picture."""
     m = len(shapes)
-    products, projections = _gram(_padded(shapes), target.picture, target.rows, target.columns)
-    return np.asarray(products, float)[:m, :m], np.asarray(projections, float)[:m]
+    products, projections = _sums(_values, shapes, target)
+    return products[:m, :m], projections[:m]
 
 
 def with_best_weights(shapes, target: Target, ridge: float = RIDGE) -> Components:
@@ -139,12 +139,12 @@ def normal_equations(components: Components, target: Target) -> tuple[np.ndarray
     """
     shapes, weights = components.shapes, components.weights
     m, channels = weights.shape
-    moments, projections = _moments(_padded(shapes), target.picture, target.rows, target.columns)
+    moments, projections = _sums(_moments, shapes, target)
     change, padded = _derivatives(shapes), len(projections) // 6
-    moments = np.asarray(moments).reshape(6, padded, 6, padded)[:, :m, :, :m].astype(float)
+    moments = moments.reshape(6, padded, 6, padded)[:, :m, :, :m]
     products = np.einsum("ipk,kilj->pilj", change, moments, optimize=True)
     products = np.einsum("pilj,jql->piqj", products, change, optimize=True)
-    projections = np.asarray(projections, float).reshape(6, padded, channels)[:, :m]
+    projections = projections.reshape(6, padded, channels)[:, :m]
     projections = np.einsum("ipk,kic->pic", change, projections)
     n = channels * m
     matrix = np.zeros((n + 5 * m, n + 5 * m))
@@ -235,47 +235,39 @@ def _gaussians(shapes, rows, columns):
     return jnp.exp(-q), u, v
 
 
-def _bands(target_rows, picture, m: int):
-    """Rows and pixels cut into bands, so that an array of 6 m Gaussians of one stays small."""
-    height, width, channels = picture.shape
-    band = max(1, min(height, _BAND // (6 * m * width)))
-    count = -(-height // band)
-    # Rows far outside fill the last band: all Gaussians are 0 there.
-    rows = jnp.pad(target_rows, (0, count * band - height), constant_values=1e3).reshape(count, band)
-    pixels = jnp.pad(picture, ((0, count * band - height), (0, 0), (0, 0))).reshape(count, band * width, channels)
-    return rows, pixels
+def _sums(function, shapes, target: Target) -> tuple[Float[np.ndarray, "k k"], Float[np.ndarray, "k c"]]:
+    """The means over pixels of P P^T and P y, P being the moments or the values of ``shapes``, (k, pixels), and y the
+    picture. In bands of rows."""
+    shapes = _padded(shapes)
+    height, width = target.shape
+    band = max(1, min(height, _BAND // (6 * len(shapes) * width)))
+    parts = [
+        function(shapes, target.picture[first : first + band], target.rows[first : first + band], target.columns)
+        for first in range(0, height, band)
+    ]
+    products, projections = (np.sum([np.asarray(part, float) for part in kind], 0) for kind in zip(*parts, strict=True))
+    return products / (height * width), projections / (height * width)
 
 
 @jax.jit
 def _moments(shapes, picture, rows, columns):
-    """Means over pixels of all products of (1, u, v, u^2, u v, v^2) g, (6 m, 6 m), and of these and the picture."""
-    m = len(shapes)
-
-    def add(sums, band):
-        rows, pixels = band
-        g, u, v = _gaussians(shapes, rows, columns)
-        # Where g is 0, u and v may be so large that their squares are not finite.
-        u, v = (jnp.where(g > 0, x, 0.0) for x in (u, v))
-        parts = jnp.stack([g, u * g, v * g, u * u * g, u * v * g, v * v * g]).reshape(6 * m, -1)
-        products = jnp.matmul(parts, parts.T, precision="highest"), jnp.matmul(parts, pixels, precision="highest")
-        return jax.tree.map(jnp.add, sums, products), None
-
-    zeros = jnp.zeros((6 * m, 6 * m)), jnp.zeros((6 * m, picture.shape[2]))
-    sums = jax.lax.scan(add, zeros, _bands(rows, picture, m))[0]
-    return jax.tree.map(lambda x: x / (len(rows) * len(columns)), sums)
+    """Sums of all products of g, u g, v g, u^2 g, u v g and v^2 g, and of these and the picture."""
+    g, u, v = _gaussians(shapes, rows, columns)
+    # Where g is 0, u and v may be so large that their squares are not finite.
+    u, v = (jnp.where(g > 0, x, 0.0) for x in (u, v))
+    return _product_sums(jnp.stack([g, u * g, v * g, u * u * g, u * v * g, v * v * g]), picture)
 
 
 @jax.jit
-def _gram(shapes, picture, rows, columns):
-    def add(sums, band):
-        rows, pixels = band
-        g = _gaussians(shapes, rows, columns)[0].reshape(len(shapes), -1)
-        products = jnp.matmul(g, g.T, precision="highest"), jnp.matmul(g, pixels, precision="highest")
-        return jax.tree.map(jnp.add, sums, products), None
+def _values(shapes, picture, rows, columns):
+    return _product_sums(_gaussians(shapes, rows, columns)[0], picture)
 
-    zeros = jnp.zeros((len(shapes), len(shapes))), jnp.zeros((len(shapes), picture.shape[2]))
-    sums = jax.lax.scan(add, zeros, _bands(rows, picture, len(shapes)))[0]
-    return jax.tree.map(lambda x: x / (len(rows) * len(columns)), sums)
+
+def _product_sums(parts, picture):
+    height, width, channels = picture.shape
+    parts = parts.reshape(-1, height * width)
+    pixels = picture.reshape(-1, channels)
+    return jnp.matmul(parts, parts.T, precision="highest"), jnp.matmul(parts, pixels, precision="highest")
 
 
 @jax.jit
