@@ -1,6 +1,18 @@
 """gmjax: a face, or any picture, as one explicit formula, a sum of two-dimensional Gaussians."""
 
-from gmjax import analysis, calculus, compact, coordinates, correspondence, export, frame, parallel, registration, space
+from gmjax import (
+    analysis,
+    calculus,
+    compact,
+    coordinates,
+    correspondence,
+    export,
+    frame,
+    parallel,
+    registration,
+    space,
+    viewer,
+)
 from gmjax._version import __version__
 from gmjax.common import fit_common
 from gmjax.errors import ArgumentError, ArgumentTypeError, DivergedError, GmjaxError
@@ -16,10 +28,22 @@ from gmjax.solvers.stages import FitInfo, FitResult
 from gmjax.solvers.unconstrained import Unconstrained, from_unconstrained, to_unconstrained
 from gmjax.statistics import ImageStatistics, image_statistics
 from gmjax.transforms import affine, rotate, scale, translate
+from gmjax.viewer import view
 
 __all__ = ["ArgumentError", "ArgumentTypeError", "DivergedError", "GmjaxError", "__version__", "analysis", "compact"]
 __all__ += ["GmFace", "GmNet", "from_precision", "gmface", "pixel_grid", "precision", "render", "stack", "unstack"]
 __all__ += ["FitConfig", "FitInfo", "FitResult", "ImageStatistics", "fit", "fit_common", "image_statistics"]
 __all__ += ["Unconstrained", "from_unconstrained", "mse", "pae", "psnr", "to_unconstrained"]
 __all__ += ["affine", "calculus", "coordinates", "correspondence", "export", "frame", "load"]
-__all__ += ["parallel", "published_common_face", "registration", "rotate", "save", "scale", "space", "translate"]
+__all__ += [
+    "parallel",
+    "published_common_face",
+    "registration",
+    "rotate",
+    "save",
+    "scale",
+    "space",
+    "translate",
+    "view",
+    "viewer",
+]

@@ -6,6 +6,7 @@ Positions are (row, column), normalised: pixel (r, c) of an H x W picture lies a
 ``offset`` (1 on the paper's grid, 0.5 for pixel centres). There is no factor 1/2 in the exponent.
 """
 
+import base64
 import dataclasses
 import numbers
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ from jaxtyping import Array, Float
 from gmjax.errors import ArgumentError, ArgumentTypeError
 from gmjax.sums import grid, points, tiles
 from gmjax.types import AnyArray, Leaf
+
+# The size of the picture that a notebook shows.
+_SHOWN = 240, 240
 
 
 @struct.dataclass
@@ -52,6 +56,23 @@ class GmFace:
     def num_parameters(self) -> int:
         """How many numbers describe the picture: 6 m for a gray one (18)."""
         return self.num_components * (5 + (self.channels or 1))
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the picture, or the first of a batch, and one line of facts."""
+        *batch, m, _ = self.means.shape
+        kind = "gray" if self.channels is None else f"{self.channels} channels"
+        facts = f"GmFace: {m} components, {kind}, {self.num_parameters} numbers"
+        single = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[len(batch) :])[0], self)
+        if batch:
+            facts += f"; a batch {tuple(batch)}, of which the first is drawn"
+        if self.channels not in (None, 1, 3):
+            return facts
+        pixels = np.uint8(np.round(255 * np.clip(render(single, _SHOWN), 0, 1))).reshape(*_SHOWN, -1)
+        import imageio.v3
+
+        content = imageio.v3.imwrite("<bytes>", pixels.squeeze(), extension=".png")
+        source = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+        return f'<img src="{source}" alt="{facts}" width="{_SHOWN[1]}"><br>{facts}'
 
 
 def stack(models: Sequence[GmFace]) -> GmFace:

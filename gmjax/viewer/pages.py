@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from gmjax import frame
 from gmjax.analysis import order_by_error
 from gmjax.checks import what_is_wrong
-from gmjax.errors import ArgumentError, ArgumentTypeError
+from gmjax.errors import ArgumentError, ArgumentTypeError, missing_extra
 from gmjax.files.models import HEADER
 from gmjax.gmface import GmFace, checked_shape, unstack
 from gmjax.viewer.bundle import bundle, text_of
@@ -58,6 +58,24 @@ def page(
     # In one pass: what a model says cannot be a placeholder.
     first, *rest = text_of("page.html").split("{{")
     return first + "".join(parts[name] + after for name, after in (piece.split("}}", 1) for piece in rest))
+
+
+def view(
+    models: GmFace | Sequence[GmFace],
+    *,
+    names: Sequence[str] | None = None,
+    picture: ArrayLike | None = None,
+    shape: Sequence[int] | None = None,
+):
+    """The viewer as a widget of Jupyter and other notebooks (extra notebook). Arguments as in ``page``.
+
+    ``gmjax.view(params)`` at the end of a cell shows it; ``.params`` of what it returns is the model as it was edited.
+    """
+    try:
+        from gmjax.viewer.widget import Viewer
+    except ImportError as error:
+        raise missing_extra("notebook", "gmjax.view") from error
+    return Viewer(_as_list(models)[0], **description(models, names=names, picture=picture, shape=shape))
 
 
 def description(
