@@ -25,11 +25,16 @@ FLAGS = (
 )
 
 
+def chromium() -> str | None:
+    """The path of Chromium, None if it is not installed."""
+    return next(filter(None, map(shutil.which, CHROMIUM)), None)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator:
     """The browser of a test process, as Playwright's ``Browser``."""
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed (extra dev)")
-    executable = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    executable = chromium()
     if executable is None:
         pytest.skip("Chromium is not installed: apt-get install chromium")
     with playwright.sync_playwright() as running:
