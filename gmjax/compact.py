@@ -122,11 +122,8 @@ def _to_psnr(picture, compact: Compact, init, psnr: float, report) -> Encoded:
 
 def _best_layer(target: Target, compact: Compact, most: int, init: GmFace | None, report, cycles: int) -> Layer:
     """The layer of at most ``most`` bytes that lowers the error most."""
-    m = max(1, round(1.05 * (most - 3) / _BYTES_PER_COMPONENT))
-    if m > _MOST_COMPONENTS:
-        raise ArgumentError(
-            "max_bytes", f"is at most {int(_MOST_COMPONENTS * _BYTES_PER_COMPONENT)} for a layer; got {most}"
-        )
+    as_many_numbers = target.picture.size // (5 + target.channels)
+    m = max(1, min(round(1.05 * (most - 3) / _BYTES_PER_COMPONENT), as_many_numbers, _MOST_COMPONENTS))
     components = _fitted(target, m, init, report, cycles)
     while True:
         found = [(len(encode_layer(q.layer, compact.grid)), q) for q in _roundings(components, target, compact, most)]
