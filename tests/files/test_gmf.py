@@ -252,6 +252,7 @@ def test_errors(content, message):
         decode(content)
 
 
+@pytest.mark.soak
 @unchecked
 def test_more_layers_or_components_than_allowed(monkeypatch):
     compact = random_compact(0, most=20)

@@ -34,8 +34,10 @@ def zoomed(params, view, shape, stage) -> gmjax.GmFace:
     return gmjax.affine(params, np.diag(part), (row - part[0] / 2, column - part[1] / 2))
 
 
-@pytest.mark.parametrize("channels", [None, 3])
-@pytest.mark.parametrize("offset", [1.0, 0.5])
+@pytest.mark.parametrize(
+    ("offset", "channels"),
+    [(1.0, None), (0.5, 3), *(pytest.param(*other, marks=pytest.mark.soak) for other in ((1.0, 3), (0.5, None)))],
+)
 def test_floats_are_those_of_render(open_viewer, channels, offset):
     params = smooth_model(channels, offset=offset)
     opened = open_viewer(params, shape=(120, 90))
@@ -138,6 +140,7 @@ def test_without_webgl2_the_same_is_drawn(open_viewer, page, channels):
     assert page.get_by_role("button", name="Surface").is_disabled()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("without_webgl2", [False, True])
 @pytest.mark.parametrize("channels", [None, 3])
 def test_the_difference_is_magnified_about_mid_gray(open_viewer, page, channels, without_webgl2):
@@ -174,6 +177,7 @@ def test_the_surface_is_drawn_and_turned(open_viewer, published):
     assert_shows(opened.screenshot(), published, (200, 200))
 
 
+@pytest.mark.soak
 def test_a_saved_picture_of_several_tiles(open_viewer, page):
     params = smooth_model(3)
     opened = open_viewer(params, shape=(60, 90))
@@ -185,6 +189,7 @@ def test_a_saved_picture_of_several_tiles(open_viewer, page):
     assert opened.run("() => document.querySelector('[role=status]').textContent").endswith("400 by 600 pixels")
 
 
+@pytest.mark.soak
 def test_a_lost_context_comes_back(open_viewer):
     params = smooth_model()
     opened = open_viewer(params, stage=(100, 100))

@@ -133,6 +133,7 @@ def test_dragging_the_empty_stage_pans_and_the_wheel_zooms_at_the_pointer(open_v
     assert opened.run("() => gmjax.stage.view") == {"center": [0.5, 0.5], "zoom": 2}
 
 
+@pytest.mark.soak
 def test_keys(open_viewer, page):
     params = smooth_model(components=6)
     opened = open_viewer(params, stage=(200, 200))
@@ -171,6 +172,7 @@ def test_keys(open_viewer, page):
     assert not page.get_by_role("dialog").is_visible()
 
 
+@pytest.mark.soak
 def test_numbers_are_typed(open_viewer, page):
     opened = open_viewer(one_gaussian(), shape=(100, 100))
     opened.press("]")
@@ -230,6 +232,7 @@ def test_models_that_correspond_are_morphed(open_viewer, page):
     assert page.get_by_role("heading", level=1).inner_text() == "ben"
 
 
+@pytest.mark.soak
 def test_another_model_can_be_undone(open_viewer, page):
     first, second = smooth_model(components=4), smooth_model(components=5)
     opened = open_viewer([first, second], names=["anna", "ben"])
@@ -271,7 +274,7 @@ def test_models_of_different_sizes_have_no_morph(open_viewer, page):
     assert page.get_by_label("morph").count() == 0
 
 
-@pytest.mark.parametrize("channels", [None, 3])
+@pytest.mark.parametrize("channels", [pytest.param(None, marks=pytest.mark.soak), 3])
 def test_the_formula_in_other_languages(open_viewer, page, channels):
     params, shape = smooth_model(channels, components=4), (9, 7)
     drawn = np.asarray(gmjax.render(params, shape))
@@ -372,6 +375,7 @@ def test_two_fingers_zoom_and_a_tap_chooses(open_viewer, page):
     assert view["center"][1] - 60 / (100 * 4) == pytest.approx(0.15)
 
 
+@pytest.mark.soak
 def test_buttons(open_viewer, page):
     params = smooth_model(components=4)
     opened = open_viewer(params, stage=(200, 200))

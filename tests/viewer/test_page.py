@@ -62,8 +62,14 @@ def test_hostile_text_is_shown_as_text(open_viewer, page, text):
     assert re.fullmatch(r"[\w.-]+\.edited\.safetensors", started.value.suggested_filename)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [
+        ("light", 1280),
+        ("dark", 390),
+        *(pytest.param(*other, marks=pytest.mark.soak) for other in (("light", 390), ("dark", 1280))),
+    ],
+)
 def test_every_screen_and_scheme(page, tmp_path, published, scheme, width):
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)
@@ -106,6 +112,7 @@ def contrast(opened, text, behind) -> float:
     return max(pair) / min(pair)
 
 
+@pytest.mark.soak
 def test_every_control_has_a_name_and_is_reached_by_tab(open_viewer, page):
     opened = open_viewer(smooth_model(components=3), picture=np.zeros((20, 20), np.float32))
     opened.press("]")
