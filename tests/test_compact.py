@@ -70,6 +70,7 @@ def is_file(content: bytes) -> bool:
     return True
 
 
+@pytest.mark.soak
 def test_the_fewest_bytes_for_a_psnr(picture):
     found = compact.encode(picture, psnr=30.0)
     assert 30.0 <= found.psnr < 32

@@ -237,6 +237,7 @@ def test_fit_of_a_folder(folder, tmp_path, capsys):
     assert not (tmp_path / "out" / "skipped.csv").exists()
 
 
+@pytest.mark.soak
 def test_target_psnr_of_a_picture_and_of_a_folder(folder, capsys):
     quick = "--aligned", "--steps", "100", "--target-psnr"
     assert run("fit", folder / "a.png", *quick, "30", "--out", "one") == 0

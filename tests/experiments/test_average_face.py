@@ -1,12 +1,14 @@
 """Fig. 8, on ORL and on a folder."""
 
 import numpy as np
+import pytest
 
 from experiments import average_face, collection
 from gmjax.data import Faces
 from tests.experiments import TINY
 
 
+@pytest.mark.soak
 def test_orl_and_a_folder(cached, folder_of_faces):
     config = average_face.Config(**TINY, components=6, also=folder_of_faces)
     report = average_face.run(config, cached)

@@ -1,11 +1,14 @@
 """Sensitivity, with few settings."""
 
+import pytest
+
 from experiments import sensitivity
 from tests.experiments import TINY
 
 CONFIG = sensitivity.Config(**TINY, people=2, seeds=2)
 
 
+@pytest.mark.soak
 def test_one_row_per_setting(cached, monkeypatch, without_fits):
     without_fits(sensitivity)
     names = "nothing changed", "random start, seed 0", "random start, seed 1", "rate x 2", "offset 0.5"

@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 
 import gmjax
 from experiments import newcomers, space, tasks, warped
@@ -25,6 +26,7 @@ def start(images, num_components: int, steps: int | None) -> gmjax.GmFace:
     return jax.tree.map(lambda a, b: np.concatenate([a, b]), half, other)
 
 
+@pytest.mark.soak
 def test_every_part_is_reported(cached, monkeypatch):
     for module, fit in (
         (space, "symmetric_face"),

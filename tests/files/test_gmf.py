@@ -105,6 +105,7 @@ def test_normal():
                 np.testing.assert_allclose((masses - 1) / 2**16, exact, atol=0.02)
 
 
+@pytest.mark.soak
 def test_no_intermediate_reaches_2_to_the_53(monkeypatch):
     monkeypatch.setattr(frequencies, "_ONE", Bounded(2**16))
     monkeypatch.setattr(frequencies, "SCALES", tuple(map(Bounded, SCALES)))
@@ -203,6 +204,7 @@ def test_prefixes(seed):
                 decode(content[:size])
 
 
+@pytest.mark.soak
 @unchecked
 def test_damaged_files():
     """Each is a valid file or refused, and soon."""

@@ -108,6 +108,7 @@ def starting_models(image, number: int, from_published: bool):
     return [starts.grid(image, 5), starts.at_random(key, image, 5)]
 
 
+@pytest.mark.soak
 def test_pictures_without_structure(trials, tmp_path):
     fault = "a constant picture, noise, one pixel, a step, 1 x N, N x 1, more components than pixels"
     for number in trials(fault, short=SHORT_CASES, long=len(CASES), share=0.05):

@@ -34,6 +34,7 @@ def test_a_common_face_of_two_processes(tmp_path):
     require_same(tmp_path, may_differ=LOSSES)
 
 
+@pytest.mark.soak
 def test_personal_faces_of_two_processes(tmp_path):
     """They have the bits of one process, although SIGTERM to one stopped both; one process alone resumes."""
     fill(tmp_path, 40)

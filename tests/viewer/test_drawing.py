@@ -45,12 +45,15 @@ def test_floats_are_those_of_render(open_viewer, channels, offset):
         assert np.abs(opened.floats(shape) - np.asarray(gmjax.render(params, shape)).reshape(*shape, -1)).max() < 1e-5
 
 
+@pytest.mark.soak
 def test_floats_of_the_published_face(open_viewer, published):
     opened = open_viewer(published)
     assert np.abs(opened.floats((120, 120))[..., 0] - np.asarray(gmjax.render(published, (120, 120)))).max() < 1e-5
 
 
-@pytest.mark.parametrize("channels", [None, 1, 3])
+@pytest.mark.parametrize(
+    "channels", [pytest.param(None, marks=pytest.mark.soak), pytest.param(1, marks=pytest.mark.soak), 3]
+)
 def test_the_screen_shows_render(open_viewer, channels):
     params = smooth_model(channels)
     opened = open_viewer(params, stage=(120, 120), shape=(120, 120))
@@ -60,6 +63,7 @@ def test_the_screen_shows_render(open_viewer, channels):
     assert_shows(opened.screenshot(), params, (512, 512))
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("without_webgl2", [False, True])
 def test_zoomed_fifty_times(open_viewer, page, without_webgl2):
     if without_webgl2:
@@ -74,6 +78,7 @@ def test_zoomed_fifty_times(open_viewer, page, without_webgl2):
     assert_shows(opened.screenshot(), there, stage)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("channels", [None, 3])
 def test_floats_zoomed_fifty_times(open_viewer, channels):
     params, shape = smooth_model(channels), (120, 120)
@@ -94,6 +99,7 @@ def in_float64(params, rows, columns) -> np.ndarray:
     return np.exp(-u * u - v * v) @ np.asarray(params.weights, np.float64).reshape(len(means), -1)
 
 
+@pytest.mark.soak
 def test_floats_far_away_from_the_origin(open_viewer):
     """Positions are relative to the middle of the view: float32 would not tell the pixels apart otherwise."""
     narrow = gmjax.GmFace(np.float32([1]), np.float32([[0.7, 0.3]]), np.float32([[3e4, 1e4, 2e4]]), 0.5)
@@ -106,6 +112,7 @@ def test_floats_far_away_from_the_origin(open_viewer):
     assert np.abs(values - wanted).max() < 1e-5
 
 
+@pytest.mark.soak
 def test_extreme_numbers_draw_without_an_error(open_viewer):
     numbers = np.float32([1e-30, 1e-8, 1, 1e8, 1e30])
     l11, l22 = (part.ravel() for part in np.meshgrid(numbers, numbers))
@@ -117,6 +124,7 @@ def test_extreme_numbers_draw_without_an_error(open_viewer):
     assert opened.screenshot().shape == (60, 60, 3)
 
 
+@pytest.mark.soak
 def test_thousands_of_components_in_tiles(open_viewer):
     rng = np.random.default_rng(0)
     m = 2000
@@ -128,6 +136,7 @@ def test_thousands_of_components_in_tiles(open_viewer):
     assert np.abs(opened.floats((100, 130)) - np.asarray(gmjax.render(params, (100, 130)))).max() < 2e-5
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("channels", [None, 3])
 def test_without_webgl2_the_same_is_drawn(open_viewer, page, channels):
     page.add_init_script(NO_WEBGL2)
@@ -164,6 +173,7 @@ def wide(picture) -> np.ndarray:
     return picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=-1)
 
 
+@pytest.mark.soak
 def test_the_surface_is_drawn_and_turned(open_viewer, published):
     opened = open_viewer(published, stage=(200, 200))
     opened.click("Surface")

@@ -50,6 +50,7 @@ def test_an_edited_model_is_saved_and_loaded(open_viewer, tmp_path, channels):
     assert "frame" not in said
 
 
+@pytest.mark.soak
 def test_the_whole_is_moved_exactly_and_remembers_its_frame(open_viewer, tmp_path):
     params, shape = smooth_model(), (60, 90)
     opened = open_viewer(params, shape=shape)
@@ -71,6 +72,7 @@ def test_the_whole_is_moved_exactly_and_remembers_its_frame(open_viewer, tmp_pat
     assert_equal(opened.model(), params, 0)
 
 
+@pytest.mark.soak
 def test_a_frame_that_the_file_has_goes_on(open_viewer, tmp_path):
     params = smooth_model()
     before = frame.as_metadata(*[np.asarray(part, float) for part in transforms.translation((0.25, 0.0))])
@@ -113,6 +115,7 @@ def test_dragging_moves_stretches_and_turns(open_viewer):
     np.testing.assert_allclose(opened.model().means, [[0.4, 0.6]], atol=1e-6)
 
 
+@pytest.mark.soak
 def test_dragging_the_empty_stage_pans_and_the_wheel_zooms_at_the_pointer(open_viewer):
     opened = open_viewer(one_gaussian(), stage=(200, 200), shape=(100, 100))
     box = opened.page.locator(".stage").bounding_box()
@@ -200,6 +203,7 @@ def test_numbers_are_typed(open_viewer, page):
     assert page.get_by_role("img", name="What this component adds").is_visible()
 
 
+@pytest.mark.soak
 def test_components_by_importance(open_viewer, page):
     params = smooth_model(components=6)
     opened = open_viewer(params, shape=(30, 40))
@@ -217,6 +221,7 @@ def test_components_by_importance(open_viewer, page):
     assert page.get_by_text("3 of 6").is_visible()
 
 
+@pytest.mark.soak
 def test_models_that_correspond_are_morphed(open_viewer, page):
     first, second = smooth_model(3, components=6), smooth_model(3, components=6, seed=1)
     opened = open_viewer([first, second], names=["anna", "ben"])
@@ -247,6 +252,7 @@ def test_another_model_can_be_undone(open_viewer, page):
     assert page.get_by_role("heading", level=1).inner_text() == "anna"
 
 
+@pytest.mark.soak
 def test_pointing_at_a_component_shows_it(open_viewer, page):
     opened = open_viewer(one_gaussian(), stage=(200, 200), shape=(100, 100))
     box = page.locator(".stage").bounding_box()
@@ -268,12 +274,14 @@ def test_pointing_at_a_component_shows_it(open_viewer, page):
     assert "1 components" not in page.locator(".panel").first.inner_text()
 
 
+@pytest.mark.soak
 def test_models_of_different_sizes_have_no_morph(open_viewer, page):
     open_viewer([smooth_model(components=4), smooth_model(components=5)])
     assert page.get_by_label("model").is_visible()
     assert page.get_by_label("morph").count() == 0
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("channels", [pytest.param(None, marks=pytest.mark.soak), 3])
 def test_the_formula_in_other_languages(open_viewer, page, channels):
     params, shape = smooth_model(channels, components=4), (9, 7)
@@ -329,6 +337,7 @@ DRAW_WITH_SHADER = """([code, height, width, offset]) => {
 }"""
 
 
+@pytest.mark.soak
 def test_the_table_and_the_formula_show_the_chosen_component(open_viewer, page):
     params = smooth_model(components=20)
     opened = open_viewer(params)
@@ -352,6 +361,7 @@ def test_the_table_and_the_formula_show_the_chosen_component(open_viewer, page):
     assert float(after[2]) > float(row[2])
 
 
+@pytest.mark.soak
 def test_two_fingers_zoom_and_a_tap_chooses(open_viewer, page):
     opened = open_viewer(one_gaussian(), stage=(200, 200), shape=(100, 100))
     opened.run("""() => {
@@ -400,6 +410,7 @@ def test_buttons(open_viewer, page):
     assert not page.get_by_role("dialog").is_visible()
 
 
+@pytest.mark.soak
 def test_copy(open_viewer, page):
     opened = open_viewer(smooth_model(components=3))
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -134,6 +134,7 @@ def test_published_common_face(module):
         np.testing.assert_allclose(found[: leaf.size], np.ravel(leaf), rtol=1e-15)
 
 
+@pytest.mark.soak
 def test_refuses_what_python_refuses(module, files):
     """Damaged and truncated files: the same ones, or the same integers."""
     random = Random(0)
@@ -185,6 +186,7 @@ def test_numbers_drawn(module, files):
         np.testing.assert_allclose(colors, np.broadcast_to(expected, colors.shape), atol=1e-5 * scale)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("webgl", [True, False])
 def test_pictures_drawn(module, files, webgl):
     """Through a PNG of the canvas; the program is compiled once."""
@@ -217,6 +219,7 @@ def pixels_of(url: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), int)
 
 
+@pytest.mark.soak
 def test_show(module, files):
     """Behind an image until the photograph has arrived; in a canvas; never larger than 512 pixels by default."""
     photograph = io.BytesIO()

@@ -48,7 +48,7 @@ def test_the_policy_stops_other_scripts_and_styles(browser, tmp_path, published)
     context.close()
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", [HOSTILE[0], *(pytest.param(text, marks=pytest.mark.soak) for text in HOSTILE[1:])])
 def test_hostile_text_is_shown_as_text(open_viewer, page, text):
     params = smooth_model(components=3)
     opened = open_viewer([params, params], names=[text, "other"], about=[{"source": text, text: "x"}, {}])
@@ -128,6 +128,7 @@ def test_every_control_has_a_name_and_is_reached_by_tab(open_viewer, page):
     assert len(reached) >= opened.run(controls) - 3  # some have the same text
 
 
+@pytest.mark.soak
 def test_two_viewers_live_beside_each_other(page, tmp_path):
     """As in a notebook: everything stays inside the element, and nothing is left when it goes."""
     described = viewer.description(smooth_model(components=3))
