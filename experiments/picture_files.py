@@ -76,9 +76,10 @@ def _avif(image: Image.Image) -> Iterator[bytes]:
 
 
 def _jpeg2000(image: Image.Image) -> Iterator[bytes]:
+    resolutions = max(1, min(5, min(image.size).bit_length() - 2))
     for rate in np.geomspace(4, 400, 30):
         options = {"quality_mode": "rates", "quality_layers": [float(rate)], "irreversible": True, "no_jp2": True}
-        yield _saved(image, "JPEG2000", num_resolutions=5, **options)
+        yield _saved(image, "JPEG2000", num_resolutions=resolutions, **options)
 
 
 def _jpegxl(image: Image.Image) -> Iterator[bytes]:

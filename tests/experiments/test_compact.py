@@ -17,6 +17,7 @@ def picture():
 @pytest.mark.soak
 def test_faces_and_colours(cached, tmp_path, picture, monkeypatch):
     monkeypatch.setattr(encoder, "_CYCLES", 1)
+    (tmp_path / "colours").mkdir()
     write_picture(tmp_path / "colours" / "one.png", np.stack([picture, 1 - picture, picture**2], axis=-1))
     config = compact.Config(
         size=24, sizes=(60, 400), based=100, people=1, colors=tmp_path / "colours", color_sizes=(120, 400)
