@@ -24,6 +24,20 @@ FLAGS = (
     "--force-color-profile=srgb",
 )
 
+# JavaScript that reads what ``gl`` has drawn, (width, height), into ``pixels``. Once it is drawn: Chromium warns of a
+# reader that waits.
+READ_FLOATS = """
+gl.bindBuffer(gl.PIXEL_PACK_BUFFER, gl.createBuffer());
+gl.bufferData(gl.PIXEL_PACK_BUFFER, 16 * width * height, gl.STREAM_READ);
+gl.readPixels(0, 0, width, height, gl.RGBA, gl.FLOAT, 0);
+const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+gl.flush();
+while (gl.clientWaitSync(fence, 0, 0) === gl.TIMEOUT_EXPIRED) await new Promise(done => setTimeout(done, 1));
+const pixels = new Float32Array(4 * width * height);
+gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, pixels);
+gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
+"""
+
 
 def chromium() -> str | None:
     """The path of Chromium, None if it is not installed."""

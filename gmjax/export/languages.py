@@ -33,7 +33,7 @@ def _csv(formula: Formula) -> str:
 
 
 def _tensors(formula: Formula) -> dict[str, np.ndarray]:
-    """Of one type, which the text names."""
+    """The tensors of the model, all converted to one type; the text names it."""
     tensors = {name: np.asarray(getattr(formula.params, name)) for name in models.TENSORS}
     dtype = np.result_type(*tensors.values())
     return {name: tensor.astype(dtype) for name, tensor in tensors.items()}

@@ -1,6 +1,6 @@
 """GLSL (ES 3.00) and WGSL: a function of a position, to paste into a fragment shader."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,11 +15,7 @@ _WGSL_TYPES = {1: "f32", 2: "vec2f", 3: "vec3f", 4: "vec4f"}
 
 def write_glsl(formula: Formula) -> str:
     count, kind = len(formula), formula.kind
-    kinds = {name: _GLSL_TYPES[values.shape[1]] for name, values in _arrays(formula).items()}
-    arrays = "\n".join(
-        f"const {kinds[name]} {name}[{count}] = {kinds[name]}[](\n{_elements(values, kinds[name])}\n);"
-        for name, values in _arrays(formula).items()
-    )
+    arrays = _constants(formula, _GLSL_TYPES, "const {kind} {name}[{count}] = {kind}[](\n{elements}\n);")
     value = _GLSL_TYPES[formula.channels or 1]
     body = "\n        ".join(
         [
@@ -55,11 +51,7 @@ def write_glsl(formula: Formula) -> str:
 
 def write_wgsl(formula: Formula) -> str:
     count, kind = len(formula), formula.kind
-    kinds = {name: _WGSL_TYPES[values.shape[1]] for name, values in _arrays(formula).items()}
-    arrays = "\n".join(
-        f"const {name} = array<{kinds[name]}, {count}>(\n{_elements(values, kinds[name])}\n);"
-        for name, values in _arrays(formula).items()
-    )
+    arrays = _constants(formula, _WGSL_TYPES, "const {name} = array<{kind}, {count}>(\n{elements}\n);")
     value = _WGSL_TYPES[formula.channels or 1]
     body = "\n        ".join(
         [
@@ -85,6 +77,16 @@ fn face(x: vec2f) -> {value} {{
     return value;
 }}
 """
+
+
+def _constants(formula: Formula, types: Mapping[int, str], declaration: str) -> str:
+    """The arrays of numbers, each as ``declaration`` says; ``types``: the name of a vector by its length."""
+    lines = []
+    for name, values in _arrays(formula).items():
+        kind = types[values.shape[1]]
+        elements = _elements(values, kind)
+        lines.append(declaration.format(kind=kind, name=name, count=len(formula), elements=elements))
+    return "\n".join(lines)
 
 
 def _arrays(formula: Formula) -> dict[str, np.ndarray]:

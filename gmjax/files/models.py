@@ -31,7 +31,7 @@ FORMAT_VERSION = 1
 MAX_BYTES = 2**28
 MAX_HEADER_BYTES = 2**20  # reading a larger one would take many times its size
 MAX_CHANNELS = 1000
-# Of pictures: beyond them drawing takes too long, or parts are much larger than the picture.
+# The limits of a picture size that a header may give; gmjax.data reads as many pixels.
 MAX_PIXELS, MAX_SIDE = 80_000_000, gmf.MAX_SIDE
 
 TENSORS = ("weights", "means", "precision_chol")
@@ -60,16 +60,7 @@ def save(
     *,
     dtype: Literal["float16", "float32", "float64"] | None = None,
 ) -> None:
-    """Writes a model, or a batch of models, whole or not at all.
-
-    ``metadata``: the caller's own text, by name; what ``load_metadata`` returned can be passed on, but the names of
-    ``HEADER`` keep their text, and ``"offset"`` is that of ``params``.
-    ``dtype``: how numbers are stored; None as they are. float16 halves the file and costs some hundredths of a decibel.
-    A factor with a negative diagonal is written with the sign of that column of L changed, which keeps A.
-
-    Raises ArgumentError for models that are not valid, metadata that is not text, more of either than ``load`` would
-    take, or a name that ends in .json or .csv; ModelFileError if the file cannot be written there.
-    """
+    """Writes a safetensors file. Arguments and errors as in ``gmjax.save``."""
     path = Path(path)
     if path.suffix.lower() in _PARSERS:
         raise ArgumentError(

@@ -18,7 +18,7 @@ from gmjax.files.gmf import shapes_of
 from gmjax.gmface import GmFace
 from gmjax.types import Picture
 
-# A ridge on the weights, relative to the mean square of a pixel's range: without it they grow without bound in pairs.
+# The cost of a squared weight. Without it, the weights of overlapping components grow without bound.
 RIDGE = 3e-6
 # The largest change of a step in (row, column), in widths, and in (a, b, c).
 _LONGEST = 0.5, 0.3
@@ -28,6 +28,7 @@ _WIDEST, _NARROWEST, _MOST_STRETCHED = 2.0, 0.8, 2.5
 _MARGIN = 0.149
 # Entries of the largest array.
 _BAND = 2**24
+# Numbers of components are padded to multiples of this, so that few are compiled.
 _MULTIPLE = 16
 # What float32 cannot tell from 0.
 _SINGULAR = 1e-7
@@ -102,6 +103,11 @@ def squared_error(components: Components, target: Target) -> float:
     """The mean over pixels of the squared error, summed over channels."""
     shapes, weights = _padded(components.shapes), _padded(components.weights)
     return float(_squared_error(shapes, weights, target.picture, target.rows, target.columns))
+
+
+def cost(components: Components, target: Target, ridge: float = RIDGE) -> float:
+    """What a descent minimises: the squared error plus ``ridge`` times the sum of the squared weights."""
+    return squared_error(components, target) + ridge * float((components.weights**2).sum())
 
 
 def residual(components: Components, target: Target) -> Float[np.ndarray, "h w c"]:
@@ -189,10 +195,7 @@ def descend(
     is_weight = index < count
     lowest, highest = bounds(len(components), target)
 
-    def cost_of(components: Components) -> float:
-        return squared_error(components, target) + ridge * float((components.weights**2).sum())
-
-    cost, damping = cost_of(components), 1e-2
+    lowest_cost, damping = cost(components, target, ridge), 1e-2
     for _ in range(steps):
         matrix, gradient = normal_equations(components, target)
         variables = packed(components)
@@ -207,13 +210,13 @@ def descend(
             moved[index] -= np.clip(solve(damped, gradient), -longest[index], longest[index])
             moved[index] = np.clip(moved[index], lowest[index], highest[index])
             tried = unpacked(moved, components)
-            tried_cost = cost_of(tried)
-            if tried_cost < cost:
+            tried_cost = cost(tried, target, ridge)
+            if tried_cost < lowest_cost:
                 break
             damping *= 4
         else:
             return components
-        gain, components, cost = 1 - tried_cost / cost, tried, tried_cost
+        gain, components, lowest_cost = 1 - tried_cost / lowest_cost, tried, tried_cost
         damping = max(damping / 3, 1e-4)
         if gain < 2e-4:
             return components

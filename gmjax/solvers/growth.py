@@ -10,11 +10,11 @@ from gmjax.solvers.gauss_newton import (
     RIDGE,
     Components,
     Target,
+    cost,
     descend,
     gram,
     limited,
     residual,
-    squared_error,
     with_best_weights,
 )
 
@@ -48,15 +48,15 @@ def improve(
     More are added at once while that pays, else fewer, at the next best places. ``report`` is called after each cycle.
     """
     components = descend(limited(components, target), target, _STEPS)
-    cost, many, tried = _cost(components, target), _FEWEST, 0
+    lowest, many, tried = cost(components, target), _FEWEST, 0
     for _ in range(cycles):
         new = candidates(residual(components, target), target, many + tried)[tried:]
         grown = with_best_weights(np.concatenate([components.shapes, new]), target)
         pruned = prune(descend(grown, target, _STEPS), target, len(components))
         found = descend(limited(pruned, target), target, _STEPS)
-        found_cost = _cost(found, target)
-        if found_cost < cost:
-            components, cost, many, tried = found, found_cost, min(2 * many, _MOST), 0
+        found_cost = cost(found, target)
+        if found_cost < lowest:
+            components, lowest, many, tried = found, found_cost, min(2 * many, _MOST), 0
         else:
             tried = tried + many if many == _FEWEST else 0
             many = max(many // 2, _FEWEST)
@@ -101,7 +101,3 @@ def _gains(error, rows, columns, precision: float):
     products = np.einsum("rh,hwc,vw->rvc", along[0], error, along[1], optimize=True)
     squares = np.outer(*((part * part).sum(axis=1) for part in along))
     return (products**2).sum(axis=-1) / squares
-
-
-def _cost(components: Components, target: Target) -> float:
-    return squared_error(components, target) + RIDGE * float((components.weights**2).sum())

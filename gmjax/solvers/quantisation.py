@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 from gmjax.files.gmf import Compact, cells_of, classes_of, layer_of, weight_step
 from gmjax.files.gmf_layers import Layer
 from gmjax.solvers.gauss_newton import (
+    RIDGE,
     Components,
     Target,
     bounds,
@@ -31,7 +32,7 @@ from gmjax.solvers.gauss_newton import (
     with_best_weights,
 )
 
-# Of the weights, once all else is rounded: only against equations that are singular.
+# The ridge on the weights once everything else is rounded. It only guards against singular equations.
 _RIDGE = 1e-7
 # How far numbers that are not yet rounded may move at once: centres, then a, b and c.
 _LONGEST = 0.03, 0.5
@@ -41,10 +42,9 @@ _ROUNDS, _MOVES, _PAIRED = 6, 200, 160
 
 @dataclasses.dataclass(frozen=True)
 class Quantised:
-    """The integers of the components, and the components themselves."""
+    """The integers of the components, and the squared error of the formula that they stand for."""
 
     layer: Layer
-    components: Components
     error: float
 
 
@@ -64,7 +64,7 @@ def quantise(
         chosen = np.concatenate([np.arange(first + k * m, first + (k + 1) * m) for k in kinds])
         free[chosen] = False
         matrix, _ = normal_equations(components, target)
-        matrix[np.arange(first), np.arange(first)] += 3e-6
+        matrix[np.arange(first), np.arange(first)] += RIDGE
         old = packed(components)
         new = _rounded(old, matrix, chosen, step[chosen], origin[chosen], np.flatnonzero(free))
         longest = np.concatenate([np.full(first, np.inf), np.repeat(_LONGEST, (2 * m, 3 * m))])
@@ -181,8 +181,7 @@ def _finish(components: Components, target: Target, compact: Compact, price: flo
         moves = _best_moves(matrix @ rounded - right[:, channel], matrix, step, _costs(numbers, price, 3))
         integers[:, channel] = numbers + moves
     layer = layer_of(components.shapes, components.weights, compact)._replace(weights=integers)
-    found = components_of_layer(layer, compact)
-    return Quantised(layer, found, squared_error(found, target))
+    return Quantised(layer, squared_error(components_of_layer(layer, compact), target))
 
 
 def _costs(integers, price: float, most: int) -> Float[np.ndarray, "n k"]:

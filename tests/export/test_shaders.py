@@ -7,14 +7,15 @@ import pytest
 
 from gmjax import ArgumentError
 from gmjax.export.shaders import write_glsl, write_wgsl
-from tests.browser import open_html
+from tests.browser import READ_FLOATS, open_html
 from tests.export.formulas import FORMULAS, NAMES, POINTS, formula, values
 
 HEIGHT, WIDTH = 5, 8
 # GLSL ES leaves the accuracy of cos to the device; this one's error is 2^-14.
 TOLERANCE = {"rtol": 2e-5, "atol": 2e-4}
 
-DRAW = """
+DRAW = (
+    """
 const gl = document.createElement("canvas").getContext("webgl2");
 gl.getExtension("EXT_color_buffer_float");
 const [fragment, height, width] = arguments_;
@@ -38,17 +39,11 @@ gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, tex
 gl.viewport(0, 0, width, height);
 gl.useProgram(program);
 gl.drawArrays(gl.TRIANGLES, 0, 3);
-// Read once drawn: Chromium warns of a reader that waits.
-gl.bindBuffer(gl.PIXEL_PACK_BUFFER, gl.createBuffer());
-gl.bufferData(gl.PIXEL_PACK_BUFFER, 16 * width * height, gl.STREAM_READ);
-gl.readPixels(0, 0, width, height, gl.RGBA, gl.FLOAT, 0);
-const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
-gl.flush();
-while (gl.clientWaitSync(fence, 0, 0) === gl.TIMEOUT_EXPIRED) await new Promise(done => setTimeout(done, 1));
-const pixels = new Float32Array(4 * width * height);
-gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, pixels);
-return Array.from(pixels);
 """
+    + READ_FLOATS
+    + """return Array.from(pixels);
+"""
+)
 
 COMPUTE = """
 const [code, points, floats] = arguments_;

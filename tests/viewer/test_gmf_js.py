@@ -15,6 +15,7 @@ from gmjax.files import gmf
 from gmjax.files.gmf import Compact, Steps, decode, encode, to_model
 from gmjax.files.gmf_layers import Layer
 from gmjax.files.range_coder import CompactFileError
+from tests.browser import READ_FLOATS
 from tests.files.compact_files import random_compact
 from tests.reliability.mutations import mutated
 
@@ -23,7 +24,8 @@ pytestmark = pytest.mark.usefixtures("unchecked")
 
 SIZES = {"height": 15, "width": 11}
 # Draws into textures of floats, which a canvas cannot hold.
-FLOATS = """
+FLOATS = (
+    """
 const {height, width} = size, canvas = document.createElement("canvas");
 const gl = canvas.getContext("webgl2");
 gl.getExtension("EXT_color_buffer_float");
@@ -35,20 +37,13 @@ gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, tex
 const found = [];
 for (const text of texts) {
   gmf.draw(canvas, gmf.decode(gmf.fromBase64(text)), size);
-  // Read once drawn: Chromium warns of a reader that waits.
-  gl.bindBuffer(gl.PIXEL_PACK_BUFFER, gl.createBuffer());
-  gl.bufferData(gl.PIXEL_PACK_BUFFER, 16 * width * height, gl.STREAM_READ);
-  gl.readPixels(0, 0, width, height, gl.RGBA, gl.FLOAT, 0);
-  const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
-  gl.flush();
-  while (gl.clientWaitSync(fence, 0, 0) === gl.TIMEOUT_EXPIRED) await new Promise(done => setTimeout(done, 1));
-  const pixels = new Float32Array(4 * width * height);
-  gl.getBufferSubData(gl.PIXEL_PACK_BUFFER, 0, pixels);
-  gl.bindBuffer(gl.PIXEL_PACK_BUFFER, null);
-  found.push(Array.from(pixels));
+"""
+    + READ_FLOATS
+    + """  found.push(Array.from(pixels));
 }
 return found;
 """
+)
 
 
 def as_text(content: bytes) -> str:
