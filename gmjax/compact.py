@@ -131,8 +131,8 @@ def _best_layer(target: Target, compact: Compact, most: int, init: GmFace | None
         report()
         if fitting:
             return min(fitting, key=lambda q: q.error).layer
-        excess = min(size for size, _ in found) - most
-        fewer = len(components) - math.ceil(excess / _BYTES_PER_COMPONENT)
+        smallest = min(size for size, _ in found)
+        fewer = len(components) - max(1, round((smallest - most) * len(components) / smallest))
         if fewer < 1:
             raise ArgumentError("max_bytes", f"leaves {most} bytes for a layer, too few for one component: give more")
         components = descend(prune(components, target, fewer), target, _SETTLED)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments import compact, picture_files
+from experiments import compact, picture_files, placeholders
 from gmjax import compact as encoder
 from gmjax.data import write_picture
 
@@ -27,7 +27,8 @@ def test_faces_and_colours(cached, tmp_path, picture, monkeypatch):
     assert text.count(f"| {compact.OURS} |") == 2
     assert text.count(f"| {compact.BASED} |") == 1
     assert all(text.count(f"| {kind} |") == 2 for kind in picture_files.FORMATS)
-    assert len(report.comparisons) == 2 * len(picture_files.FORMATS)
+    assert all(text.count(f"| {kind} |") == 2 for kind in placeholders.KINDS)
+    assert len(report.comparisons) == 2 * len((*picture_files.FORMATS, *placeholders.KINDS))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WebP", "JPEG 2000"])
@@ -43,3 +44,12 @@ def test_shrinking_helps_a_smooth_picture(picture, monkeypatch):
     monkeypatch.setattr(picture_files, "SHRUNK", (1.0,))
     whole = picture_files.best_errors(picture, "JPEG", (250,))[0]
     assert shrunk <= whole or np.isnan(whole)
+
+
+@pytest.mark.parametrize("kind", placeholders.KINDS)
+def test_placeholders_are_near_a_smooth_picture(picture, kind):
+    errors = placeholders.best_errors(picture, kind, (5, 28, 120))
+    assert np.isnan(errors[0])
+    assert errors[2] <= errors[1] < 0.5 * np.var(picture)
+    color = np.stack([picture, 0.9 * picture, 0.3 + 0 * picture], axis=-1)
+    assert placeholders.best_errors(color, kind, (28,))[0] < 0.5 * np.mean((color - color.mean(axis=(0, 1))) ** 2)
