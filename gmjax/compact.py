@@ -14,7 +14,16 @@ from gmjax.files.gmf_layers import Layer, encode_layer
 from gmjax.gmface import GmFace, render
 from gmjax.losses import psnr as psnr_of
 from gmjax.published import published_common_face
-from gmjax.solvers.gauss_newton import Components, Target, components_of, descend, squared_error, target_of
+from gmjax.solvers.gauss_newton import (
+    Components,
+    Target,
+    components_of,
+    descend,
+    limited,
+    squared_error,
+    target_of,
+    with_best_weights,
+)
 from gmjax.solvers.growth import grow, improve, prune
 from gmjax.solvers.quantisation import Quantised, quantise
 from gmjax.types import Picture
@@ -26,7 +35,7 @@ _MOST_COMPONENTS = 1000
 # Steps of least error at a given number of bytes; and some that lose next to nothing, for a given model.
 _STEPS, _FINE_STEPS = Steps(shape=1, position=14, weight=37), Steps(shape=3, position=18, weight=41)
 # Each number of steps of descent between two kinds of numbers gives another rounding; the best is taken.
-_SETTLE, _SETTLED = (2, 3, 5), 8
+_SETTLE, _SETTLE_MODEL, _SETTLED = (2, 3, 5), (2, 5, 10), 8
 # Cycles of growth, at most as much work as those of 80 components at 120 x 120; and where compensation takes too long.
 _CYCLES, _CYCLE, _MOST = 8, 80 * 80 * 120 * 120, 400 * 400 * 256 * 256
 # A search for a PSNR: the cycles of its trials, how close it ends, and the dB that twice the bytes can bring.
@@ -161,9 +170,17 @@ def _quantised(picture, compact: Compact, init: GmFace) -> tuple[Layer, ...]:
     target = _target(picture, compact)
     if len(components) > MAX_COMPONENTS:
         raise ArgumentError("init", f"has {len(components)} components; a compact file holds at most {MAX_COMPONENTS}")
+    cheap = _work(len(components), target) <= _CYCLE
+    near = limited(components, target)
+    if not np.allclose(near.shapes, components.shapes):
+        # What a file cannot hold as it is, long bars and components far outside, the others make up for.
+        components = with_best_weights(near.shapes, target)
+        if cheap:
+            components = improve(components, target, _CYCLES // 2)
     if _work(len(components), target) > _MOST:
         return (layer_of(components.shapes, components.weights, compact),)
-    return (quantise(components, target, compact).layer,)
+    found = [quantise(components, target, compact, settle=n) for n in (_SETTLE_MODEL if cheap else _SETTLE[:1])]
+    return (min(found, key=lambda q: q.error).layer,)
 
 
 def _encoded(compact: Compact, picture) -> Encoded:

@@ -114,3 +114,15 @@ def test_wrong_arguments(picture, published):
         compact.encode(np.zeros((8, 8, 2), np.float32), max_bytes=100)
     with pytest.raises(ArgumentError, match="one gray or RGB model"):
         gmjax.save("batch.gmf", gmjax.stack([published, published]))
+
+
+def test_what_a_file_cannot_hold_the_other_components_make_up_for():
+    """Long bars, and components far outside."""
+    rng = np.random.default_rng(0)
+    bars = gmjax.GmFace(
+        np.float32([0.4, -0.3, 0.5, *rng.normal(size=9) / 4]),
+        np.float32([[0.5, 0.4], [0.3, 0.6], [-0.6, 0.5], *rng.uniform(size=(9, 2))]),
+        np.float32([[0.2, 3.0, 25.0], [20.0, 0.0, 0.02], [1.5, 0.5, 1.0], *([[6.0, 1.0, 5.0]] * 9)]),
+    )
+    drawn = np.clip(gmjax.render(bars, (24, 24)), 0, 1)
+    assert compact.encode(drawn, bars).psnr > 35
