@@ -39,10 +39,12 @@ def test_a_file_keeps_within_its_bytes_and_decodes_to_its_model(picture, base):
     assert found.psnr > 24
 
 
+@pytest.mark.soak
 def test_the_same_bytes_again(picture):
     assert compact.encode(picture, max_bytes=60).content == compact.encode(picture, max_bytes=60).content
 
 
+@pytest.mark.soak
 def test_ends_of_layers_are_ends_of_files(picture):
     found = compact.encode(picture, max_bytes=(40, 80, 120))
     whole = gmf.decode(found.content)

@@ -344,6 +344,7 @@ def test_derivative_with_respect_to_the_picture(picture):
         assert slope == pytest.approx(float(numeric), rel=1e-4)
 
 
+@pytest.mark.soak
 def test_memory_of_that_derivative_does_not_hold_the_gaussians_of_every_step():
     config = gmjax.FitConfig(num_components=20, steps=400)
     gradient = jax.grad(lambda image: gmjax.fit(image, config=config).info.mse)

@@ -153,6 +153,7 @@ def test_surface_is_one_minus_f(tmp_path, model):
     assert low <= height.min() < height.max() <= high
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("shape", [(1, 2), (3, 40), (40, 3)])
 def test_odd_shapes_and_a_single_component(tmp_path, shape):
     model = GmFace(np.float32([0.0]), np.float32([[0.5, 0.5]]), np.float32([[1e-3, 0.0, 1e-3]]))

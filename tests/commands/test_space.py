@@ -104,6 +104,7 @@ def test_morph(faces):
     np.testing.assert_allclose(half.precision_chol, expected.precision_chol, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.soak
 def test_a_loop_and_a_caricature(faces):
     assert run("morph", faces, "--frames", 10, "--loop", "--out", "out") == 0
     places = [(row["from"], row["to"]) for row in rows("out/frames.csv")]

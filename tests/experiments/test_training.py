@@ -19,6 +19,7 @@ def not_reached(statistics, start, target) -> None:
     """In place of the fit by lm, which has hundreds of steps."""
 
 
+@pytest.mark.soak
 def test_an_interrupted_training_resumes_to_the_same_result(cached, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "second_order", not_reached)
     whole = training.run(TINY, cached)

@@ -31,6 +31,7 @@ shutil.copytree("disk/out", "out")
 """
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs a disk of its own")
 def test_a_disk_that_fills_up(tmp_path, trials):
     commands.fill(tmp_path / "in", 30)

@@ -68,6 +68,7 @@ def with_giant_header(path: Path) -> Path:
     return path
 
 
+@pytest.mark.soak
 def test_absurd_models_are_refused(trials, tmp_path):
     """As many components, channels and notes as the format allows."""
     for number in trials("a model file of absurd size", short=1, long=3, share=0.01):
@@ -106,6 +107,7 @@ LARGEST = [
 ]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("command", "count", "shape", "most"), LARGEST if SOAK_MINUTES else LARGEST[:2])
 def test_the_largest_that_is_drawn(tmp_path, command, count, shape, most):
     """The size is what the file claims."""

@@ -54,6 +54,7 @@ def fill_shards(folder: Path, count: int) -> Path:
     return folder
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is Linux's to tell")
 def test_memory_does_not_grow_with_the_pictures(tmp_path, trials):
     """Each size is ten times, and in a soak then twice, the one before."""
@@ -71,6 +72,7 @@ def test_memory_does_not_grow_with_the_pictures(tmp_path, trials):
     trials.cost(f"nothing: {said}")
 
 
+@pytest.mark.soak
 def test_the_same_pictures_in_another_form_give_the_same_model(tmp_path):
     """As nested folders, a list, shards, shards in a folder; on threads and in processes."""
     folder = commands.fill(tmp_path / "in", 300)
@@ -99,6 +101,7 @@ def test_the_same_pictures_in_another_form_give_the_same_model(tmp_path):
     assert len(set(models.values())) == 1
 
 
+@pytest.mark.soak
 @pytest.mark.skipif(not Path("/dev/shm").exists(), reason="shared memory is to be seen on Linux")
 @pytest.mark.usefixtures("heard_interrupts")
 @pytest.mark.parametrize("number", [2, 9, 15] if SOAK_MINUTES else [9])

@@ -131,6 +131,7 @@ def test_pictures_without_structure(trials, tmp_path):
     trials.cost("nothing: finite, valid models, no worse than their start")
 
 
+@pytest.mark.soak
 def test_random_starts(trials):
     """Both solvers, on all of the pictures in turn."""
     images = list(pictures(SHAPE).values())
@@ -187,6 +188,7 @@ def degenerate_starts() -> dict[str, gmjax.GmFace]:
     return made
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("solver", ["adam", "lm"])
 def test_degenerate_starts(solver, trials, tmp_path):
     made = list(degenerate_starts().items())
@@ -294,6 +296,7 @@ def test_a_model_that_is_not_valid_is_never_the_best(field, column, value):
     assert solver.has_diverged(state.replace(free=spoiled))
 
 
+@pytest.mark.soak
 def test_derivatives(trials):
     """All outputs of a fit have derivatives except the PSNR, which has none where the error is 0."""
     cases = [("lm", (1, 7), 2), ("adam", (1, 7), 2), *((solver, SHAPE, m) for m in (5, 80) for solver in CONFIGS)]

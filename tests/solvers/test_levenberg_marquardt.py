@@ -42,6 +42,7 @@ def test_nearer_than_adam(picture):
     assert not found.info.diverged
 
 
+@pytest.mark.soak
 def test_recovers_a_picture_made_of_gaussians(truth):
     """Alone, and under vmap and jit."""
     truth = truth.replace(weights=jnp.abs(truth.weights))

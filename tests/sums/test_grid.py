@@ -82,6 +82,7 @@ def test_any_number_of_components_in_any_number_of_bands(m):
         np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())
 
 
+@pytest.mark.soak
 def test_color_forwards_and_backwards_twice():
     random = np.random.default_rng(0)
     parts = random.normal(size=(4, 3)), random.uniform(size=(4, 2)), np.abs(random.normal(size=(4, 3))) + 0.3
