@@ -57,6 +57,16 @@ class GmFace:
         """How many numbers describe the picture: 6 m for a gray one (18)."""
         return self.num_components * (5 + (self.channels or 1))
 
+    def __repr__(self) -> str:
+        """Its size, from shapes only; all fields where leaves are no arrays, as in ``jax.vmap``'s ``in_axes``."""
+        leaves = self.weights, self.means, self.precision_chol
+        if not all(hasattr(leaf, "ndim") for leaf in leaves) or self.means.ndim < 2:
+            fields = (f"{field.name}={getattr(self, field.name)!r}" for field in dataclasses.fields(self))
+            return f"GmFace({', '.join(fields)})"
+        batch = "".join(f"{count} x " for count in self.means.shape[:-2])
+        kind = "gray" if self.channels is None else f"{self.channels} channels"
+        return f"GmFace({batch}{self.num_components} components, {kind}, offset {self.offset:g})"
+
     def _repr_html_(self) -> str:
         """In a notebook: the picture, or the first of a batch, and one line of facts."""
         *batch, m, _ = self.means.shape

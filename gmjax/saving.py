@@ -10,8 +10,18 @@ import numpy as np
 from gmjax import compact
 from gmjax.errors import ArgumentError
 from gmjax.files import models
-from gmjax.files.gmf import SUFFIX
+from gmjax.files.gmf import SUFFIX as COMPACT
+from gmjax.files.suffixes import require_suffix
 from gmjax.gmface import GmFace, render
+
+SUFFIXES = (".safetensors", COMPACT)
+
+
+def require_model_suffix(path: Path) -> None:
+    """Raises ArgumentError unless ``save`` writes files of the suffix of ``path``."""
+    if path.suffix.lower() in models.TEXT_SUFFIXES:
+        raise ArgumentError(str(path), f"is text, which gmjax export writes: use one of {' '.join(SUFFIXES)}")
+    require_suffix(path, SUFFIXES)
 
 
 def save(
@@ -25,7 +35,7 @@ def save(
 
     A name that ends in .gmf makes a compact file of one gray or RGB model, quantised finely, and nearest to its drawing
     at the height and width that ``metadata`` gives, else 120 x 120; other metadata is dropped. ``gmjax.compact.encode``
-    makes smaller files. All other names make a safetensors file.
+    makes smaller files. A name that ends in .safetensors makes a safetensors file; other names are refused.
 
     ``metadata``: the caller's own text, by name; what ``load_metadata`` returned can be passed on, but the names of
     ``HEADER`` keep their text, and ``"offset"`` is that of ``params``.
@@ -38,12 +48,13 @@ def save(
     written there.
     """
     path = Path(path)
-    if path.suffix.lower() != SUFFIX:
+    require_model_suffix(path)
+    if path.suffix.lower() != COMPACT:
         models.save(path, params, metadata, dtype=dtype)
         return
     if dtype is not None:
-        raise ArgumentError("dtype", f"is for safetensors files: a {SUFFIX} file has steps of its own")
+        raise ArgumentError("dtype", f"is for safetensors files: a {COMPACT} file has steps of its own")
     if params.means.ndim != 2 or params.channels not in (None, 3):
-        raise ArgumentError("params", f"must be one gray or RGB model for a {SUFFIX} file")
+        raise ArgumentError("params", f"must be one gray or RGB model for a {COMPACT} file")
     drawn = np.clip(render(params, models.fitted_shape(metadata or {})), 0, 1)
     models.write(path, compact.encode(drawn, params).content)

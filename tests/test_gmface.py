@@ -248,3 +248,19 @@ def test_render_keeps_no_array_of_components_times_pixels(published):
     """Rendered at 1024 x 1024 the Gaussians alone would be 335 MB."""
     compiled = jax.jit(lambda p: gmjax.render(p, (1024, 1024))).lower(published).compile()
     assert compiled.memory_analysis().temp_size_in_bytes < 2e6
+
+
+def test_repr_is_one_line_of_shapes(model, color_model):
+    assert repr(model) == "GmFace(5 components, gray, offset 1)"
+    assert repr(color_model.replace(offset=0.5)) == "GmFace(5 components, 3 channels, offset 0.5)"
+    assert repr(gmjax.stack([model, model])) == "GmFace(2 x 5 components, gray, offset 1)"
+    assert repr(jax.eval_shape(lambda params: params, model)) == repr(model)
+    traced = []
+    jax.make_jaxpr(lambda params: traced.append(repr(params)))(model)
+    assert traced == [repr(model)]
+
+
+def test_repr_of_what_holds_no_arrays(model):
+    axes = jax.tree.map(lambda leaf: 0, model)
+    assert repr(axes) == "GmFace(weights=0, means=0, precision_chol=0, offset=1.0)"
+    assert "means=None" in repr(model.replace(means=None))

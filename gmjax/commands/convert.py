@@ -1,29 +1,46 @@
 """``gmjax convert``: a model file as a compact file, in half precision, or back."""
 
 import dataclasses
+import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
 from tyro.conf import Positional, arg
 
-from gmjax import compact, frame, saving
-from gmjax.commands.models import fitted_picture, load_single
-from gmjax.commands.options import Flag, option
-from gmjax.commands.terminal import notice, progress
+from gmjax import compact, saving
+from gmjax.commands.models import fitted_picture, load_single, notice_lost_frame
+from gmjax.commands.options import Flag, one_of, option
+from gmjax.commands.outputs import require_writable
+from gmjax.commands.printing import say
+from gmjax.commands.terminal import notice, progress_of_long_parts
+from gmjax.compact import FEWEST_BYTES
 from gmjax.data import Picture
 from gmjax.errors import ArgumentError
 from gmjax.files import models
-from gmjax.files.atomic import write_atomically
+from gmjax.files.gmf import MAX_BYTES, MAX_LAYERS
 from gmjax.files.gmf import SUFFIX as COMPACT
 from gmjax.gmface import GmFace, render
 from gmjax.losses import psnr
+
+DtypeName = Literal["float16", "float32", "float64"]
+
+MAX_PSNR = 100
+# Roughly, on two CPU cores: what one fit takes, and for each of its squared components times pixels.
+_SECONDS, _SECONDS_PER_TERM = 20, 6e-8
+_COMPONENTS_PER_BYTE, _MOST_COMPONENTS = 0.3, 1000
+_TRIALS = 3  # fits of a search for a PSNR
 
 
 @dataclasses.dataclass(kw_only=True)
 class Convert:
     """Write a model in another kind of file: as a compact file (.gmf) of a few hundred bytes, or as a model file
-    (.safetensors), also in half precision. All commands take both."""
+    (.safetensors), also in half precision. All commands take both.
+
+    --bytes and --psnr fit the components again: a face in 300 bytes takes half a minute on two CPU cores, a colour
+    picture of 256 x 256 some minutes, --psnr several times as long.
+    """
 
     model: Annotated[Positional[Path], arg(metavar="MODEL", help="Model file of any kind.")]
 
@@ -31,8 +48,8 @@ class Convert:
     """File to write; its suffix (.gmf or .safetensors) is its kind."""
 
     bytes: Annotated[tuple[int, ...], option("N [N ...]", "all components are kept")] = ()
-    """For .gmf: at most so many bytes; the components are chosen anew. Several numbers, ascending, make a file in
-    layers: a page can draw it when the first N bytes have arrived."""
+    """For .gmf: at most so many bytes, from 24; the components are chosen anew. Several numbers, ascending, make a file
+    in layers: a page can draw it when the first N bytes have arrived."""
 
     psnr: Annotated[float | None, option("DB")] = None
     """For .gmf: the fewest bytes that reach this PSNR in decibels (30 is a good likeness)."""
@@ -43,46 +60,73 @@ class Convert:
     base: Flag = False
     """For .gmf: add to the published common face, which decoders know. For faces in the paper's crop and few bytes."""
 
-    dtype: Annotated[Literal["float16", "float32", "float64"] | None, option("TYPE", "as in MODEL")] = None
-    """For .safetensors: how numbers are stored. float16 halves the file and costs some hundredths of a decibel."""
+    dtype: Annotated[DtypeName | None, one_of(DtypeName), option("TYPE", "as in MODEL")] = None
+    """For .safetensors: how numbers are stored, as float16, float32 or float64. float16 halves the file and costs some
+    hundredths of a decibel."""
 
     def run(self) -> int:
-        if self.out.resolve() == self.model.resolve():
-            raise ArgumentError("out", f"{self.out} is the model itself: give another file")
+        require_writable(self.out, model=self.model)
+        saving.require_model_suffix(self.out)
+        is_compact = self.out.suffix.lower() == COMPACT
+        for name in ("dtype",) if is_compact else ("bytes", "psnr", "picture", "base"):
+            if getattr(self, name) != getattr(Convert, name):
+                other = ".safetensors" if is_compact else COMPACT
+                raise ArgumentError(name, f"is for {other} files: give {self.out} the suffix {other}, or leave it out")
+        self._require_possible_size()
         params, metadata = load_single(self.model)
-        if self.out.suffix.lower() == COMPACT:
+        if is_compact:
             self._write_compact(params, metadata)
         else:
-            self._write_model(params, metadata)
+            saving.save(self.out, params, metadata, dtype=self.dtype)
+            say(f"{self.out}: {self.out.stat().st_size} bytes")
         return 0
 
-    def _write_model(self, params: GmFace, metadata: dict[str, str]) -> None:
-        for name in ("bytes", "psnr", "picture", "base"):
-            if getattr(self, name):
-                raise ArgumentError(name, f"is for compact files: give {self.out} the suffix {COMPACT}")
-        saving.save(self.out, params, metadata, dtype=self.dtype)
-        print(f"{self.out}: {self.out.stat().st_size} bytes")
+    def _require_possible_size(self) -> None:
+        if self.bytes and self.psnr is not None:
+            raise ArgumentError("bytes", "and --psnr exclude each other: give one of them")
+        if self.psnr is not None and not 0 < self.psnr < MAX_PSNR:
+            raise ArgumentError("psnr", f"must be above 0 and below {MAX_PSNR} dB; got {self.psnr:g}")
+        if len(self.bytes) == 1 and self.bytes[0] < FEWEST_BYTES:
+            raise ArgumentError("bytes", f"must be at least {FEWEST_BYTES}; got {self.bytes[0]}")
+        given = " ".join(map(str, self.bytes))
+        if any(after - before < FEWEST_BYTES for before, after in itertools.pairwise((0, *self.bytes))):
+            raise ArgumentError("bytes", f"must rise by at least {FEWEST_BYTES} from layer to layer; got {given}")
+        if max(self.bytes, default=0) > MAX_BYTES or len(self.bytes) > MAX_LAYERS:
+            raise ArgumentError("bytes", f"allows {MAX_BYTES} bytes and {MAX_LAYERS} layers; got {given}")
 
     def _write_compact(self, params: GmFace, metadata: dict[str, str]) -> None:
-        if self.dtype is not None:
-            raise ArgumentError("dtype", f"is for .safetensors: a {COMPACT} file has steps of its own")
-        if frame.from_metadata(metadata) is not None:
-            notice(f"{self.model} was moved by gmjax transform: a {COMPACT} file draws the formula everywhere")
+        notice_lost_frame(self.out, metadata)
         shape = models.fitted_shape(metadata)
         drawn = np.asarray(render(params, shape))
         target = drawn if self.picture is None else fitted_picture("picture", self.picture, params, metadata)
-        with progress("encoding", "part") as bar:
-            encoded = compact.encode(
-                np.clip(target, 0, 1),
-                params,
-                max_bytes=self.bytes or None,
-                psnr=self.psnr,
-                base=self.base,
-                report=lambda: bool(bar.update()),
-            )
-        write_atomically(self.out, encoded.content)
-        print(f"{self.out}: {len(encoded.content)} bytes, {encoded.model.num_components} components")
-        print(f"PSNR to {self.picture or 'the drawing of the model'}: {encoded.psnr:.2f} dB{_before(drawn, target)}")
+        with progress_of_long_parts(f"encoding{self._duration(params, target)}", "part") as bar:
+            encoded = self._encoded(np.clip(target, 0, 1), params, lambda: bool(bar.update()))
+        models.write(self.out, encoded.content)
+        say(f"{self.out}: {len(encoded.content)} bytes, {encoded.model.num_components} components")
+        say(f"PSNR to {self.picture or 'the drawing of the model'}: {encoded.psnr:.2f} dB{_before(drawn, target)}")
+
+    def _encoded(self, picture: Picture, params: GmFace, report: Callable[[], object]) -> compact.Encoded:
+        sizes = self.bytes or None
+        try:
+            return compact.encode(picture, params, max_bytes=sizes, psnr=self.psnr, base=self.base, report=report)
+        except ArgumentError as error:
+            names = {"max_bytes": "bytes", "picture": str(self.picture or self.model)}
+            names |= {"init": str(self.model), "offset": f"the offset of {self.model}"}
+            name = names.get(error.argument, error.argument)
+            raise ArgumentError(name, error.problem.replace("max_bytes", "--bytes")) from error
+
+    def _duration(self, params: GmFace, picture: Picture) -> str:
+        """Roughly how long the encoding takes, for the progress bar; says so too if that is long."""
+        sizes = np.diff((0, *self.bytes))
+        fits = _COMPONENTS_PER_BYTE * sizes if self.psnr is None else np.array([params.num_components] * _TRIALS)
+        pixels = picture.shape[0] * picture.shape[1]
+        seconds = float(np.sum(_SECONDS + _SECONDS_PER_TERM * np.minimum(fits, _MOST_COMPONENTS) ** 2 * pixels))
+        if not seconds:
+            return ""
+        about = f"about {seconds / 60:.0f} minutes" if seconds >= 90 else f"about {round(seconds, -1):.0f} s"
+        if seconds >= 90:
+            notice(f"the encoding takes {about} on two CPU cores; fewer bytes or a lower PSNR take less")
+        return f", {about}"
 
 
 def _before(drawn: Picture, target: Picture) -> str:

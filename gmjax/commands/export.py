@@ -9,9 +9,11 @@ import jax
 import numpy as np
 from tyro.conf import Positional, arg
 
-from gmjax import export
+from gmjax import export, saving
 from gmjax.commands.models import load_single
-from gmjax.commands.options import option
+from gmjax.commands.options import one_of, option
+from gmjax.commands.outputs import require_writable
+from gmjax.commands.printing import say
 from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.files.atomic import write_atomically
@@ -42,6 +44,7 @@ class Export:
 
     to: Annotated[
         LanguageName | None,
+        one_of(LanguageName),
         arg(
             metavar="LANGUAGE",
             help="; ".join(f"{name}: {language.about}" for name, language in export.LANGUAGES.items()) + ".",
@@ -50,16 +53,16 @@ class Export:
     ] = None
 
     digits: Annotated[int | None, option("N", "as many as are exact")] = None
-    """Significant digits of each number, 1 to 17. Four suit a printed table. The command says how much that changes the
-    picture."""
+    """Significant digits of each number, 1 to 17. Four suit a printed table, where the matrix of a narrow Gaussian gets
+    as many more as it needs. The command says how much that changes the picture."""
 
     def run(self) -> int:
+        if self.out is not None:
+            require_writable(self.out, model=self.model)
         language = self._language()
         params, metadata = load_single(self.model)
         shape = models.fitted_shape(metadata)
         known = shape if {"height", "width"} <= metadata.keys() else None
-        if self.out is not None and self.out.resolve() == self.model.resolve():
-            raise ArgumentError("out", f"{self.out} is the model itself: give another file")
         try:
             text = export.to_text(params, language, digits=self.digits, shape=known, metadata=metadata)
         except ArgumentError as error:
@@ -71,18 +74,24 @@ class Export:
             print(cost, file=sys.stderr)
         else:
             write_atomically(self.out, text.encode())
-            print(f"{self.out}: {self.model} in {language}\n{cost}")
+            say(f"{self.out}: {self.model} in {language}\n{cost}")
         return 0
 
     def _language(self) -> str:
+        suffix = "" if self.out is None else self.out.suffix.lower()
+        if suffix in saving.SUFFIXES:
+            raise ArgumentError(str(self.out), "has the suffix of a model file, which gmjax convert writes")
+        named = _SUFFIXES.get(suffix)
         if self.to is not None:
+            # Every language is text, and the table is LaTeX too.
+            if named not in (None, "text", self.to, self.to.removesuffix("-table")):
+                raise ArgumentError("to", f"{self.to} does not agree with the name {self.out}: {suffix} is for {named}")
             return self.to
         if self.out is None:
             raise ArgumentError("to", f"is needed without OUT: give one of {', '.join(export.LANGUAGES)}")
-        suffix = self.out.suffix.lower()
-        if suffix not in _SUFFIXES:
+        if named is None:
             raise ArgumentError("to", f"is needed: {self.out} has none of the suffixes {' '.join(_SUFFIXES)}")
-        return _SUFFIXES[suffix]
+        return named
 
 
 def _cost(params: GmFace, language: str, digits: int | None, shape: tuple[int, int]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 
 from gmjax._version import __version__
+from gmjax.commands.printing import escaped
 from gmjax.data import keep_memory
 from gmjax.errors import ArgumentError, DivergedError, GmjaxError, in_one_line, missing_extra
 from gmjax.parallel import processes
@@ -77,7 +78,7 @@ def _status_of(command: Any) -> int:
         text, status = explained(error, command)
         if not text:
             raise
-        print(f"gmjax: {text}", file=sys.stderr)
+        print(f"gmjax: {escaped(text)}", file=sys.stderr)
         return status
 
 

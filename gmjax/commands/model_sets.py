@@ -93,7 +93,7 @@ def pictures_of(params: GmFace, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _files(path: Path) -> list[Path]:
-    if path.is_file() or path.suffix == _SUFFIX:
+    if not path.is_dir():
         return [path]
     inner = path / MODELS if (path / MODELS).is_dir() else path
     if (path / CONFIG).is_file() and not (path / FINISHED).is_file():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,10 +11,16 @@ from tyro.conf import Positional, arg
 
 from gmjax import frame, saving, transforms
 from gmjax.commands.options import option
+from gmjax.commands.outputs import require_writable
+from gmjax.commands.printing import say
 from gmjax.commands.run_files import FINGERPRINT, fingerprint, write_figure
+from gmjax.commands.terminal import notice
 from gmjax.data import MAX_PIXELS, Picture, read_picture, write_picture
+from gmjax.data.formats import WRITTEN_SUFFIXES
 from gmjax.errors import ArgumentError
 from gmjax.files import models
+from gmjax.files.gmf import SUFFIX as COMPACT
+from gmjax.files.suffixes import require_suffix
 from gmjax.gmface import GmFace, precision, render
 
 MAX_FIGURE_PIXELS = 2**24  # a figure takes about 60 bytes for each
@@ -41,6 +48,8 @@ class Render:
     picture's border. clip: that mean at once. formula: the formula goes on, with values that no fit has seen."""
 
     def run(self) -> int:
+        require_writable(self.out)
+        require_suffix(self.out, WRITTEN_SUFFIXES)
         params, metadata = load_model(self.model)
         shape = self._shape(models.fitted_shape(metadata))
         _write_render(self.out, params, shape, frame.from_metadata(metadata), self.outside)
@@ -68,7 +77,7 @@ class Transform:
     model: _Model
 
     out: Annotated[Positional[Path], arg(metavar="OUT")]
-    """Model file to write."""
+    """Model file to write; its suffix (.safetensors or .gmf) is its kind."""
 
     zoom: Annotated[float, arg(metavar="Z")] = 1.0
     """Enlarge: 2 makes the picture twice as large, 0.5 half as large. In the paper's f(k x), k is 1 / Z."""
@@ -92,14 +101,17 @@ class Transform:
     """With --picture: what to draw outside of the moved picture, as in gmjax render."""
 
     def run(self) -> int:
+        require_writable(self.out, model=self.model)
+        saving.require_model_suffix(self.out)
+        if self.picture is not None:
+            require_writable(self.picture)
+            require_suffix(self.picture, WRITTEN_SUFFIXES)
         params, metadata = load_model(self.model, drawable=self.picture is not None)
         shape = models.fitted_shape(metadata)
         for name in ("zoom", "rotate", "translate", "center", "aspect"):
             value = getattr(self, name)
             if value is not None and not np.isfinite(value).all():
                 raise ArgumentError(name, f"must be finite; got {value}")
-        if self.out.resolve() == self.model.resolve():
-            raise ArgumentError("out", f"{self.out} is the model itself: give another file")
         if not self.zoom > 0:
             raise ArgumentError("zoom", f"must be above 0; got {self.zoom}")
         aspect = shape[1] / shape[0] if self.aspect is None else self.aspect
@@ -113,6 +125,7 @@ class Transform:
             moved = frame.compose(moved, [np.asarray(part, float) for part in step])
         kept = {name: text for name, text in metadata.items() if name not in _OF_THE_FIT}
         saving.save(self.out, params, kept | frame.as_metadata(*moved))
+        notice_lost_frame(self.out, frame.as_metadata(*moved))
         down, right = self.translate
         parts = (
             (self.zoom != 1, f"{self.zoom:g} times as large"),
@@ -120,7 +133,7 @@ class Transform:
             (down, f"moved {'down' if down > 0 else 'up'} by {abs(down):g} of its height"),
             (right, f"moved {'right' if right > 0 else 'left'} by {abs(right):g} of its width"),
         )
-        print(f"{self.out}: {', '.join(text for is_said, text in parts if is_said) or 'unchanged'}")
+        say(f"{self.out}: {', '.join(text for is_said, text in parts if is_said) or 'unchanged'}")
         if self.picture is not None:
             _write_render(self.picture, params, shape, moved, self.outside)
         return 0
@@ -148,6 +161,7 @@ class Plot:
             raise ArgumentError("image", "is needed with --kind fit: give picture.png of the model's run folder")
         if self.kind != "fit" and self.image is not None:
             raise ArgumentError("image", f"goes with --kind fit, not with --kind {self.kind}")
+        require_writable(self.out)
         params, metadata = load_model(self.model)
         height, width = models.fitted_shape(metadata)
         scale = min(1.0, math.sqrt(MAX_FIGURE_PIXELS / (height * width)))
@@ -162,7 +176,7 @@ class Plot:
         else:
             figure = plotting.components_figure(params, shape)
         write_figure(self.out, figure)
-        print(f"{self.out}: {self.kind} of {self.model}")
+        say(f"{self.out}: {self.kind} of {self.model}")
         return 0
 
 
@@ -174,29 +188,45 @@ class Info:
 
     def run(self) -> int:
         params, metadata = load_model(self.model, drawable=False)
-        kind = "gray" if params.channels is None else f"{params.channels} channels"
         batch = params.means.shape[:-2]
         many = f"a batch {batch} of models, each with " if batch else ""
-        print(f"{self.model}: {many}{params.num_components} components, {kind}, {params.num_parameters} parameters")
-        for name, text in sorted(metadata.items(), key=lambda item: (item[0] not in models.HEADER, item[0])):
-            print(f"  {_printable(name)}: {_printable(text)}")
+        facts = f"{params.num_components} components, {kind_of(params)}, {params.num_parameters} parameters"
+        say(f"{self.model}: {many}{facts}")
+        _print_texts({name: text for name, text in metadata.items() if name not in models.HEADER})
         if not batch:
             _print_components(params)
+        say("The file's format:")
+        _print_texts({name: text for name, text in metadata.items() if name in models.HEADER})
         return 0
+
+
+def _print_texts(texts: dict[str, str]) -> None:
+    for name, text in sorted(texts.items()):
+        say(f"  {_printable(name)}: {_printable(text)}")
 
 
 def _print_components(params: GmFace) -> None:
     weights = np.asarray(params.weights).reshape(params.num_components, -1)
     largest = np.argsort(-np.abs(weights).max(axis=1), kind="stable")[:10]
-    print(f"The {len(largest)} components of largest weight:")
+    say(f"The {len(largest)} components of largest weight:")
     channels = {1: ("weight",), 3: ("red", "green", "blue")}.get(weights.shape[1])
     heads = channels or [f"weight {number}" for number in range(1, weights.shape[1] + 1)]
-    print(f"{''.join(f'{head:>9}' for head in heads)}{'row':>9}{'column':>9}{'a11':>10}{'a21':>10}{'a22':>10}")
+    say(f"{''.join(f'{head:>9}' for head in heads)}{'row':>9}{'column':>9}{'a11':>10}{'a21':>10}{'a22':>10}")
     means, matrices = np.asarray(params.means), np.asarray(precision(params))
     for i in largest:
         (a11, _), (a21, a22) = matrices[i]
         numbers = "".join(f"{number:9.4f}" for number in (*weights[i], *means[i]))
-        print(numbers + "".join(f"{number:10.4g}" for number in (a11, a21, a22)))
+        say(numbers + "".join(f"{number:10.4g}" for number in (a11, a21, a22)))
+
+
+def kind_of(params: GmFace) -> str:
+    return "gray" if params.channels is None else f"{params.channels} channels"
+
+
+def notice_lost_frame(out: Path, metadata: Mapping[str, str]) -> None:
+    """Says so if the model that was written to ``out`` was moved, and ``out`` is a compact file."""
+    if out.suffix.lower() == COMPACT and frame.from_metadata(metadata) is not None:
+        notice(f"{out} does not say where the picture of the moved model ends: it draws the formula everywhere")
 
 
 def load_single(path: Path) -> tuple[GmFace, dict[str, str]]:
@@ -234,7 +264,7 @@ def _write_render(path: Path, params: GmFace, shape: tuple[int, int], moved, out
     else:
         drawn = np.asarray(frame.render(params, shape, *moved, margin=frame.MARGIN if outside == "fade" else 0.0))
     write_picture(path, drawn[..., 0] if params.channels == 1 else drawn)
-    print(f"{path}: {shape[0]} x {shape[1]} pixels")
+    say(f"{path}: {shape[0]} x {shape[1]} pixels")
 
 
 def _printable(text: str) -> str:

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import jax
 import tyro
@@ -24,6 +24,19 @@ Flag = Annotated[bool, arg(help_behavior_hint="")]
 
 def option(metavar: str, default: str = "") -> Any:
     return arg(metavar=metavar, help_behavior_hint=f"(default: {default})" if default else "")
+
+
+def one_of(choices: Any) -> Any:
+    """For an option that is one of ``choices``, a Literal, or None: messages list the choices in their order."""
+    names = get_args(choices)
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="",
+        instance_from_str=lambda given: given[0],
+        is_instance=lambda value: value is None or value in names,
+        str_from_instance=lambda value: [str(value)],
+        choices=names,
+    )
 
 
 @dataclasses.dataclass(frozen=True)

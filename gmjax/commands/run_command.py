@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gmjax.commands.options import FitOptions, Plan
+from gmjax.commands.printing import say
 from gmjax.commands.run_folder import configuration_of, opened
 from gmjax.data import (
     COLLECTION_SUFFIXES,
@@ -47,7 +48,7 @@ def run_command(
                 return work(out, planned, entries)
             said, status = finished
             if processes.is_first():
-                print(f"{out} is finished, nothing was done; --overwrite does it again. Its output was:\n{said}")
+                say(f"{out} is finished, nothing was done; --overwrite does it again. Its output was:\n{said}")
             return status
 
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from gmjax.commands.terminal import SHOWN
 from gmjax.data import Picture, Pictures
-from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.files.atomic import write_atomically
+from gmjax.files.suffixes import require_suffix
 from gmjax.files.tables import write_table
 from gmjax.solvers.stages import FitResult
 
@@ -89,11 +89,9 @@ def write_result(
 
 def write_figure(path: Path, figure: "Figure") -> None:
     """In the format that the suffix names. Raises ArgumentError for an unknown one, OSError if it cannot be written."""
-    known, suffix = figure.canvas.get_supported_filetypes(), path.suffix.lower().lstrip(".")
-    if suffix not in known:
-        raise ArgumentError(str(path), f"has an unknown suffix; use one of .{' .'.join(sorted(known))}")
+    require_suffix(path, [f".{kind}" for kind in figure.canvas.get_supported_filetypes()])
     content = io.BytesIO()
-    figure.savefig(content, format=suffix, dpi=150)
+    figure.savefig(content, format=path.suffix.lower()[1:], dpi=150)
     write_atomically(path, content.getvalue())
 
 

@@ -19,6 +19,7 @@ import jax
 
 from gmjax._version import __version__
 from gmjax.commands.options import FitOptions, Plan
+from gmjax.commands.printing import say
 from gmjax.commands.run_files import COMMON_FACE, DOUBTFUL, EYES, LOSS, METRICS, MODEL, SKIPPED, VIEW
 from gmjax.data import Entry
 from gmjax.errors import GmjaxError, in_one_line
@@ -87,7 +88,7 @@ def finish(folder: Path, said: str, status: int = 0) -> int:
         write_atomically(folder / FINISHED, json.dumps([said, status]).encode())
         for name in (CHECKPOINTS, REASONS, RECORDS):
             shutil.rmtree(folder / name, ignore_errors=True)
-        print(said)
+        say(said)
     return status
 
 

@@ -13,6 +13,7 @@ from gmjax import saving, space
 from gmjax.commands.correspond import PAIRS, START
 from gmjax.commands.model_sets import ModelSet, load_models, pictures_of
 from gmjax.commands.options import Flag, option
+from gmjax.commands.printing import say
 from gmjax.commands.run_files import MODEL, write_figure
 from gmjax.data import write_picture
 from gmjax.data.films import write_film
@@ -64,7 +65,7 @@ class Average:
         write_picture(self.out / "average.png", pictures_of(average, shape))
         write_picture(self.out / "pixels.png", pixels)
         write_table(self.out / "faces.csv", ("face", "weight"), zip(faces.names, weights.tolist(), strict=True))
-        print(
+        say(
             f"Average of {len(faces)} faces: {self.out / 'average.png'}, and its formula {self.out / MODEL}.\n"
             f"For comparison, pixels.png is the average of their pictures; faces.csv lists them."
         )
@@ -123,7 +124,7 @@ class Morph:
         names = [*faces.names, *faces.names[: int(self.loop)]]
         rows = [(frame, place, *_between(names, place)) for frame, place in enumerate(places.tolist())]
         write_table(self.out / "frames.csv", ("frame", "place", "from", "to", "share"), rows)
-        print(f"{film}: {self.frames} pictures through {len(faces)} faces; see also strip.png, frames.csv and frames.")
+        say(f"{film}: {self.frames} pictures through {len(faces)} faces; see also strip.png, frames.csv and frames.")
         return 0
 
     def _way(self, faces: ModelSet, frames: int) -> tuple[np.ndarray, GmFace]:
@@ -170,7 +171,7 @@ class Symmetrise:
         figure = plotting.pictures_figure(rows, list(faces.names[shown]), ["face", "symmetric"])
         write_figure(self.out / "symmetrise.png", figure)
         write_table(self.out / "asymmetry.csv", ("face", "asymmetry"), zip(faces.names, asymmetry, strict=True))
-        print(
+        say(
             f"{len(faces)} faces: a picture and a formula of each in {self.out}; see also symmetrise.png.\n"
             "asymmetry.csv has the root of the mean squared difference of each picture and its mirror image."
         )
@@ -234,7 +235,7 @@ class Axis:
             for face, score in zip(group.names, space.places_along(group.params, *averages).tolist(), strict=True)
         ]
         write_table(self.out / "scores.csv", ("face", "group", "score"), scores)
-        print(
+        say(
             f"{self.out / 'axis.png'}: {', '.join(names[:STRIP])} moved by {' '.join(f'{p:g}' for p in self.places)}, "
             f"where 2 is the way from the average of the first group ({len(first)} faces) to that of the second "
             f"({len(second)}).\nscores.csv has the place of each face on the axis: -1 and +1 are the two averages."
@@ -280,7 +281,7 @@ class Compare:
         if faces.start is not None:
             said += "\n" + self._principal(faces)
             _write_differences(self.out / "differences.png", faces)
-        print(said)
+        say(said)
         return 0
 
     def _principal(self, faces: ModelSet) -> str:

@@ -1,12 +1,16 @@
 """What the command says while it works: progress bars and notices, by process 0 only."""
 
+import contextlib
 import math
 import os
 import sys
+import threading
+from collections.abc import Iterator
 
 import jax
 from tqdm import tqdm
 
+from gmjax.commands.printing import escaped
 from gmjax.errors import ArgumentError
 from gmjax.parallel import processes
 from gmjax.solvers.config import FitConfig
@@ -22,10 +26,31 @@ def progress(label: str, unit: str, total: int | None = None) -> tqdm:
     return tqdm(desc=label, unit=unit, total=total, disable=disable, dynamic_ncols=True, leave=False)
 
 
+@contextlib.contextmanager
+def progress_of_long_parts(label: str, unit: str) -> Iterator[tqdm]:
+    """As ``progress``; the clock of the bar goes on while one part takes minutes."""
+    ended = threading.Event()
+    with progress(label, unit) as bar:
+
+        def refresh() -> None:
+            while not ended.wait(1.0):
+                bar.refresh()
+
+        thread = threading.Thread(target=refresh, daemon=True)
+        if not bar.disable:
+            thread.start()
+        try:
+            yield bar
+        finally:
+            ended.set()
+            if thread.is_alive():
+                thread.join()
+
+
 def notice(text: str) -> None:
     """A line on standard error."""
     if processes.is_first():
-        print(f"gmjax: {text}", file=sys.stderr, flush=True)
+        print(f"gmjax: {escaped(text)}", file=sys.stderr, flush=True)
 
 
 def warn_before_fit(config: FitConfig, shape: tuple[int, ...], steps: int | None) -> None:

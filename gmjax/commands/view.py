@@ -1,26 +1,30 @@
 """``gmjax view``: models as one page to look into and to edit."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from gmjax import viewer
-from gmjax.commands.models import load_model
+from gmjax.commands.models import kind_of, load_model
 from gmjax.commands.options import option
+from gmjax.commands.outputs import require_writable
+from gmjax.commands.printing import say
 from gmjax.commands.run_files import MODEL, VIEW, as_text
 from gmjax.data import Picture, read_picture
 from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.files.atomic import write_atomically
+from gmjax.files.suffixes import require_suffix
 from gmjax.gmface import GmFace
 
 
 @dataclasses.dataclass(kw_only=True)
 class View:
     """Write a page to look into a formula and to edit it, in any browser and without a network. Several models: one
-    after the other, and models with the same number of components as a morph."""
+    after the other, and models with the same number of components as a morph; all gray or all in colour."""
 
     files: Annotated[Positional[tuple[Path, ...]], arg(metavar="MODEL [MODEL ...]", help_behavior_hint="(required)")]
     """Model files."""
@@ -29,11 +33,13 @@ class View:
     """The picture that was fitted, to show the difference: picture.png of the run folder."""
 
     out: Annotated[Path, option("FILE", VIEW)] = Path(VIEW)
-    """Page to write."""
+    """Page to write (.html)."""
 
     def run(self) -> int:
         if not self.files:
             raise ArgumentError("MODEL", "is needed: give a model file, such as model.safetensors of a run folder")
+        require_writable(self.out)
+        require_suffix(self.out, (".html", ".htm"))
         loaded = [load_model(path) for path in self.files]
         names = [as_text(path.name).removesuffix(".safetensors") for path in self.files]
         picture = None
@@ -41,9 +47,17 @@ class View:
             picture = read_picture(self.picture, color=loaded[0][0].channels == 3)
         shape = models.fitted_shape(loaded[0][1]) if picture is None else picture.shape[:2]
         params, about = zip(*loaded, strict=True)
+        self._require_one_kind(params)
         _write(self.out, viewer.page(params, names=names, about=about, picture=picture, shape=shape))
-        print(f"{self.out}: open it in a browser")
+        say(f"{self.out}: open it in a browser")
         return 0
+
+    def _require_one_kind(self, params: Sequence[GmFace]) -> None:
+        first, *others = (f"{kind_of(one)} with the pixel offset {one.offset:g}" for one in params)
+        for path, other in zip(self.files[1:], others, strict=True):
+            if other != first:
+                remedy = "one page shows models that are all gray or all in colour, on the same grid"
+                raise ArgumentError(str(path), f"is {other}, and {self.files[0]} is {first}: {remedy}")
 
 
 def write_view(folder: Path, params: GmFace, name: str, picture: Picture) -> None:

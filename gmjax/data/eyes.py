@@ -83,7 +83,7 @@ def find_face(image: Picture) -> FoundFace:
 
 def _require(found: FoundFace | None) -> FoundFace:
     if found is None:
-        raise NoFaceError("no face was found; give the eye positions in eyes.csv, or use aligned=True (--aligned)")
+        raise NoFaceError("no face was found; give the eye positions in eyes.csv, or use the option aligned")
     return found
 
 

@@ -8,7 +8,7 @@ from gmjax.errors import ArgumentError
 from gmjax.export.expressions import holds_together, in_tex
 from gmjax.export.formula import Formula, checked_digits, conventions
 from gmjax.export.signs import minus, plus
-from gmjax.files.decimals import rounded, shortest
+from gmjax.files.decimals import EXACT_DIGITS, rounded, shortest
 from gmjax.gmface import GmFace
 
 _BREAKING_COMMA = r",\allowbreak "
@@ -48,7 +48,13 @@ def write_table(formula: Formula) -> str:
     """With the entries of the precision matrices A = L L^T, as in the paper."""
     kind, (_, terms, channels) = formula.kind, formula.weights.shape
     numbers = np.concatenate([formula.flat_weights, formula.means, _matrices(formula.chol), formula.extra], axis=1)
-    numbers = rounded(numbers, checked_digits(formula.digits, numbers.dtype))
+    digits = checked_digits(formula.digits, numbers.dtype)
+    matrices, finer = _rounded_matrices(formula.chol, digits)
+    numbers = rounded(numbers, digits).copy()
+    first = formula.flat_weights.shape[1] + 2
+    numbers[:, first : first + 3] = matrices
+    which = ", ".join(map(str, finer))
+    note = f"\n% More digits, so that A stays positive definite, in these rows: {which}." if which else ""
     weights = [["w"], [f"w_{{{number + 1}}}" for number in range(terms * channels)]][terms * channels > 1]
     parameters = (rf"\mathrm{{{name}}}" for name in kind.parameters)
     heads = [*weights, r"\mu_1", r"\mu_2", "a_{11}", "a_{21}", "a_{22}", *parameters]
@@ -57,7 +63,7 @@ def write_table(formula: Formula) -> str:
         for place, row in enumerate(numbers, 1)
     )
     return rf"""{_comment(formula)}
-% A = L L^T = ((a11, a21), (a21, a22)), q = a11 d1^2 + 2 a21 d1 d2 + a22 d2^2. Needs \usepackage{{longtable}}.
+% A = L L^T = ((a11, a21), (a21, a22)), q = a11 d1^2 + 2 a21 d1 d2 + a22 d2^2. Needs \usepackage{{longtable}}.{note}
 \begingroup
 \setlength{{\tabcolsep}}{{4pt}}
 \begin{{longtable}}{{r{"r" * len(heads)}}}
@@ -74,19 +80,36 @@ $i$ & {" & ".join(f"${head}$" for head in heads)} \\
 
 
 def rounded_by_precision(params: GmFace, digits: int | None) -> GmFace:
-    """``params`` as the table has it. Raises ArgumentError where so few digits leave no valid precision matrix."""
+    """``params`` as the table has it. Raises ArgumentError for a Gaussian that is too narrow for its numbers."""
     weights, means, chol = (np.asarray(leaf) for leaf in (params.weights, params.means, params.precision_chol))
-    weights, means, matrices = (
-        rounded(array, checked_digits(digits, array.dtype)) for array in (weights, means, _matrices(chol))
-    )
-    a11, a21, a22 = matrices.astype(np.float64).T
-    rest = a22 - a21 * a21 / a11
-    if not (rest > 0).all():
-        problem = f"is too small for the table: component {int(np.argmin(rest > 0)) + 1} would no longer be a Gaussian"
-        raise ArgumentError("digits", f"{problem}; use more, or latex in place of latex-table")
+    weights, means = (rounded(array, checked_digits(digits, array.dtype)) for array in (weights, means))
+    matrices, _ = _rounded_matrices(chol, checked_digits(digits, chol.dtype))
+    a11, a21, _ = matrices.astype(np.float64).T
     l11 = np.sqrt(a11)
-    chol = np.stack([l11, a21 / l11, np.sqrt(rest)], axis=-1)
+    chol = np.stack([l11, a21 / l11, np.sqrt(_rest(matrices))], axis=-1)
     return dataclasses.replace(params, weights=weights, means=means, precision_chol=chol.astype(means.dtype))
+
+
+def _rounded_matrices(chol: np.ndarray, digits: int) -> tuple[np.ndarray, np.ndarray]:
+    """(a11, a21, a22), (m, 3), with ``digits``, and with as many more as keep a matrix positive definite; and which
+    components, counted from 1, have more. Raises ArgumentError where all digits of the type do not suffice."""
+    exact = _matrices(chol)
+    matrices = rounded(exact, digits).copy()
+    left = finer = np.flatnonzero(_rest(matrices) <= 0)
+    while len(left):
+        digits += 1
+        if digits > EXACT_DIGITS[exact.dtype]:
+            problem = f"has a Gaussian, component {left[0] + 1}, that is too narrow for the table in {exact.dtype}"
+            raise ArgumentError("params", f"{problem}: use latex in place of latex-table")
+        matrices[left] = rounded(exact[left], digits)
+        left = left[_rest(matrices[left]) <= 0]
+    return matrices, finer + 1
+
+
+def _rest(matrices: np.ndarray) -> np.ndarray:
+    """l22^2 (m,), above 0 where a matrix is positive definite."""
+    a11, a21, a22 = matrices.astype(np.float64).T
+    return a22 - a21 * a21 / a11
 
 
 def _matrices(chol: np.ndarray) -> np.ndarray:

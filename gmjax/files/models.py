@@ -20,7 +20,7 @@ import safetensors
 import safetensors.numpy
 
 from gmjax.checks import what_is_wrong
-from gmjax.errors import ArgumentError, GmjaxError
+from gmjax.errors import ArgumentError, GmjaxError, in_one_line
 from gmjax.files import gmf
 from gmjax.files.atomic import write_atomically
 from gmjax.files.text import MAX_COMPONENTS, MAX_TEXT_BYTES, from_csv, from_json
@@ -47,6 +47,7 @@ HEADER = {"format": FORMAT, "format_version": str(FORMAT_VERSION), **CONVENTIONS
 _MAX_OFFSET = 1_000_000  # beyond it float32 could not tell pixels apart
 _DTYPES = {"F16": np.float32, "F32": np.float32, "F64": np.float64}
 _PARSERS = {".json": from_json, ".csv": from_csv}
+TEXT_SUFFIXES = frozenset(_PARSERS)
 
 
 class ModelFileError(GmjaxError, ValueError):
@@ -60,12 +61,8 @@ def save(
     *,
     dtype: Literal["float16", "float32", "float64"] | None = None,
 ) -> None:
-    """Writes a safetensors file. Arguments and errors as in ``gmjax.save``."""
+    """Writes a safetensors file, whatever its name. Arguments and errors as in ``gmjax.save``."""
     path = Path(path)
-    if path.suffix.lower() in _PARSERS:
-        raise ArgumentError(
-            "path", f"{path} would not be text: name it .safetensors, or use gmjax export for {path.suffix}"
-        )
     chol = np.asarray(params.precision_chol)
     if chol.ndim > 1 and chol.shape[-1] == 3 and (chol[..., ::2] < 0).any():
         params = with_positive_diagonal(params)  # on a device, which may flush subnormal numbers to 0
@@ -91,7 +88,7 @@ def write(path: Path, content: bytes) -> None:
     try:
         write_atomically(path, content)
     except OSError as error:
-        raise ModelFileError(f"{error}; choose a folder that exists and that you may write to") from error
+        raise ModelFileError(f"{in_one_line(error)}; choose a folder that exists and that you may write to") from error
 
 
 def load(path: str | os.PathLike) -> GmFace:
@@ -116,6 +113,9 @@ def _read(path: Path) -> tuple[GmFace, dict[str, str]]:
         with open(path, "rb") as stream:
             if stream.read(len(gmf.MAGIC)) == gmf.MAGIC:
                 return _compact(path, gmf.MAGIC + stream.read(gmf.MAX_BYTES))
+        if path.suffix.lower() == gmf.SUFFIX:
+            problem = f"is no {gmf.SUFFIX} file: it does not begin with its magic number"
+            raise ModelFileError(f"{path} {problem}; make it again, or copy it from its source")
         if path.suffix.lower() in _PARSERS:
             return parsed(_text(path), path.suffix.lower(), str(path))
         with safetensors.safe_open(path, framework="numpy") as file:

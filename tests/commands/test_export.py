@@ -74,7 +74,12 @@ def test_other_commands_read_it(file, model, capsys, suffix):
         (["m.safetensors"], "--to is needed without OUT: give one of csv, json"),
         (["m.safetensors", "face.foo"], "--to is needed: face.foo has none of the suffixes .csv"),
         (["m.safetensors", "m.safetensors", "--to", "c"], "is the model itself"),
-        (["m.safetensors", "none/face.c"], "none/face.c cannot be written"),
+        (["m.safetensors", "none/face.c"], "none/face.c cannot be written: the folder none does not exist"),
+        (
+            ["m.safetensors", "face.glsl", "--to", "c"],
+            "--to c does not agree with the name face.glsl: .glsl is for glsl",
+        ),
+        (["m.safetensors", "face.gmf"], "face.gmf has the suffix of a model file, which gmjax convert writes"),
         (["m.safetensors", "--to", "c", "--digits", "0"], "--digits must be from 1 to 17; got 0"),
         (["two.safetensors", "--to", "c"], "two.safetensors holds a batch"),
         (["five.safetensors", "--to", "glsl"], "five.safetensors has 5 channels"),

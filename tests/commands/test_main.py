@@ -571,11 +571,38 @@ def test_info_says_what_is_in_a_file(model, capsys):
     assert "6 components, gray, 36 parameters" in said
     assert "no factor 1/2" in said
     assert "\x1b" not in said  # a file must not steer the terminal
-    first = said.splitlines()[-6].split()
+    lines = said.splitlines()
+    places = [next(n for n, line in enumerate(lines) if text in line) for text in ("source:", "a11", "formula:")]
+    assert places == sorted(places)
+    first = lines[places[1] + 1].split()
     params = models.load(model)
     i = int(np.argmax(np.abs(params.weights)))
     expected = [params.weights[i], *params.means[i], *gmjax.precision(params)[i].ravel()[np.array([0, 2, 3])]]
     np.testing.assert_allclose(np.float64(first), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_file_name_does_not_steer_the_terminal(model, capsys):
+    shutil.copy(model, "\x1b[31mred.safetensors")
+    assert run("info", "\x1b[31mred.safetensors") == 0
+    assert run("render", model, "\x1b[2Jgröße.png") == 0
+    assert run("info", "\x1b[31mnone.safetensors") == 2
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err
+    assert "\\x1b[31mred.safetensors: 6 components" in said.out
+    assert "\\x1b[2Jgröße.png: 24 x 20 pixels\n" in said.out
+    assert "\\x1b[31mnone.safetensors: no such file" in said.err
+
+
+def test_a_compact_file_has_no_frame(model, capsys):
+    assert run("transform", model, "moved.safetensors", "--rotate", 30) == 0
+    assert capsys.readouterr().err == ""
+    assert run("transform", model, "moved.gmf", "--rotate", 30) == 0
+    assert run("convert", "moved.safetensors", "same.gmf") == 0
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(" does not say where the picture")[0] for line in said] == [
+        "gmjax: moved.gmf",
+        "gmjax: same.gmf",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -619,12 +646,25 @@ def test_info_says_what_is_in_a_file(model, capsys):
         (["render", "m.safetensors", "out.png", "--size", "99999"], "pixels"),
         (["transform", "m.safetensors", "out.safetensors", "--zoom", "0"], "--zoom must be above 0"),
         (["transform", "m.safetensors", "out.safetensors", "--rotate", "nan"], "--rotate must be finite"),
-        (["transform", "m.safetensors", "none/out.safetensors"], "cannot be written"),
+        (["transform", "m.safetensors", "none/out.safetensors"], "the folder none does not exist"),
+        (
+            ["transform", "m.safetensors", "out.foo"],
+            "out.foo has the unknown suffix .foo: use one of .gmf .safetensors",
+        ),
+        (["transform", "m.safetensors", "out"], "out has no suffix: use one of .gmf .safetensors"),
+        (["transform", "m.safetensors", "out.json"], "out.json is text, which gmjax export writes"),
+        (["transform", "m.safetensors", "out.gmf", "--picture", "none/a.png"], "the folder none does not exist"),
+        (["transform", "m.safetensors", "out.gmf", "--picture", "a.foo"], "a.foo has the unknown suffix .foo"),
+        (["view", "m.safetensors", "--out", "page"], "page has no suffix: use one of .htm .html"),
+        (["view", "m.safetensors", "--out", "none/page.html"], "the folder none does not exist"),
+        (["view", "m.safetensors", "color.safetensors"], "color.safetensors is 3 channels"),
+        (["render", "m.safetensors", "faces"], "faces is a folder: give the name of a file"),
         (["transform", "m.safetensors", "m.safetensors", "--zoom", "2"], "is the model itself: give another file"),
         (["plot", "m.safetensors", "out.png", "--kind", "fit"], "--image is needed with --kind fit"),
         (["plot", "m.safetensors", "out.png", "--image", "a.png"], "not with --kind components"),
         (["plot", "m.safetensors", "out.xyz"], "suffix"),
-        (["plot", "m.safetensors", "none/out.png"], "none/out.png"),
+        (["plot", "m.safetensors", "none/out.png"], "the folder none does not exist"),
+        (["morph", "none.gmf", "m.safetensors"], "none.gmf: no such file"),
         (["info", "faces"], "folder"),
     ],
 )

@@ -77,7 +77,7 @@ def test_files(tmp_path, color_model, language):
     }
     models.save(tmp_path / "again.safetensors", gmjax.load(path), found)
     with pytest.raises(ArgumentError, match="gmjax export"):
-        models.save(path, color_model)
+        gmjax.save(path, color_model)
 
 
 def test_csv_has_numbers_only(color_model):

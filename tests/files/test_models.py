@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from gmjax import GmFace, published_common_face, render, stack
+import gmjax
+from gmjax import ArgumentError, GmFace, published_common_face, render, stack
 from gmjax.files.models import (
     HEADER,
     MAX_BYTES,
@@ -93,6 +94,21 @@ def test_header_says_what_the_numbers_mean(tmp_path):
     for convention in ("no factor 1/2", "row first", "row / H, column / W", "A = L L^T", "l11, l21, l22"):
         assert convention in words
     np.testing.assert_array_equal(render(load(path), (12, 10)), render(published_common_face(), (12, 10)))
+
+
+def test_a_gmf_file_begins_with_its_magic_number(tmp_path):
+    (tmp_path / "text.gmf").write_text("some text")
+    save(tmp_path / "tensors.GMF", small_model())
+    for name in ("text.gmf", "tensors.GMF"):
+        with pytest.raises(ModelFileError, match=rf"{name} is no .gmf file: it does not begin with its magic number"):
+            load(tmp_path / name)
+
+
+@pytest.mark.parametrize(("name", "problem"), [("x.foo", "unknown suffix .foo"), ("x", "no suffix"), ("x.csv", "text")])
+def test_a_model_is_saved_by_its_suffix(tmp_path, name, problem):
+    with pytest.raises(ArgumentError, match=rf"{name} .*{problem}.* use one of .*\.safetensors"):
+        gmjax.save(tmp_path / name, small_model())
+    assert not list(tmp_path.iterdir())
 
 
 def test_equal_models_make_equal_files(tmp_path):
