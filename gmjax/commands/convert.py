@@ -35,11 +35,10 @@ _TRIALS = 3  # fits of a search for a PSNR
 
 @dataclasses.dataclass(kw_only=True)
 class Convert:
-    """Write a model in another kind of file: as a compact file (.gmf) of a few hundred bytes, or as a model file
-    (.safetensors), also in half precision. All commands take both.
+    """Write a model as a compact file (.gmf) of a few hundred bytes, or as a model file (.safetensors).
 
-    --bytes and --psnr fit the components again: a face in 300 bytes takes half a minute on two CPU cores, a colour
-    picture of 256 x 256 some minutes, --psnr several times as long.
+    All commands take both. --bytes and --psnr fit the components again: a face in 300 bytes takes half a minute on two
+    CPU cores, a colour picture of 256 x 256 some minutes; --psnr takes several times as long.
     """
 
     model: Annotated[Positional[Path], arg(metavar="MODEL", help="Model file of any kind.")]

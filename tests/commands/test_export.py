@@ -77,7 +77,7 @@ def test_other_commands_read_it(file, model, capsys, suffix):
         (["m.safetensors", "none/face.c"], "none/face.c cannot be written: the folder none does not exist"),
         (
             ["m.safetensors", "face.glsl", "--to", "c"],
-            "--to c does not agree with the name face.glsl: .glsl is for glsl",
+            "--to c does not agree with the name face.glsl: .glsl is",
         ),
         (["m.safetensors", "face.gmf"], "face.gmf has the suffix of a model file, which gmjax convert writes"),
         (["m.safetensors", "--to", "c", "--digits", "0"], "--digits must be from 1 to 17; got 0"),

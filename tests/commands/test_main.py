@@ -649,7 +649,7 @@ def test_a_compact_file_has_no_frame(model, capsys):
         (["transform", "m.safetensors", "none/out.safetensors"], "the folder none does not exist"),
         (
             ["transform", "m.safetensors", "out.foo"],
-            "out.foo has the unknown suffix .foo: use one of .gmf .safetensors",
+            "unknown suffix .foo: use one of .gmf .safetensors",
         ),
         (["transform", "m.safetensors", "out"], "out has no suffix: use one of .gmf .safetensors"),
         (["transform", "m.safetensors", "out.json"], "out.json is text, which gmjax export writes"),
