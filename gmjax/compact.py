@@ -44,11 +44,13 @@ _PSNR_TRIALS, _CLOSE, _SLOPES = (1, 1, 1, _CYCLES, _CYCLES, _CYCLES), 0.15, (1.0
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
-    """The bytes of a compact file, the model that they decode to, and its PSNR in dB to the picture."""
+    """The bytes of a compact file, the model that they decode to, its PSNR in dB to the picture, and the bytes up to the
+    end of each layer: so many of the first are a file too."""
 
     content: bytes
     model: GmFace
     psnr: float
+    ends: tuple[int, ...]
 
 
 def encode(
@@ -186,7 +188,9 @@ def _quantised(picture, compact: Compact, init: GmFace) -> tuple[Layer, ...]:
 def _encoded(compact: Compact, picture) -> Encoded:
     content = gmf.encode(compact)
     model = gmf.to_model(gmf.decode(content))
-    return Encoded(content, model, float(psnr_of(render(model, compact.shape), picture)))
+    prefixes = [dataclasses.replace(compact, layers=compact.layers[: n + 1]) for n in range(len(compact.layers))]
+    ends = tuple(len(gmf.encode(prefix)) for prefix in prefixes)
+    return Encoded(content, model, float(psnr_of(render(model, compact.shape), picture)), ends)
 
 
 def _target(picture, compact: Compact) -> Target:

@@ -54,6 +54,7 @@ def test_ends_of_layers_are_ends_of_files(picture):
         for n in range(len(found.content) + 1)
         if is_file(found.content[:n])
     ]
+    assert tuple(ends) == found.ends
     assert len(ends) == 3
     assert all(end <= most for end, most in zip(ends, (40, 80, 120), strict=True))
     quality = [

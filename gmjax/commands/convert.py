@@ -102,6 +102,8 @@ class Convert:
             encoded = self._encoded(np.clip(target, 0, 1), params, lambda: bool(bar.update()))
         models.write(self.out, encoded.content)
         say(f"{self.out}: {len(encoded.content)} bytes, {encoded.model.num_components} components")
+        if before_last := encoded.ends[:-1]:
+            say(f"The first {', '.join(map(str, before_last))} bytes are files too")
         say(f"PSNR to {self.picture or 'the drawing of the model'}: {encoded.psnr:.2f} dB{_before(drawn, target)}")
 
     def _encoded(self, picture: Picture, params: GmFace, report: Callable[[], object]) -> compact.Encoded:
