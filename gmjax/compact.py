@@ -44,8 +44,10 @@ _PSNR_TRIALS, _CLOSE, _SLOPES = (1, 1, 1, _CYCLES, _CYCLES, _CYCLES), 0.15, (1.0
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
-    """The bytes of a compact file, the model that they decode to, its PSNR in dB to the picture, and the bytes up to the
-    end of each layer: so many of the first are a file too."""
+    """The bytes of a compact file, the model that they decode to, and its PSNR in dB to the picture.
+
+    ``ends``: where each layer ends; so many of the first bytes are a file too.
+    """
 
     content: bytes
     model: GmFace

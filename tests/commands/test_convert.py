@@ -41,7 +41,7 @@ def slow(monkeypatch, model):
     def encode(picture, init, *, report, **options):
         time.sleep(2.2)
         report()
-        return compact.Encoded(b"123", model, 30.0)
+        return compact.Encoded(b"123", model, 30.0, (3,))
 
     monkeypatch.setattr(compact, "encode", encode)
 
@@ -103,7 +103,7 @@ def test_the_clock_of_the_progress_bar_goes_on_during_a_part(file, slow, monkeyp
 
 def test_long_work_is_said_before(model, monkeypatch, capsys):
     models.save("m.safetensors", model, {"height": "256", "width": "256"})
-    monkeypatch.setattr(compact, "encode", lambda *args, **options: compact.Encoded(b"123", model, 30.0))
+    monkeypatch.setattr(compact, "encode", lambda *args, **options: compact.Encoded(b"123", model, 30.0, (3,)))
     assert run("m.safetensors", "out.gmf", "--bytes", 300) == 0
     assert capsys.readouterr().err == ""
     assert run("m.safetensors", "out.gmf", "--bytes", 1000) == 0
