@@ -242,10 +242,18 @@ def fitted_picture(argument: str, path: Path, params: GmFace, metadata: dict[str
     picture = read_picture(path, color=params.channels is not None)
     if picture.shape[0] * picture.shape[1] > MAX_FIGURE_PIXELS:
         raise ArgumentError(argument, f"{path} has more than the {MAX_FIGURE_PIXELS} pixels that a figure can show")
-    if metadata.get(FINGERPRINT, fingerprint(picture)) != fingerprint(picture):
-        problem = "is not the picture that was fitted: give picture.png (or average_face.png) of its run folder"
-        raise ArgumentError(argument, f"{path} {problem}")
+    require_fitted(argument, path, picture, metadata)
     return picture
+
+
+def require_fitted(argument: str, path: Path, picture: Picture, metadata: dict[str, str]) -> None:
+    """Raises ArgumentError if a model with this metadata was fitted to another picture, as far as the metadata says."""
+    remedy = "give picture.png (or average_face.png) of its run folder"
+    if {"height", "width"} <= metadata.keys() and picture.shape[:2] != models.fitted_shape(metadata):
+        size, fitted = (f"{height} x {width}" for height, width in (picture.shape[:2], models.fitted_shape(metadata)))
+        raise ArgumentError(argument, f"{path} has {size} pixels, and the model was fitted to {fitted}: {remedy}")
+    if metadata.get(FINGERPRINT, fingerprint(picture)) != fingerprint(picture):
+        raise ArgumentError(argument, f"{path} is not the picture that was fitted: {remedy}")
 
 
 def load_model(path: Path, *, drawable: bool = True) -> tuple[GmFace, dict[str, str]]:

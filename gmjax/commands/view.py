@@ -1,14 +1,15 @@
 """``gmjax view``: models as one page to look into and to edit."""
 
 import dataclasses
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from gmjax import viewer
-from gmjax.commands.models import kind_of, load_model
+from gmjax.commands.models import kind_of, load_model, require_fitted
 from gmjax.commands.options import option
 from gmjax.commands.outputs import require_writable
 from gmjax.commands.printing import say
@@ -20,6 +21,8 @@ from gmjax.files.atomic import write_atomically
 from gmjax.files.suffixes import require_suffix
 from gmjax.gmface import GmFace
 
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{2,5}$")  # of a picture
+
 
 @dataclasses.dataclass(kw_only=True)
 class View:
@@ -30,7 +33,7 @@ class View:
     """Model files."""
 
     picture: Annotated[Path | None, option("FILE")] = None
-    """The picture that was fitted, to show the difference: picture.png of the run folder."""
+    """The picture that the first model was fitted to, to show the difference: picture.png of the run folder."""
 
     out: Annotated[Path, option("FILE", VIEW)] = Path(VIEW)
     """Page to write (.html)."""
@@ -41,13 +44,14 @@ class View:
         require_writable(self.out)
         require_suffix(self.out, (".html", ".htm"))
         loaded = [load_model(path) for path in self.files]
-        names = [as_text(path.name).removesuffix(".safetensors") for path in self.files]
         picture = None
         if self.picture is not None:
             picture = read_picture(self.picture, color=loaded[0][0].channels == 3)
+            require_fitted("picture", self.picture, picture, loaded[0][1])
         shape = models.fitted_shape(loaded[0][1]) if picture is None else picture.shape[:2]
         params, about = zip(*loaded, strict=True)
         self._require_one_kind(params)
+        names = _names(self.files, about)
         _write(self.out, viewer.page(params, names=names, about=about, picture=picture, shape=shape))
         say(f"{self.out}: open it in a browser")
         return 0
@@ -64,6 +68,13 @@ def write_view(folder: Path, params: GmFace, name: str, picture: Picture) -> Non
     """The page of a run: its model, beside the picture that it was fitted to."""
     about = models.load_metadata(folder / MODEL)
     _write(folder / VIEW, viewer.page(params, names=[name], about=[about], picture=picture))
+
+
+def _names(files: Sequence[Path], about: Sequence[Mapping[str, str]]) -> list[str]:
+    """What the models were made from, as their files say; the names of the files where that leaves two the same."""
+    stems = [as_text(path.name).removesuffix(".safetensors") for path in files]
+    sources = [_SUFFIX.sub("", metadata.get("source", "")) or stem for metadata, stem in zip(about, stems, strict=True)]
+    return sources if len(set(sources)) == len(sources) else stems
 
 
 def _write(path: Path, page: str) -> None:

@@ -206,9 +206,19 @@ def test_the_command(tmp_path, monkeypatch, capsys, published):
     text = (tmp_path / "view.html").read_text("utf-8")
     assert '"shape":[30,20]' in text
     assert "\\u003cb\\u003eme" in text
-    assert main.main(["view", "a.safetensors", "a.safetensors", "--picture", "picture.png", "--out", "b.html"]) == 0
+    assert "<title>&lt;b&gt;me&lt;/b&gt; - gmjax</title>" in text
+    assert main.main(["view", "a.safetensors", "--picture", "picture.png"]) == 2
+    assert "picture.png has 24 x 24 pixels, and the model was fitted to 30 x 20" in capsys.readouterr().err
+    fitted_to_another = {"height": "24", "width": "24", "picture_sha256": "0", "source": "me.jpg"}
+    gmjax.save("other.safetensors", published, fitted_to_another)
+    assert main.main(["view", "other.safetensors", "--picture", "picture.png"]) == 2
+    assert "picture.png is not the picture that was fitted" in capsys.readouterr().err
+    gmjax.save("a.safetensors", published)
+    assert main.main(["view", "a.safetensors", "other.safetensors", "--picture", "picture.png", "--out", "b.html"]) == 0
     text = (tmp_path / "b.html").read_text("utf-8")
     assert '"shape":[24,24]' in text
+    assert "<title>a - gmjax</title>" in text
+    assert '"name":"me"' in text
     assert "data:image/png;base64," in text
     assert main.main(["view", "a.safetensors", "color.safetensors"]) == 2
     assert "models must be all gray or all in colour" in capsys.readouterr().err

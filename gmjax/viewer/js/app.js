@@ -58,7 +58,7 @@ export function createViewer(element, models, { shape, header, picture = null })
   };
   const TIPS = {
     formula: "What the formula draws (F)",
-    picture: "The picture that it was made from (P)",
+    picture: "The picture to compare with (P)",
     difference: "Formula minus picture (D)",
     surface: hasSurface ? "1 − f as a landscape (3)" : "The surface needs WebGL2, which this browser does not offer",
   };

@@ -5,7 +5,10 @@ import { short } from "./numbers.js";
 
 export function differencePanel(session, { gain, setGain, floats, picture }) {
   const value = h("span", { class: "value" }),
-    error = h("p", { class: "hint" });
+    error = h("p", {
+      class: "hint",
+      title: "From the picture in this page, which has 8 bits a channel: it may differ a little from metrics.csv",
+    });
   const input = slider(0, 6, 0.5, (x) => setGain(2 ** x));
   const element = section(
     "Difference from the picture",
