@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gmjax import frame
+from gmjax._version import __version__
 from gmjax.analysis import order_by_error
 from gmjax.checks import what_is_wrong
 from gmjax.errors import ArgumentError, ArgumentTypeError, missing_extra
@@ -96,7 +97,8 @@ def description(
     encoded = None if picture is None else _checked_picture(picture)
     size = checked_shape(shape if shape is not None else (120, 120) if encoded is None else encoded.shape[:2])
     described = [_described(*each, size) for each in zip(models, names, about, strict=True)]
-    options = {"shape": size, "header": HEADER, "picture": None if encoded is None else _png(encoded)}
+    drawn = None if encoded is None else _png(encoded)
+    options = {"shape": size, "header": HEADER, "version": __version__, "picture": drawn}
     return {"models": described, "options": options}
 
 

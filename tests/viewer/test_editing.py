@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gmjax
-from gmjax import coordinates, frame, transforms
+from gmjax import coordinates, export, frame, transforms
 from gmjax.files.models import load_metadata
 from tests.viewer.conftest import smooth_model
 
@@ -70,6 +70,36 @@ def test_the_whole_is_moved_exactly_and_remembers_its_frame(open_viewer, tmp_pat
         np.testing.assert_allclose(found, part, atol=1e-6)
     opened.click("As it was")
     assert_equal(opened.model(), params, 0)
+
+
+def test_undo_of_the_whole(open_viewer, page):
+    """The sliders say how the picture was moved, before and after undo; successive steps of a slider are one."""
+    params = smooth_model(components=4)
+    opened = open_viewer(params)
+    read = "() => Array.from(document.querySelectorAll('input[type=range]')).slice(-4).map((one) => Number(one.value))"
+    slider = page.get_by_label("right", exact=True)
+    for _ in range(16):
+        slider.press("ArrowRight")
+    opened.settle()
+    assert opened.run(read) == [0, 0.08, 0, 0]
+    right = opened.model()
+    opened.slide("down", 0.25)
+    down = opened.model()
+    slider.press("Control+z")
+    opened.settle()
+    assert opened.run(read) == [0, 0.08, 0, 0]
+    assert_equal(opened.model(), right, 0)
+    opened.click("Redo (Ctrl+Shift+Z)")
+    assert opened.run(read) == [0.25, 0.08, 0, 0]
+    assert_equal(opened.model(), down, 0)
+    opened.click("As it was")
+    assert_equal(opened.model(), params, 0)
+    assert opened.run(read) == [0, 0, 0, 0]
+    for _ in range(3):
+        opened.click("Undo (Ctrl+Z)")
+    assert_equal(opened.model(), params, 0)
+    assert page.get_by_role("button", name="Undo (Ctrl+Z)").is_disabled()
+    assert page.get_by_role("button", name="As it was").is_disabled()
 
 
 @pytest.mark.soak
@@ -230,11 +260,65 @@ def test_models_that_correspond_are_morphed(open_viewer, page):
     ends = [coordinates.to_coordinates(params) for params in (first, second)]
     wanted = coordinates.from_coordinates(jax.tree.map(lambda a, b: 0.7 * a + 0.3 * b, *ends))
     assert_equal(opened.model(), wanted, 1e-4)
-    assert page.get_by_text("70 % + 30 %").is_visible()
+    heading, chosen = page.get_by_role("heading", level=1), "(select) => select.selectedOptions[0].textContent"
+    name = "anna 70 % + ben 30 %"
+    assert heading.inner_text() == name
+    assert page.title() == f"{name} - gmjax"
+    assert page.get_by_label("model").evaluate(chosen) == name
+    opened.press("]", "w")
+    assert heading.inner_text() == name
+    assert page.get_by_text("edited", exact=True).is_visible()
+    edited = np.array(wanted.weights)
+    edited[0] += 0.02
+    np.testing.assert_allclose(opened.model().weights, edited, atol=1e-4)
+    with page.expect_download() as started:
+        opened.click("Save model")
+    assert started.value.suggested_filename == "anna_70_ben_30.edited.safetensors"
+    page.get_by_label("model").select_option("ben")
+    opened.settle()
+    assert (
+        page.get_by_role("status").inner_text()
+        == f"What was changed in {name} is no longer on show: Undo brings it back"
+    )
+    assert_equal(opened.model(), second, 0)
+    assert heading.inner_text() == "ben"
+    opened.slide("morph", 0)
+    assert_equal(opened.model(), first, 0)
+    opened.click("Undo (Ctrl+Z)")
+    opened.click("Undo (Ctrl+Z)")
+    np.testing.assert_allclose(opened.model().weights, edited, atol=1e-4)
+    assert heading.inner_text() == name
+
+
+def test_each_model_keeps_its_edits(open_viewer, page):
+    first, second = smooth_model(components=4), smooth_model(components=4, seed=1)
+    opened = open_viewer([first, second], names=["anna", "ben"])
+    unsaved = """() => !dispatchEvent(new Event("beforeunload", { cancelable: true }))"""
+    assert not opened.run(unsaved)
+    opened.press("]", "w")
+    edited = opened.model()
+    assert opened.run(unsaved)
     page.get_by_label("model").select_option("ben")
     opened.settle()
     assert_equal(opened.model(), second, 0)
-    assert page.get_by_role("heading", level=1).inner_text() == "ben"
+    assert opened.run(unsaved)
+    page.get_by_label("model").select_option("anna (edited)")
+    opened.settle()
+    assert_equal(opened.model(), edited, 0)
+    opened.slide("morph", 0.5)
+    middle = (np.asarray(edited.weights) + np.asarray(second.weights)) / 2
+    np.testing.assert_allclose(opened.model().weights, middle, rtol=1e-5)
+    opened.slide("morph", 0)
+    assert_equal(opened.model(), edited, 0)
+    with page.expect_download():
+        opened.click("Save model")
+    assert not opened.run(unsaved)
+    opened.press("Delete")
+    assert page.get_by_label("morph").is_disabled()
+    assert opened.run(unsaved)
+    opened.press("Control+z")
+    assert page.get_by_label("morph").is_enabled()
+    assert not opened.run(unsaved)
 
 
 @pytest.mark.soak
@@ -281,28 +365,37 @@ def test_models_of_different_sizes_have_no_morph(open_viewer, page):
     assert page.get_by_label("morph").count() == 0
 
 
+@pytest.mark.parametrize("channels", [pytest.param(None, marks=pytest.mark.soak), 1, 3])
+def test_the_code_is_that_of_export(open_viewer, page, channels):
+    params, shape = smooth_model(channels, components=5), (9, 7)
+    weights, means, chol = (np.array(part) for part in (params.weights, params.means, params.precision_chol))
+    weights[1], weights[2], means[1], chol[1, 1], chol[2, 0] = 1e-6, -3e20, (-2e-5, 3), 0, 1e-7
+    params = gmjax.GmFace(weights, means, chol, 0.5)
+    opened = open_viewer(params, shape=shape, about=[{"height": "9", "width": "7"}])
+    page.get_by_text("Show the code").click()
+    for language in ("LaTeX", "GLSL", "NumPy", "JSON"):
+        page.get_by_label("copy as").select_option(language)
+        opened.settle()
+        written = page.get_by_label("The formula as code").input_value()
+        wanted = export.to_text(params, language.lower(), shape=shape)
+        assert written == wanted
+    assert_equal(export.from_json(written), params, 0)
+    opened.slide("right", 0.5)
+    own = json.loads(page.get_by_label("The formula as code").input_value())["metadata"]
+    np.testing.assert_allclose(frame.from_metadata(own)[1], [0, -0.5])
+
+
 @pytest.mark.soak
-@pytest.mark.parametrize("channels", [pytest.param(None, marks=pytest.mark.soak), 3])
-def test_the_formula_in_other_languages(open_viewer, page, channels):
+@pytest.mark.parametrize("channels", [None, 3])
+def test_the_shader_draws_the_picture(open_viewer, page, channels):
     params, shape = smooth_model(channels, components=4), (9, 7)
     drawn = np.asarray(gmjax.render(params, shape))
     opened = open_viewer(params)
     page.get_by_text("Show the code").click()
-
-    def code(language):
-        page.get_by_label("copy as").select_option(language)
-        opened.settle()
-        return page.get_by_label("The formula as code").input_value()
-
-    names = {}
-    exec(code("NumPy"), names)
-    np.testing.assert_allclose(names["render"](*shape), drawn, atol=1e-5)
-    parts = json.loads(code("JSON"))
-    offset = parts.pop("offset")
-    assert_equal(gmjax.GmFace(**{name: np.float32(part) for name, part in parts.items()}, offset=offset), params, 0)
-    assert code("LaTeX").count("\\exp") == 4
-    drawn_by_shader = opened.run(DRAW_WITH_SHADER, [code("GLSL"), *shape, params.offset])
-    pixels = np.array(drawn_by_shader).reshape(*shape, 4)[..., :3]
+    page.get_by_label("copy as").select_option("GLSL")
+    opened.settle()
+    code = page.get_by_label("The formula as code").input_value()
+    pixels = np.array(opened.run(DRAW_WITH_SHADER, [code, *shape, params.offset])).reshape(*shape, 4)[..., :3]
     wanted = drawn if channels else np.repeat(drawn[..., None], 3, axis=-1)
     assert np.abs(pixels - np.clip(wanted, 0, 1) * 255).max() <= 1
 
@@ -314,7 +407,7 @@ DRAW_WITH_SHADER = """([code, height, width, offset]) => {
     FRAGMENT_SHADER: `precision highp float; out vec4 color; ${code}
       void main() {
         vec2 x = (floor(gl_FragCoord.yx) + ${offset.toFixed(1)}) / vec2(${height}, ${width});
-        color = vec4(vec3(gmface(x)), 1.0);
+        color = vec4(vec3(face(x)), 1.0);
       }`,
   };
   for (const [kind, text] of Object.entries(shaders)) {
@@ -422,4 +515,4 @@ def test_copy(open_viewer, page):
     page.get_by_label("copy as").select_option("NumPy")
     opened.click("Copy")
     page.get_by_text("copy it with Ctrl+C").first.wait_for()
-    assert opened.run("() => String(getSelection())").startswith("# positions are")
+    assert opened.run("() => String(getSelection())").startswith('"""A picture as a sum of 3')

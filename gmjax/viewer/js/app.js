@@ -16,6 +16,8 @@ import { createStage } from "./stage.js";
 import { tablePanel } from "./table_panel.js";
 import { wholePanel } from "./whole_panel.js";
 
+const NOTE = 8000; // milliseconds that a note stays
+
 const ICONS = {
   undo: "M8 4 4 8l4 4M4 8h7a5 5 0 0 1 0 10H8",
   redo: "m12 4 4 4-4 4m4-4H9a5 5 0 0 0 0 10h3",
@@ -25,10 +27,12 @@ const ICONS = {
   ellipses: "M2 10a8 5 0 1 0 16 0 8 5 0 1 0-16 0M6 10a4 2 0 1 0 8 0 4 2 0 1 0-8 0",
 };
 
-// Builds the viewer inside an element. models: as viewer/pages.py writes them. options: {shape: [H, W], header, picture},
-// where header is the text of model files, and picture a data URL to compare with, or null.
+// Builds the viewer inside an element. models: as viewer/pages.py writes them. options: {shape: [H, W], header, picture,
+// version, wheelNeedsKey}, where header is the text of model files, picture a data URL to compare with, or null, and
+// wheelNeedsKey lets the wheel alone scroll the page.
 // Returns what a program may use.
-export function createViewer(element, models, { shape, header, picture = null }) {
+export function createViewer(element, models, options) {
+  const { shape, header, version, picture = null, wheelNeedsKey = false } = options;
   const sources = models.map(decoded),
     session = createSession(
       sources,
@@ -40,14 +44,19 @@ export function createViewer(element, models, { shape, header, picture = null })
   let image = null,
     colors = null;
 
-  const stage = createStage(session, { shape, looks, colors: () => (colors ??= colorsOf(root)) });
+  const stage = createStage(session, { shape, looks, wheelNeedsKey, colors: () => (colors ??= colorsOf(root)) });
   const hasSurface = stage.painter.surface !== null;
+  const note = h("p", { class: "note", hidden: true });
+  let noting = null;
   const say = (text) => {
     status.textContent = text;
     note.textContent = text;
-    note.hidden = !text;
+    note.hidden = false;
+    clearTimeout(noting);
+    noting = setTimeout(() => {
+      note.hidden = true;
+    }, NOTE);
   };
-  const note = h("p", { class: "note", hidden: true });
 
   // ---- toolbar
 
@@ -100,17 +109,22 @@ export function createViewer(element, models, { shape, header, picture = null })
   // ---- panels
 
   const floats = (window) => stage.floatsOf(window);
-  const component = componentPanel(session, { shape, view: stage.view, palette: () => (colors ??= colorsOf(root)) });
+  const component = componentPanel(session, {
+    shape,
+    view: stage.view,
+    reveal: stage.reveal,
+    palette: () => (colors ??= colorsOf(root)),
+  });
   const panels = [
-    sources.length > 1 ? modelsPanel(session) : null,
+    sources.length > 1 ? modelsPanel(session, say) : null,
     component,
     numberPanel(session),
     picture
       ? differencePanel(session, { gain: () => looks.gain, setGain, floats: stage.drawFloats, picture: () => image })
       : null,
     wholePanel(session, { shape }),
-    tablePanel(session),
-    savePanel(session, { shape, header, floats, say }),
+    tablePanel(session, stage.reveal),
+    savePanel(session, { shape, header, version, floats, say }),
     aboutPanel(session),
   ].filter(Boolean);
 
@@ -127,7 +141,7 @@ export function createViewer(element, models, { shape, header, picture = null })
     "dialog",
     { class: "keys", "aria-label": "Keys" },
     h("h2", {}, "Keys"),
-    h("p", {}, "With the picture in focus:"),
+    h("p", {}, "Everywhere but in fields, sliders and lists:"),
     h(
       "table",
       {},
@@ -136,7 +150,7 @@ export function createViewer(element, models, { shape, header, picture = null })
     h(
       "p",
       {},
-      "Mouse: drag to move, wheel to zoom, click to choose a component. Touch: one finger moves, two zoom, a tap chooses.",
+      `Mouse: drag to move, ${wheelNeedsKey ? "Ctrl + wheel" : "wheel"} to zoom, click to choose a component. Touch: one finger moves, two zoom, a tap chooses.`,
     ),
     h(
       "div",
@@ -149,25 +163,17 @@ export function createViewer(element, models, { shape, header, picture = null })
     dialog.showModal();
   }
 
-  stage.element.addEventListener("keydown", (event) => {
-    const found = keys.find(([, , matches]) => matches(event));
-    if (found) act(found[3], event);
-  });
-
-  // Undo works everywhere but where text is typed, which has an undo of its own.
-  root.addEventListener("keydown", (event) => {
-    const undo =
-      event.target !== stage.element &&
-      (event.ctrlKey || event.metaKey) &&
-      keys.find(([, , matches]) => matches(event));
-    if (undo && !event.target.matches("input[type=number], textarea")) act(undo[3], event);
-  });
-
-  function act(action, event) {
+  // Fields, sliders and lists have keys of their own. Undo works in sliders and lists too, but not where text is typed,
+  // which has an undo of its own.
+  function press(event) {
+    const found = keys.find(([, , matches]) => matches(event)),
+      own = event.ctrlKey || event.metaKey ? "input[type=number], textarea" : "input, select, textarea";
+    if (!found || dialog.open || event.target.matches(own)) return;
     event.preventDefault();
     event.stopPropagation();
-    action(event);
+    found[3](event);
   }
+  root.addEventListener("keydown", press);
 
   // ---- the formula
 
@@ -191,7 +197,8 @@ export function createViewer(element, models, { shape, header, picture = null })
 
   // ---- together
 
-  const title = h("h1", {});
+  const title = h("h1", {}),
+    edited = h("p", { class: "hint" }, "edited");
   const warning = hasSurface
     ? null
     : h(
@@ -205,7 +212,7 @@ export function createViewer(element, models, { shape, header, picture = null })
     h(
       "div",
       { class: "layout" },
-      h("div", { class: "main" }, h("header", {}, title), warning, stage.element, toolbar, note, formula, status),
+      h("div", { class: "main" }, h("header", {}, title, edited), warning, stage.element, toolbar, note, formula, status),
       h(
         "div",
         { class: "side" },
@@ -217,10 +224,22 @@ export function createViewer(element, models, { shape, header, picture = null })
   element.append(root);
 
   let chosen = null,
-    last = {};
+    heard = "",
+    last = {},
+    speaking = null;
+
+  // Once a number rests: it may change with every frame.
+  function speakLater(text) {
+    clearTimeout(speaking);
+    speaking = setTimeout(() => {
+      status.textContent = text;
+    }, 500);
+  }
+
   session.onChange(() => {
     stage.update((i) => `no. ${i + 1}   ${weightOf(session.model, i).map(signed).join("  ")}`);
-    title.textContent = sources[session.source].name;
+    title.textContent = session.name;
+    edited.hidden = !session.isEdited();
     for (const tab of tabs) tab.setAttribute("aria-pressed", String(tab.dataset.look === looks.look));
     tools.ellipses.setAttribute("aria-pressed", String(looks.ellipses));
     tools.undo.disabled = !session.canUndo();
@@ -233,7 +252,7 @@ export function createViewer(element, models, { shape, header, picture = null })
       session.order,
       looks.gain,
       image,
-      session.source,
+      session.place,
       colors,
     ];
     if (!key.some((part, n) => part !== last[n])) return;
@@ -241,10 +260,10 @@ export function createViewer(element, models, { shape, header, picture = null })
     last = key;
     panels.forEach((panel) => panel.update());
     if (!sameTerm) showFormula();
-    if (session.chosenId !== chosen) {
-      chosen = session.chosenId;
-      status.textContent = component.spoken();
-    }
+    const spoken = component.spoken();
+    if (session.chosenId !== chosen) status.textContent = spoken;
+    else if (spoken !== heard) speakLater(spoken);
+    [chosen, heard] = [session.chosenId, spoken];
   });
 
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -272,12 +291,14 @@ export function createViewer(element, models, { shape, header, picture = null })
 
   function destroy() {
     dark.removeEventListener("change", recolor);
+    clearTimeout(noting);
+    clearTimeout(speaking);
     panels.forEach((panel) => panel.destroy?.());
     stage.destroy();
     root.remove();
   }
 
-  return { element: root, session, stage, models: sources, drawFloats: stage.drawFloats, look, settled, destroy };
+  return { element: root, session, stage, models: sources, drawFloats: stage.drawFloats, look, press, settled, destroy };
 }
 
 function aboutPanel(session) {
@@ -286,7 +307,7 @@ function aboutPanel(session) {
   element.open = false;
   let shown = null;
   function update() {
-    const { about } = session.sources[session.source];
+    const about = session.source?.about ?? [];
     if (about === shown) return;
     shown = about;
     element.hidden = about.length === 0;

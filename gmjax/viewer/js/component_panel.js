@@ -1,7 +1,7 @@
 // The chosen component: its numbers to read and to change, and what it contributes.
 
 import { added, axesOf, componentOf, size, withComponent, without } from "./formula.js";
-import { button, h, labelled, section, showValue, slider } from "./dom.js";
+import { button, h, labelled, problemPlace, section, showProblem, showValue, slider } from "./dom.js";
 import { exact, short, signed } from "./numbers.js";
 import { shaped, weighed } from "./moves.js";
 import { plainFloats } from "./plain.js";
@@ -10,7 +10,7 @@ import { viewWindow } from "./windows.js";
 const CHANNELS = { 1: ["weight w"], 3: ["red", "green", "blue"] };
 const SIDE = 112;
 
-export function componentPanel(session, { shape, view, palette }) {
+export function componentPanel(session, { shape, view, reveal, palette }) {
   const channels = CHANNELS[Math.max(1, session.model.channels)];
   const title = h("p", { class: "big" });
   const canvas = h("canvas", {
@@ -68,20 +68,29 @@ export function componentPanel(session, { shape, view, palette }) {
     ],
   ];
   const positive = new Set(["L₁₁", "L₂₂", "long", "short"]);
+  const problem = problemPlace();
   const fields = [...numbers, ...shapes].map(([name, tip, read, write], n) => {
     const input = h("input", { type: "number", step: "any", inputmode: "decimal" });
+    const digits = n < numbers.length ? 5 : 4;
+    const show = () => {
+      input.value = String(Number(read(one()).toPrecision(digits)));
+    };
+    input.addEventListener("input", () => showProblem(input, problem, null));
     input.addEventListener("change", () => {
-      const value = Number(input.value),
-        isUsable = input.value !== "" && Number.isFinite(value) && (value > 0 || !positive.has(name));
       if (session.shown === null) return;
       session.choose(session.shown);
-      if (isUsable) {
+      const value = Number(input.value),
+        isNumber = input.value !== "" && Number.isFinite(value);
+      if (isNumber && (value > 0 || !positive.has(name))) {
         put(write(one(), value));
         session.commit();
+      } else {
+        const wanted = positive.has(name) ? "a number above 0" : "a number";
+        showProblem(input, problem, `${name} must be ${wanted}${isNumber ? `, not ${short(value)}` : ""}: it is as before`);
       }
-      session.changed();
+      show();
     });
-    return { read, input, digits: n < numbers.length ? 5 : 4, element: labelled(name, tip, input) };
+    return { input, show, element: labelled(name, tip, input) };
   });
 
   const weight = slider(
@@ -95,14 +104,16 @@ export function componentPanel(session, { shape, view, palette }) {
         middle = now.weights.reduce((sum, w) => sum + w, 0) / now.weights.length;
       put(weighed(now, value - middle));
     },
-    () => session.commit(),
+    () => session.commit(`weight ${session.chosenId}`),
   );
   const weigh = labelled("weight", "Its weight, or the mean of its three weights", weight);
 
   const step = (way) => () => {
     const all = session.active(),
       place = all.indexOf(session.chosen);
-    session.choose(all[(place < 0 && way < 0 ? all.length - 1 : place + way + all.length) % all.length]);
+    const next = all[(place < 0 && way < 0 ? all.length - 1 : place + way + all.length) % all.length];
+    session.choose(next);
+    reveal(next);
   };
   const buttons = {
     previous: button("‹", "Previous component ([)", step(-1), { "aria-label": "Previous component" }),
@@ -134,6 +145,7 @@ export function componentPanel(session, { shape, view, palette }) {
       { class: "grid3" },
       fields.slice(0, -3).map((field) => field.element),
     ),
+    problem,
   );
   const hint = h(
     "p",
@@ -161,6 +173,8 @@ export function componentPanel(session, { shape, view, palette }) {
     session.edit(without(session.model, i));
     session.choose(null);
   }
+
+  let last = [];
 
   function drawContribution(i) {
     const context = canvas.getContext("2d"),
@@ -202,8 +216,13 @@ export function componentPanel(session, { shape, view, palette }) {
         ? `${size(session.model)} ${size(session.model) === 1 ? "component" : "components"}`
         : `No. ${i + 1} of ${size(session.model)}`;
     if (i === null) return;
+    const key = [session.model, session.chosenId];
+    for (const { input, show } of fields) {
+      if (key.some((part, n) => part !== last[n])) showProblem(input, problem, null);
+      if (input !== input.getRootNode().activeElement) show();
+    }
+    last = key;
     const component = one();
-    for (const { input, read, digits } of fields) showValue(input, String(Number(read(component).toPrecision(digits))));
     const middle = component.weights.reduce((sum, w) => sum + w, 0) / channels.length,
       reach = Math.max(1, 2 ** Math.ceil(Math.log2(Math.abs(middle) + 1e-9)));
     if (!weight.matches(":active")) Object.assign(weight, { min: -reach, max: reach });

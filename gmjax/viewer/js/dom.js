@@ -59,8 +59,17 @@ export function resize(canvas, height, width) {
 
 // Not while somebody types in it.
 export function showValue(input, value) {
-  if (input !== input.getRootNode().activeElement || input.type === "range") input.value = value;
+  if (input !== input.getRootNode().activeElement || input.type !== "number") input.value = value;
 }
+
+// Says what is wrong with what somebody typed, in an element beside the field; null takes that back.
+export function showProblem(input, place, problem) {
+  input.setAttribute("aria-invalid", String(problem !== null));
+  place.textContent = problem ?? "";
+  place.hidden = problem === null;
+}
+
+export const problemPlace = () => h("p", { class: "problem", role: "alert", hidden: true });
 
 // What a slider stands at, beside it and for screen readers.
 export function showText(input, value, text) {

@@ -2,9 +2,10 @@
 
 const TAP = 5; // how far a pointer may move in a tap
 
-// on: {grasp(x, y, kind of pointer), pan(dx, dy), zoom(factor, x, y), tap(x, y), hover(x, y), leave()}, where grasp returns
-// a drag {move(x, y), end()}, or null.
-export function listenToPointers(stage, on) {
+// on: {grasp(x, y, kind of pointer), pan(dx, dy), zoom(factor, x, y), tap(x, y, kind), hover(x, y), leave()}, where grasp returns
+// a drag {move(x, y), end()}, or null. wheelNeedsKey: the wheel zooms with Ctrl only, and scrolls the page otherwise, of
+// which on.scroll() tells.
+export function listenToPointers(stage, on, wheelNeedsKey) {
   const pointers = new Map();
   let drag = null,
     began = null,
@@ -30,6 +31,7 @@ export function listenToPointers(stage, on) {
       drag = on.grasp(x, y, event.pointerType);
     } else {
       drag?.end();
+      on.leave();
       drag = began = null;
       last = pointers.size === 2 ? spread() : null;
     }
@@ -47,6 +49,7 @@ export function listenToPointers(stage, on) {
       last = now;
     } else if (pointers.size === 1) {
       if (began && Math.hypot(x - began[0], y - began[1]) <= TAP) return pointers.set(event.pointerId, [px, py]);
+      if (began) on.leave();
       began = null;
       if (drag) drag.move(x, y);
       else on.pan(x - px, y - py);
@@ -56,7 +59,7 @@ export function listenToPointers(stage, on) {
   const release = (event) => {
     if (!pointers.delete(event.pointerId)) return;
     drag?.end();
-    if (began && event.type === "pointerup") on.tap(...began);
+    if (began && event.type === "pointerup") on.tap(...began, event.pointerType);
     drag = began = null;
   };
   stage.addEventListener("pointerup", release);
@@ -66,9 +69,15 @@ export function listenToPointers(stage, on) {
   stage.addEventListener(
     "wheel",
     (event) => {
+      const withKey = event.ctrlKey || event.metaKey;
+      if (wheelNeedsKey && !withKey) return on.scroll();
       event.preventDefault();
-      const lines = event.deltaMode === 1 ? 16 : 1;
-      on.zoom(Math.exp(-event.deltaY * lines * (event.ctrlKey ? 0.01 : 0.0015)), ...place(event));
+      // A pinch on a touchpad arrives as small steps of the wheel with Ctrl, a turn of the wheel as large ones.
+      const step = event.deltaY * (event.deltaMode === 1 ? 16 : 1),
+        small = withKey && Math.abs(step) < 50;
+      const [x, y] = place(event);
+      on.zoom(Math.exp(-step * (small ? 0.01 : 0.0015)), x, y);
+      if (!pointers.size) on.hover(x, y);
     },
     { passive: false },
   );

@@ -29,7 +29,7 @@ export function numberPanel(session) {
     count.max = m;
     showValue(count, k);
     showText(count, value, `${k} of ${m}`);
-    order.lastChild.disabled = !session.sources[session.source].orderByError;
+    order.lastChild.disabled = !session.source?.orderByError;
     order.value = order.lastChild.disabled ? "weight" : session.order;
   }
   return { element, update };

@@ -20,5 +20,12 @@ export function exact(value) {
   return String(Number(single.toPrecision(9)));
 }
 
-// The same, always with a point or an exponent.
-export const asFloat = (value) => exact(value).replace(/^(-?\d+)$/, "$1.0");
+// The same, always with a point or an exponent, as NumPy writes it.
+export function asFloat(value) {
+  const text = exact(value),
+    size = Math.abs(Math.fround(value));
+  if (size === 0 || (size >= 1e-4 && size < 1e6)) return text.includes(".") ? text : `${text}.0`;
+  return Number(text)
+    .toExponential()
+    .replace(/e([+-])(\d)$/, "e$10$2");
+}

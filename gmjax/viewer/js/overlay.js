@@ -4,8 +4,7 @@
 import { axesOf, exponentAt, size, strengthOf } from "./formula.js";
 import { PROFILES } from "./profiles.js";
 
-const HANDLE = 7,
-  REACH = 16; // CSS pixels
+const HANDLE = 7; // CSS pixels
 
 // places: a view of the stage, {toStage, zoom in CSS pixels, shape}.
 export function ellipseOf(model, i, { toStage, zoom, shape: [height, width] }) {
@@ -14,10 +13,11 @@ export function ellipseOf(model, i, { toStage, zoom, shape: [height, width] }) {
   return { x, y, long: long * zoom, short: short * zoom, angle };
 }
 
-// Where the handles are. Tiny and huge components have theirs off the ends of their axes, where they can be grasped.
-function handlesOf({ x, y, long, short, angle }) {
+// Where the handles are, at least so far from the centre: tiny and huge components have theirs off the ends of their
+// axes, where they can be grasped.
+function handlesOf({ x, y, long, short, angle }, least) {
   const [c, s] = [Math.cos(angle), Math.sin(angle)],
-    [a, b] = [long, short].map((length) => Math.min(Math.max(length, 14), 150));
+    [a, b] = [long, short].map((length) => Math.min(Math.max(length, least), 150));
   return {
     long: [
       [x + a * c, y - a * s],
@@ -31,12 +31,14 @@ function handlesOf({ x, y, long, short, angle }) {
   };
 }
 
-// Which handle is at a point: long, short, mean or null.
-export function handleAt(ellipse, x, y, reach = REACH) {
-  for (const [name, places] of Object.entries(handlesOf(ellipse))) {
-    if (places.some(([hx, hy]) => Math.hypot(hx - x, hy - y) <= reach)) return name;
+// The nearest handle within reach of a point: long, short, mean or null.
+export function handleAt(ellipse, x, y, reach, least) {
+  let [best, nearest] = [null, reach];
+  for (const [name, places] of Object.entries(handlesOf(ellipse, least))) {
+    const distance = Math.min(...places.map(([hx, hy]) => Math.hypot(hx - x, hy - y)));
+    if (distance <= nearest) [best, nearest] = [name, distance];
   }
-  return null;
+  return best;
 }
 
 // The smallest ellipse that contains a point, or whose centre is near: a component, or null.
@@ -62,7 +64,7 @@ export function strongestAt(model, indices, [row, column]) {
   return indices.reduce((best, i) => (share(i) > (best === null ? 0 : share(best)) ? i : best), null);
 }
 
-export function drawOverlay(context, { width, height, ratio }, session, places, { ellipses, frame, colors }) {
+export function drawOverlay(context, { width, height, ratio }, session, places, { ellipses, frame, colors, least }) {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
   veilOutside(context, width, height, frame, colors);
@@ -91,7 +93,7 @@ export function drawOverlay(context, { width, height, ratio }, session, places, 
   if (chosen !== null) {
     outline(chosen, 2.5, true);
     context.setLineDash([]);
-    for (const [name, spots] of Object.entries(handlesOf(ellipseOf(model, chosen, places)))) {
+    for (const [name, spots] of Object.entries(handlesOf(ellipseOf(model, chosen, places), least))) {
       for (const [x, y] of spots) {
         context.beginPath();
         context.arc(x, y, name === "mean" ? HANDLE - 2 : HANDLE - 1, 0, 2 * Math.PI);

@@ -3,13 +3,13 @@
 
 export const PROFILES = {
   gaussian: {
-    format: "gmjax.GmFace",
+    noun: "two-dimensional Gaussians",
     value: (q) => Math.exp(-q),
     // The q beyond which the profile is below eps.
     reach: (eps) => -Math.log(eps),
-    glsl: "float profile(float q) { return exp(-q); }",
-    numpy: (q) => `np.exp(-(${q}))`,
-    latex: (q) => `\\exp\\left(-${q}\\right)`,
+    glsl: "exp(-q)",
+    numpy: "np.exp(-q)",
+    latex: (q) => `\\exp\\bigl(-${q}\\bigr)`,
     // A call with a minus sign in front of q.
     symbol: "exp",
     sign: "−",

@@ -1,26 +1,32 @@
 // Saving: the model as a file, the picture as a PNG, the formula in other languages.
 
-import { IDENTITY } from "./formula.js";
+import { IDENTITY, size } from "./formula.js";
 import { LANGUAGES } from "./code.js";
-import { button, download, h, labelled, section } from "./dom.js";
+import { button, download, h, labelled, problemPlace, section, showProblem } from "./dom.js";
 import { modelFile } from "./safetensors.js";
 import { gridWindow, parts } from "./windows.js";
 
 const TILE = 512,
-  MOST = 16384;
+  MOST = 8192; // pixels of the longer side: what browsers hold and can write
 
-export function savePanel(session, { shape, header, floats, say }) {
+export function savePanel(session, { shape, header, version, floats, say }) {
   const fileName = () =>
-    session.sources[session.source].name.replace(/[^\p{L}\p{N}._-]+/gu, "_").slice(0, 60) || "model";
+    session.name
+      .replace(/[^\p{L}\p{N}._-]+/gu, "_")
+      .replace(/^_+|_+$/g, "")
+      .slice(0, 60) || "model";
+
+  // What the file of the model says beside the text of the format.
+  function metadata() {
+    const said = { height: String(shape[0]), width: String(shape[1]) },
+      rows = ({ matrix, offset }) => JSON.stringify(matrix.map((row, k) => [...row, offset[k]]));
+    return rows(session.frame) === rows(IDENTITY) ? said : { ...said, frame: rows(session.frame) };
+  }
 
   function saveModel() {
-    const more = { height: String(shape[0]), width: String(shape[1]) },
-      { matrix, offset } = session.frame;
-    const frame = matrix.map((row, k) => [...row, offset[k]]);
-    if (String(frame) !== String(IDENTITY.matrix.map((row, k) => [...row, IDENTITY.offset[k]])))
-      more.frame = JSON.stringify(frame);
-    download(`${fileName()}.edited.safetensors`, modelFile(session.model, header, more));
-    say("The model was saved");
+    download(`${fileName()}.edited.safetensors`, modelFile(session.model, header, metadata()));
+    session.markSaved();
+    say(`The model was saved, all ${size(session.model)} components`);
   }
 
   const side = h("input", {
@@ -28,15 +34,33 @@ export function savePanel(session, { shape, header, floats, say }) {
     min: 1,
     max: MOST,
     step: 1,
-    value: Math.max(1024, ...shape),
+    value: Math.min(MOST, Math.max(1024, ...shape)),
     inputmode: "numeric",
   });
+  const problem = problemPlace();
+  side.addEventListener("input", () => showProblem(side, problem, null));
 
   async function savePicture() {
-    const longer = Math.min(MOST, Math.max(1, Math.round(Number(side.value)) || 1)),
-      scale = longer / Math.max(...shape);
-    side.value = longer;
-    const [height, width] = shape.map((length) => Math.max(1, Math.round(length * scale)));
+    const longer = Number(side.value);
+    if (!Number.isInteger(longer) || longer < 1 || longer > MOST) {
+      return showProblem(side, problem, `The longer side must be a whole number from 1 to ${MOST}`);
+    }
+    const scale = longer / Math.max(...shape),
+      [height, width] = shape.map((length) => Math.max(1, Math.round(length * scale)));
+    const name = `${fileName()}.png`;
+    buttons.picture.disabled = true;
+    say(`Drawing ${height} by ${width} pixels ...`);
+    try {
+      download(name, await pictureFile(height, width));
+      say(`The picture was saved, ${height} by ${width} pixels`);
+    } catch {
+      say(`This browser cannot draw ${height} by ${width} pixels: choose a smaller side`);
+    }
+    buttons.picture.disabled = false;
+  }
+
+  // As a PNG. Throws where the browser cannot hold it.
+  async function pictureFile(height, width) {
     const canvas = h("canvas", { height, width }),
       context = canvas.getContext("2d", { alpha: false });
     const c = Math.max(1, session.model.channels),
@@ -53,9 +77,8 @@ export function savePanel(session, { shape, header, floats, say }) {
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
     const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
-    if (!blob) return say("This browser cannot hold a picture of that size");
-    download(`${fileName()}.png`, blob);
-    say(`The picture was saved, ${height} by ${width} pixels`);
+    if (!blob) throw new Error("no memory");
+    return blob;
   }
 
   const language = h(
@@ -69,14 +92,16 @@ export function savePanel(session, { shape, header, floats, say }) {
 
   function write() {
     written = session.model;
-    code.value = LANGUAGES[language.value](session.model);
+    const said = new Set((session.source?.about ?? []).map(([name]) => name)),
+      fitted = said.has("height") && said.has("width") ? shape : null;
+    code.value = LANGUAGES[language.value](session.model, { version, fitted, header, metadata: metadata() });
   }
 
   async function copy() {
     write();
     try {
       await navigator.clipboard.writeText(code.value);
-      say(`Copied as ${language.value}`);
+      say(`Copied as ${language.value}, all ${size(session.model)} components`);
     } catch {
       shown.open = true;
       code.select();
@@ -84,31 +109,39 @@ export function savePanel(session, { shape, header, floats, say }) {
     }
   }
 
+  const buttons = {
+    model: button("Save model", "A model file that gmjax.load reads", saveModel, { class: "primary" }),
+    picture: button("Save PNG", "The whole picture as a PNG", savePicture),
+    code: button("Copy", "Copy the formula", copy),
+  };
   const shown = h("details", {}, h("summary", {}, "Show the code"), code);
   shown.addEventListener("toggle", () => update());
   const element = section(
     "Save and copy",
+    h("div", { class: "bar" }, buttons.model),
     h(
       "div",
       { class: "bar" },
-      button("Save model", "A model file that gmjax.load reads", saveModel, { class: "primary" }),
+      labelled("longer side", `Pixels of the longer side, 1 to ${MOST}; the formula is drawn anew at this size`, side),
+      buttons.picture,
     ),
+    problem,
     h(
       "div",
       { class: "bar" },
-      labelled("longer side", "Pixels of the longer side; the formula is drawn anew at this size", side),
-      button("Save PNG", "The whole picture as a PNG", savePicture),
-    ),
-    h(
-      "div",
-      { class: "bar" },
-      labelled("copy as", "The formula in another language", language),
-      button("Copy", "Copy the formula", copy),
+      labelled("copy as", "The formula in another language, as gmjax export writes it", language),
+      buttons.code,
     ),
     shown,
   );
 
   function update() {
+    const m = size(session.model),
+      k = session.active().length,
+      all = k < m ? ` (all ${m} components)` : "";
+    buttons.model.textContent = `Save model${all}`;
+    buttons.picture.textContent = k < m ? `Save PNG (${k} components)` : "Save PNG";
+    buttons.code.textContent = `Copy${all}`;
     if (shown.open && written !== session.model) write();
   }
   return { element, update };

@@ -1,4 +1,7 @@
 // What is looked at and edited: the model on show with its history, the chosen component, and which components take part.
+//
+// place: which of the sources is on show; between two integers it is a mixture. kept: each source as it was edited.
+// start: the model on show before it was edited. whole: how the whole picture was moved since, with the state before.
 
 import { orderByIds, orderByWeight, size } from "./formula.js";
 
@@ -19,26 +22,43 @@ export function decoded({ name, profile, channels, offset, weights, means, preci
   return { name, model, orderByError: order_by_error, about };
 }
 
+const STATE = ["model", "frame", "start", "whole", "place", "kept"];
+
 // frame: how the whole was moved since the model was fitted, as a map x -> B x + t.
 export function createSession(sources, frames) {
-  const listeners = new Set();
+  const listeners = new Set(),
+    saved = new WeakSet();
   let steps,
     at,
     waiting = false;
   const session = {
     sources,
-    source: 0,
     chosenId: null,
     hovered: null,
     order: "weight",
     count: null,
-    start,
+    show,
     preview,
     commit,
-    edit(model, frame = session.frame) {
-      preview(model, frame);
+    edit(model) {
+      preview(model);
       commit();
     },
+    get name() {
+      const [first, part] = [Math.floor(session.place), Math.round(100 * (session.place % 1))];
+      const { name } = sources[first];
+      return part ? `${name} ${100 - part} % + ${sources[first + 1].name} ${part} %` : name;
+    },
+    // The source on show; null for a mixture.
+    get source() {
+      return sources[session.place] ?? null;
+    },
+    isEdited: () => session.model !== session.start,
+    hasEdits: (source) => session.kept[source].model !== sources[source].model,
+    // Whether an edit would be lost with the page.
+    isUnsaved: () =>
+      [session, ...session.kept].some(({ model, start }) => model !== start && !saved.has(model)),
+    markSaved: () => saved.add(session.model),
     undo: () => go(-1),
     redo: () => go(1),
     canUndo: () => at > 0,
@@ -67,24 +87,33 @@ export function createSession(sources, frames) {
     isSettled: () => !waiting,
   };
 
-  // Shows one of the sources as it was.
-  function start(source) {
-    session.source = source;
-    session.edit(sources[source].model, frames[source]);
-  }
+  const now = () => Object.fromEntries(STATE.map((name) => [name, session[name]]));
 
-  const now = () => ({ model: session.model, frame: session.frame, source: session.source });
-
-  // Shows a model for now, as while something is dragged; commit makes it a step of the history.
-  function preview(model, frame = session.frame) {
-    if (size(model) !== size(session.model)) session.hovered = null;
-    Object.assign(session, { model, frame });
+  function put(state) {
+    if (size(state.model) !== size(session.model)) session.hovered = null;
+    Object.assign(session, state);
     changed();
   }
 
-  function commit() {
-    if (session.model === steps[at].model && session.source === steps[at].source) return;
-    steps = [...steps.slice(0, at + 1), now()].slice(-MOST_STEPS);
+  // Shows one of the sources as it was edited, or a mixture {model, frame} of two. For now: commit makes what is on show
+  // a step of the history.
+  function show(place, mixture = null) {
+    put(mixture ? { ...mixture, start: mixture.model, whole: null, place } : { ...session.kept[place], place });
+  }
+
+  // Shows an edited model for now, as while something is dragged.
+  function preview(model, frame = session.frame, whole = null) {
+    put({ model, frame, whole });
+  }
+
+  // Successive steps of the same key, as those of one slider, become one.
+  function commit(key = null) {
+    const { state: last, key: lastKey } = steps[at];
+    if (session.model === last.model && session.place === last.place) return;
+    const { model, frame, start, whole, place } = session;
+    session.kept = session.kept.map((one, n) => (n === place ? { model, frame, start, whole } : one));
+    const count = key !== null && key === lastKey ? at : at + 1;
+    steps = [...steps.slice(0, count), { state: now(), key }].slice(-MOST_STEPS);
     at = steps.length - 1;
     changed();
   }
@@ -93,8 +122,7 @@ export function createSession(sources, frames) {
     commit();
     if (!steps[at + way]) return;
     at += way;
-    session.source = steps[at].source;
-    preview(steps[at].model, steps[at].frame);
+    put(steps[at].state);
   }
 
   function choose(i) {
@@ -108,7 +136,7 @@ export function createSession(sources, frames) {
   }
 
   function ranking() {
-    const known = sources[session.source].orderByError;
+    const known = session.source?.orderByError;
     return session.order === "error" && known ? orderByIds(session.model, known) : orderByWeight(session.model);
   }
 
@@ -127,8 +155,9 @@ export function createSession(sources, frames) {
     });
   }
 
-  Object.assign(session, { model: sources[0].model, frame: frames[0] });
-  steps = [now()];
+  const kept = sources.map(({ model }, n) => ({ model, frame: frames[n], start: model, whole: null }));
+  Object.assign(session, { ...kept[0], place: 0, kept });
+  steps = [{ state: now(), key: null }];
   at = 0;
   return session;
 }

@@ -23,7 +23,7 @@ uniform int look, flip;
 uniform float gain;
 out vec4 color;
 
-${PROFILES[profile].glsl}
+float profile(float q) { return ${PROFILES[profile].glsl}; }
 
 uint entry(uint n) { return texelFetch(lists, ivec2(n & 2047u, n >> 11), 0).r; }
 

@@ -12,13 +12,18 @@ import { fromStage, gridWindow, toStage, viewWindow } from "./windows.js";
 
 const SLOW = 40; // milliseconds that a drawing may take while something moves
 const REST = 160; // milliseconds until it is drawn with all pixels
+const HINT = 1500; // milliseconds that a hint stays
+const NEAR = 4; // sides of the picture: how far from it a component is still looked for
 const MOST_PIXELS = 2 ** 22;
+// In CSS pixels: how far from a handle it can be grasped, and how far from the centre the other handles are at least.
+const GRASP = { mouse: { reach: 10, least: 14 }, touch: { reach: 22, least: 36 } };
 
 // looks: {look: formula, difference, picture or surface, ellipses, gain}, which the caller changes before invalidate().
-export function createStage(session, { shape, looks, colors }) {
+export function createStage(session, { shape, looks, colors, wheelNeedsKey }) {
   const canvas = h("canvas", { class: "picture" }),
     over = h("canvas", { class: "over" });
-  const tag = h("div", { class: "tag", "aria-hidden": "true" });
+  const tag = h("div", { class: "tag", "aria-hidden": "true" }),
+    wheelHint = h("div", { class: "wheel-hint", hidden: true }, "Ctrl + wheel zooms (⌘ on a Mac)");
   const element = h(
     "div",
     {
@@ -33,6 +38,7 @@ export function createStage(session, { shape, looks, colors }) {
     canvas,
     over,
     tag,
+    wheelHint,
   );
   const { profile, offset } = session.model;
   const painter =
@@ -54,7 +60,9 @@ export function createStage(session, { shape, looks, colors }) {
     drawn = {},
     mesh = {},
     resting = null,
-    pointer = null;
+    hinting = null,
+    pointer = null,
+    grasping = window.matchMedia("(pointer: coarse)").matches ? GRASP.touch : GRASP.mouse;
 
   const home = () => Math.min(height / shape[0], width / shape[1]);
   const places = () => ({
@@ -134,7 +142,8 @@ export function createStage(session, { shape, looks, colors }) {
     const [top, left] = corner(...middle),
       [bottom, right] = corner(middle[0] + shape[0] * z, middle[1] + shape[1] * z);
     const size = { width: width / ratio, height: height / ratio, ratio };
-    const options = { ellipses: looks.ellipses, frame: { top, left, bottom, right }, colors: colors().css };
+    const options = { ellipses: looks.ellipses, frame: { top, left, bottom, right }, ...grasping };
+    options.colors = colors().css;
     drawOverlay(over.getContext("2d"), size, session, places(), options);
   }
 
@@ -193,6 +202,17 @@ export function createStage(session, { shape, looks, colors }) {
     invalidate();
   }
 
+  // Moves the view to a component that lies outside of it.
+  function reveal(i) {
+    const { x, y, long } = ellipseOf(session.model, i, places()),
+      mean = session.model.means.subarray(2 * i, 2 * i + 2);
+    const isSeen = x + long > 0 && y + long > 0 && x - long < width / ratio && y - long < height / ratio;
+    if (isSurface() || isSeen || !mean.every((part) => Math.abs(part - 0.5) < NEAR)) return;
+    view.center = [...mean];
+    isHome = false;
+    invalidate();
+  }
+
   function measure() {
     const box = element.getBoundingClientRect();
     if (!box.width || !box.height) return;
@@ -220,10 +240,14 @@ export function createStage(session, { shape, looks, colors }) {
 
   const find = (x, y) => componentAt(session.model, session.active(), places(), x, y);
 
+  const handleOfChosen = (x, y, reach = grasping.reach) =>
+    session.chosen === null
+      ? null
+      : handleAt(ellipseOf(session.model, session.chosen, places()), x, y, reach, grasping.least);
+
   function grasp(x, y, kind) {
-    if (isSurface() || session.chosen === null) return null;
     const i = session.chosen,
-      handle = handleAt(ellipseOf(session.model, i, places()), x, y, kind === "touch" ? 22 : 10);
+      handle = isSurface() ? null : handleOfChosen(x, y, (GRASP[kind] ?? GRASP.mouse).reach);
     if (!handle) return null;
     const model = session.model,
       one = componentOf(model, i),
@@ -245,18 +269,19 @@ export function createStage(session, { shape, looks, colors }) {
     };
   }
 
-  listenToPointers(element, {
+  const gestures = {
     grasp,
     pan,
     zoom,
-    tap(x, y) {
+    tap(x, y, kind) {
+      grasping = GRASP[kind] ?? GRASP.mouse;
       if (!isSurface()) session.choose(find(x, y) ?? strongestAt(session.model, session.active(), positionAt(x, y)));
     },
     hover(x, y) {
       if (isSurface()) return;
       pointer = [x, y];
       session.hover(find(x, y));
-      const handle = session.chosen !== null && handleAt(ellipseOf(session.model, session.chosen, places()), x, y, 10);
+      const handle = handleOfChosen(x, y);
       element.style.cursor = handle
         ? handle === "mean"
           ? "move"
@@ -269,7 +294,15 @@ export function createStage(session, { shape, looks, colors }) {
       pointer = null;
       session.hover(null);
     },
-  });
+    scroll() {
+      wheelHint.hidden = false;
+      clearTimeout(hinting);
+      hinting = setTimeout(() => {
+        wheelHint.hidden = true;
+      }, HINT);
+    },
+  };
+  listenToPointers(element, gestures, wheelNeedsKey);
 
   function update(text) {
     draw();
@@ -284,6 +317,7 @@ export function createStage(session, { shape, looks, colors }) {
   function destroy() {
     observer.disconnect();
     clearTimeout(resting);
+    clearTimeout(hinting);
     painter.destroy();
   }
 
@@ -297,6 +331,7 @@ export function createStage(session, { shape, looks, colors }) {
     fit,
     pan,
     zoom,
+    reveal,
     floatsOf,
     destroy,
     drawFloats: (rows, columns) => floatsOf(gridWindow(rows, columns, offset)),

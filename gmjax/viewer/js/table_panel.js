@@ -6,7 +6,7 @@ import { short } from "./numbers.js";
 
 const ROWS = 8;
 
-export function tablePanel(session) {
+export function tablePanel(session, reveal) {
   const names = session.model.channels > 1 ? ["red", "green", "blue"] : ["weight"];
   const heads = ["no.", ...names, "row", "column", "L₁₁", "L₂₁", "L₂₂"];
   const body = h("tbody", { onmouseleave: () => session.hover(null) }),
@@ -71,7 +71,11 @@ export function tablePanel(session) {
     shown = key;
     const rows = all.slice(first, first + ROWS).map((i) => {
       const { weights, mean, chol } = componentOf(session.model, i);
-      const pick = button(String(i + 1), "Choose this component", () => session.choose(i), {
+      const choose = () => {
+        session.choose(i);
+        reveal(i);
+      };
+      const pick = button(String(i + 1), "Choose this component", choose, {
         "data-component": i,
         onfocus: () => session.hover(i),
       });

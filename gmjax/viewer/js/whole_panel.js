@@ -7,9 +7,6 @@ import { short } from "./numbers.js";
 const NONE = { down: 0, right: 0, zoom: 0, angle: 0 };
 
 export function wholePanel(session, { shape }) {
-  let now = { ...NONE },
-    base = null,
-    shown = null;
   const controls = [
     ["down", "down", "Move down, in heights of the picture", -1, 1, 0.005, (x) => short(x)],
     ["right", "right", "Move right, in widths of the picture", -1, 1, 0.005, (x) => short(x)],
@@ -22,41 +19,39 @@ export function wholePanel(session, { shape }) {
       max,
       step,
       (x) => move(name, x),
-      () => {
-        session.commit();
-      },
+      () => session.commit(`whole ${name}`),
     );
     return { name, input, value, text, element: labelled(label, tip, input, value) };
   });
+  const undo = button("As it was", "Take these four back", restore);
   const element = section(
     "Whole picture",
     controls.map((control) => control.element),
-    h(
-      "div",
-      { class: "bar" },
-      button("As it was", "Undo these four", () => move(null, 0, true), {}),
-    ),
+    h("div", { class: "bar" }, undo),
   );
 
   // All four act on the model as it was when the first of them was touched.
-  function move(name, x, isFinal = false) {
-    if (session.model !== shown) {
-      base = { model: session.model, frame: session.frame };
-      now = { ...NONE };
-    }
-    now = name === null ? { ...NONE } : { ...now, [name]: x };
+  function move(name, x) {
+    const { values, before } = session.whole ?? { values: NONE, before: session },
+      now = { ...values, [name]: x };
     const map = similarity(
       { ...now, zoom: 2 ** now.zoom, angle: (now.angle * Math.PI) / 180 },
       [0.5, 0.5],
       shape[1] / shape[0],
     );
-    session.preview(affine(base.model, map), compose(base.frame, map));
-    shown = session.model;
-    if (isFinal) session.commit();
+    const { model, frame } = before;
+    session.preview(affine(model, map), compose(frame, map), { values: now, before: { model, frame } });
+  }
+
+  function restore() {
+    const { model, frame } = session.whole.before;
+    session.preview(model, frame);
+    session.commit();
   }
 
   function update() {
-    const values = session.model === shown ? now : NONE;
+    const values = session.whole?.values ?? NONE;
+    undo.disabled = !session.whole;
     for (const { name, input, value, text } of controls) {
       showValue(input, values[name]);
       showText(input, value, text(values[name]));

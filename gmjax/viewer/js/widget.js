@@ -5,7 +5,7 @@ import { createViewer } from "./app.js";
 const PAUSE = 150;
 
 export function render({ model, el }) {
-  const viewer = createViewer(el, model.get("models"), model.get("options")),
+  const viewer = createViewer(el, model.get("models"), { ...model.get("options"), wheelNeedsKey: true }),
     { session } = viewer;
   let sent = session.model,
     timer = null;
