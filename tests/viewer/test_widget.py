@@ -41,6 +41,15 @@ def test_what_is_edited_comes_back(page, tmp_path, color_model):
     assert widget.params.num_components == 6
     np.testing.assert_allclose(widget.params.means[:5], color_model.means, atol=1e-6)
     np.testing.assert_allclose(widget.params.weights[:5], color_model.weights, rtol=1e-6)
+    # The wheel scrolls the notebook, and zooms with Ctrl.
+    stage = page.locator(".stage")
+    drawn = page.evaluate("() => document.querySelector('.over').toDataURL()")
+    wheel = """(stage, ctrlKey) => !stage.dispatchEvent(
+        new WheelEvent("wheel", { deltaY: -200, clientX: 300, clientY: 300, ctrlKey, cancelable: true, bubbles: true }))"""
+    assert not stage.evaluate(wheel, False)
+    assert page.get_by_text("Ctrl + wheel zooms").is_visible()
+    assert stage.evaluate(wheel, True)
+    page.wait_for_function("(drawn) => document.querySelector('.over').toDataURL() !== drawn", arg=drawn)
     page.evaluate("window.end()")
     assert page.evaluate("document.getElementById('cell').children.length") == 0
 
