@@ -183,7 +183,7 @@ def test_on_a_phone_the_picture_stays(page, open_viewer):
 
 def test_notes_go_and_changes_are_spoken(open_viewer, page):
     page.clock.install()
-    opened = open_viewer(small_gaussian(), shape=(100, 100))
+    open_viewer(small_gaussian(), shape=(100, 100))
     status = page.get_by_role("status")
 
     def later(milliseconds):
