@@ -111,10 +111,10 @@ def test_wrong_numbers_are_refused(open_viewer, page):
     opened.press("]")
     alert = page.get_by_role("alert").first
     assert not alert.is_visible()
-    long = page.get_by_label("long", exact=True)
+    long = page.get_by_label("long px", exact=True)
     before = long.input_value()
     for label, value, problem in (
-        ("long", "0", "long must be a number above 0, not 0"),
+        ("long px", "0", "long must be a number above 0, not 0"),
         ("L₁₁", "-5", "L₁₁ must be a number above 0, not \N{MINUS SIGN}5"),
         ("row μ₁", "", "row μ₁ must be a number"),
     ):
@@ -166,6 +166,13 @@ def test_what_is_saved_of_fewer_components(open_viewer, page):
     with page.expect_download():
         opened.click("Save model (all 6 components)")
     assert page.locator(".main .note").inner_text() == "The model was saved, all 6 components"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_table_of_a_gray_model_fits(page, open_viewer, published, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    open_viewer(published)
+    assert page.locator(".scroll").evaluate("(box) => box.scrollWidth <= box.clientWidth")
 
 
 def test_on_a_phone_the_picture_stays(page, open_viewer):

@@ -176,7 +176,8 @@ def wide(picture) -> np.ndarray:
 @pytest.mark.soak
 def test_the_surface_is_drawn_and_turned(open_viewer, published):
     opened = open_viewer(published, stage=(200, 200))
-    opened.click("Surface")
+    opened.page.get_by_role("button", name="Surface").click()
+    opened.settle()
     first = opened.screenshot().astype(int)
     background = np.abs(first - first[0, 0]).max(axis=-1) < 8
     assert 0.2 < background.mean() < 0.9

@@ -2,7 +2,9 @@
 
 import base64
 import io
+import re
 from importlib import resources
+from pathlib import Path
 from random import Random
 
 import jax
@@ -15,11 +17,12 @@ from gmjax.files import gmf
 from gmjax.files.gmf import Compact, Steps, decode, encode, to_model
 from gmjax.files.gmf_layers import Layer
 from gmjax.files.range_coder import CompactFileError
-from tests.browser import READ_FLOATS
+from tests.browser import READ_FLOATS, open_html
 from tests.files.compact_files import random_compact
 from tests.reliability.mutations import mutated
 
 MODULE = resources.files("gmjax").joinpath("viewer/js/gmf.js")
+DOCUMENT = Path(__file__).parents[2] / "docs" / "format.md"
 pytestmark = pytest.mark.usefixtures("unchecked")
 
 SIZES = {"height": 15, "width": 11}
@@ -114,6 +117,46 @@ def test_models(module, files):
         # Centres near 0 are differences of numbers that are as large as the picture, or as its longer side.
         np.testing.assert_allclose(np.reshape(means, (count, 2)), params.means, rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(np.reshape(chol, (count, 3)), params.precision_chol, rtol=1e-12)
+
+
+def test_bytes_and_text(module, files):
+    """An ArrayBuffer as it comes from the network; text that is no compact file is refused by name."""
+    script = """
+    const bytes = gmf.fromBase64(text), messages = [];
+    for (const bad of ["%%%", "abcde", "", "aGVsbG8="]) {
+      try {
+        gmf.show(document.createElement("img"), bad);
+      } catch (error) {
+        messages.push(error instanceof DOMException ? "" : error.message);
+      }
+    }
+    return [gmf.decode(bytes).count, gmf.decode(bytes.buffer).count, messages];"""
+    first, second, messages = module(script, text=as_text(files[0]))
+    assert first == second == to_model(decode(files[0])).num_components
+    assert messages == [
+        "The compact file is not in base64",
+        "The compact file is not in base64",
+        "The compact file is truncated: it ends within its header or a layer",
+        "The compact file is none: it does not begin with the magic number",
+    ]
+
+
+def test_the_documented_page(browser, tmp_path, files):
+    """A bad face does not stop the next one, and a photograph that does not arrive keeps its place."""
+    example = re.search(r"```html\n(<style>.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)[1]
+    image = re.search(r"<img [^>]*>", example)[0]
+    images = "\n".join(image.replace("02cpGBRI...", text) for text in ("%%%", as_text(files[0])))
+    module = "data:text/javascript;base64," + as_text(MODULE.read_bytes())
+    (tmp_path / "page.html").write_text("<!DOCTYPE html>" + example.replace(image, images).replace("./gmf.js", module))
+    page, warnings = browser.new_page(), []
+    page.on("console", lambda message: warnings.append(message.text) if message.type == "warning" else None)
+    open_html(page, tmp_path / "page.html")
+    page.wait_for_function("document.querySelectorAll('img')[1].style.background")
+    assert "is not in base64" in "".join(warnings)
+    page.wait_for_function("Array.from(document.images).every((image) => image.complete && !image.naturalWidth)")
+    sizes = page.evaluate("() => Array.from(document.images, (image) => [image.offsetWidth, image.offsetHeight])")
+    assert sizes == [[480, 640], [480, 640]]
+    page.close()
 
 
 def test_published_common_face(module):

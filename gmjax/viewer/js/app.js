@@ -63,7 +63,7 @@ export function createViewer(element, models, options) {
   const NAMES = {
     formula: "Formula",
     ...(picture && { picture: "Picture", difference: "Difference" }),
-    surface: "Surface",
+    surface: "Surface 1 − f",
   };
   const TIPS = {
     formula: "What the formula draws (F)",

@@ -9,6 +9,7 @@ import { viewWindow } from "./windows.js";
 
 const CHANNELS = { 1: ["weight w"], 3: ["red", "green", "blue"] };
 const SIDE = 112;
+const UNITS = { long: "px", short: "px", angle: "°" };
 
 export function componentPanel(session, { shape, view, reveal, palette }) {
   const channels = CHANNELS[Math.max(1, session.model.channels)];
@@ -90,7 +91,7 @@ export function componentPanel(session, { shape, view, reveal, palette }) {
       }
       show();
     });
-    return { input, show, element: labelled(name, tip, input) };
+    return { input, show, element: labelled(UNITS[name] ? `${name} ${UNITS[name]}` : name, tip, input) };
   });
 
   const weight = slider(

@@ -1,7 +1,7 @@
 // Compact files (.gmf) of gmjax, specified in docs/format.md. Integers are exact: all are below 2^53.
 
 const MAX_BYTES = 2 ** 20, MAX_COMPONENTS = 10000, MAX_LAYERS = 100, MAX_SIDE = 65535;
-const MAX_INTEGER = 2 ** 20, MAX_STRETCH_OCTAVES = 16;
+const MAX_INTEGER = 2 ** 20, MAX_OCTAVES = 16;
 const CLASSES = [3, 4, 6, 8, 12, 16, 24, 48];
 
 const TOO_LARGE = "is damaged: it has a number that is too large";
@@ -18,9 +18,9 @@ const POWERS = Array.from({length: 48}, (_, i) => Math.round(4096 * 2 ** (i / 48
 const NORMAL_RATIOS = Array.from({length: 12}, (_, t) => Math.round(ONE * Math.exp(-0.5 / 2 ** t)));
 const SCALES = Array.from({length: 81}, (_, t) => divide(POWERS[12 * (t % 4)] * 2 ** divide(t, 4), 4096));
 
-function runningSums(frequencies) {
+function runningSums(parts) {
   let sum = 0;
-  return [0, ...frequencies.map(frequency => sum += frequency)];
+  return [0, ...parts.map(part => sum += part)];
 }
 
 // How many of `count` fall on the left, where the sides have the masses `left` and `right`.
@@ -31,7 +31,7 @@ function binomial(count, left, right) {
     right = Math.max(1, divide(right, 2));
   }
   const mode = Math.min(count, divide((count + 1) * left, left + right));
-  const frequencies = new Array(count + 1).fill(1);
+  const frequencies = Array(count + 1).fill(1);
   for (let k = mode, value = ONE; k <= count && value >= unit; k++) {
     frequencies[k] += divide(value, unit);
     value = divide(value * (count - k) * left, (k + 1) * right);
@@ -66,7 +66,7 @@ const scaleOf = mean => Math.max(0, SCALES.findLastIndex(scale => scale <= mean)
 // Running masses of the classes of width.
 function normal(count, mean, spread) {
   const first = NORMAL_RATIOS[spread], decay = divide(first * first, ONE);
-  const masses = new Array(count).fill(1);
+  const masses = Array(count).fill(1);
   masses[mean] += ONE;
   for (const direction of [1, -1]) {
     let value = ONE, ratio = first;
@@ -158,14 +158,14 @@ function readPlaces(decoder, file, count, masses) {
   const found = [], sides = [file.height, file.width];
 
   function readCells(width, rows, columns, count) {
-    const alongRows = rows.high - rows.low >= columns.high - columns.low, axis = alongRows ? rows : columns;
+    const byRows = rows.high - rows.low >= columns.high - columns.low, axis = byRows ? rows : columns;
     if (axis.high - axis.low === 1) for (; count > 0; count--) found.push([width, rows.low, columns.low]);
     if (count === 0) return;
     const middle = divide(axis.low + axis.high, 2);
     const lower = {...axis, high: middle}, upper = {...axis, low: middle};
     const number = decoder.symbol(binomial(count, massOf(lower), massOf(upper)));
-    readCells(width, alongRows ? lower : rows, alongRows ? columns : lower, number);
-    readCells(width, alongRows ? upper : rows, alongRows ? columns : upper, count - number);
+    readCells(width, byRows ? lower : rows, byRows ? columns : lower, number);
+    readCells(width, byRows ? upper : rows, byRows ? columns : upper, count - number);
   }
 
   function readWidths(low, high, count) {
@@ -199,6 +199,7 @@ function readLayer(payload, file, most) {
 /** What a compact file holds, as integers. */
 export function decodeIntegers(bytes) {
   let at = 0;
+  bytes = new Uint8Array(bytes);
 
   function take(count) {
     if (at + count > bytes.length) refuse("is truncated: it ends within its header or a layer");
@@ -220,9 +221,8 @@ export function decodeIntegers(bytes) {
   const [flags] = take(1);
   if (flags >> 5 !== 1) refuse(`has version ${flags >> 5}, and this reads 1`);
   const height = varint(), width = flags & 4 ? height : varint(), offset = [1, 0.5][flags & 3];
-  if (Math.min(height, width) < 1 || Math.max(height, width) > MAX_SIDE || !offset) {
+  if (Math.min(height, width) < 1 || Math.max(height, width) > MAX_SIDE || !offset)
     refuse("is damaged: its size or grid is impossible");
-  }
   const [high, low] = take(2), packed = high << 8 | low;
   const longer = Math.max(height, width), classes = CLASSES[packed >> 13];
   const file = {
@@ -260,17 +260,16 @@ export function decode(bytes) {
     means.set([row, column], 2 * i);
     precisionChol.set([l11, l21, Math.sqrt(a22 - l21 * l21)], 3 * i);
   }
-  components.forEach((component, index) => {
-    const i = based + index, radius = 2 ** (1 - component.width / classes);
+  components.forEach((part, index) => {
+    const i = based + index, radius = 2 ** (1 - part.width / classes);
     const place = (side, cell) => {
-      const size = (side / longer + 0.3) / cellsOf(file, side, component.width);
+      const size = (side / longer + 0.3) / cellsOf(file, side, part.width);
       return ((cell + 0.5) * size - 0.15) * longer / side;
     };
-    means.set([place(height, component.row), place(width, component.column)], 2 * i);
-    if (component.stretch.some(stretch => Math.abs(stretch) > MAX_STRETCH_OCTAVES * classes)) {
+    means.set([place(height, part.row), place(width, part.column)], 2 * i);
+    if (part.stretch.some(stretch => Math.abs(stretch) > MAX_OCTAVES * classes))
       refuse("is damaged: a component is stretched too far");
-    }
-    const [b, c] = component.stretch.map(stretch => 2 * Math.LN2 / classes * stretch);
+    const [b, c] = part.stretch.map(stretch => 2 * Math.LN2 / classes * stretch);
     const h = Math.hypot(b, c) || 1e-300;
     // cosh(h) + b sinh(h) / h, without cancellation for b < 0.
     const sum = b < 0 ? c * c / (h * (h - b)) : 1 + b / h;
@@ -278,7 +277,7 @@ export function decode(bytes) {
     const chol = [root * height, Math.sinh(h) / h * c / root * width, width / root];
     precisionChol.set(chol.map(entry => entry / radius / longer), 3 * i);
     const step = 2 ** (-file.weight / 4) / radius, chroma = step * 2 ** (file.chroma / 2);
-    const [y, u, v] = component.weights.map((weight, k) => weight * (k ? chroma : step));
+    const [y, u, v] = part.weights.map((weight, k) => weight * (k ? chroma : step));
     const [d, e, f] = [y / Math.sqrt(3), u / Math.SQRT2, v / Math.sqrt(6)];
     weights.set(channels === 1 ? [y] : [d + e + f, d - 2 * f, d - e + f], channels * i);
   });
@@ -372,9 +371,8 @@ function drawWithWebGL(gl, model, height, width) {
   const program = programOf(gl), texture = gl.createTexture();
   gl.useProgram(program);
   gl.bindTexture(gl.TEXTURE_2D, texture);
-  for (const filter of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) {
+  for (const filter of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER])
     gl.texParameteri(gl.TEXTURE_2D, filter, gl.NEAREST);
-  }
   gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA32F, 512, rows, 0, gl.RGBA, gl.FLOAT, data);
   const at = name => gl.getUniformLocation(program, name);
   gl.uniform2f(at("size"), height, width);
@@ -386,7 +384,13 @@ function drawWithWebGL(gl, model, height, width) {
 }
 
 /** The bytes of base64 text. */
-export const fromBase64 = text => Uint8Array.from(atob(text), character => character.charCodeAt(0));
+export function fromBase64(text) {
+  try {
+    return Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+  } catch {
+    refuse("is not in base64");
+  }
+}
 
 let shared;
 
@@ -402,7 +406,7 @@ export function show(element, text, size) {
   element.addEventListener("load", () => (element.style.background = before), {once: true});
 }
 
-// The common face of the paper's Table 3: weight, row, column, a11, a21 and a22 in 1/10000, with 36 digits.
+// The common face of the paper's Table 3: weight, row, column, a11, a21 and a22 in 1/10000, base 36.
 const COMMON_FACE = `
 1e0,gg,ht,3229o,-g5hc,7av9s w2,0,24q,b4uk,-dgyc,1b0wg -ld,2n5,jk,edqw,-t60,b1gc -hm,6su,255,2wf6k,-14hbw,1c9f8
 lo,16d,109,w7n8,4024,gs8s pr,4a4,3y2,4h,3,t li,3un,3eu,4j,-7,kg 1e3,nh,3sv,118z0,4j1g,a140 5o,3ex,3wb,5a,-4a,8pia

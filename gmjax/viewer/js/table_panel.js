@@ -2,9 +2,12 @@
 
 import { componentOf } from "./formula.js";
 import { button, h, section } from "./dom.js";
-import { short } from "./numbers.js";
+import { exact, short } from "./numbers.js";
 
 const ROWS = 8;
+
+// At most four decimals, so that the table is not wider than the panel; the tooltip has all digits.
+const narrow = (value) => short(Math.abs(value) < 1e-3 ? value : Number(value.toFixed(4)));
 
 export function tablePanel(session, reveal) {
   const names = session.model.channels > 1 ? ["red", "green", "blue"] : ["weight"];
@@ -79,7 +82,7 @@ export function tablePanel(session, reveal) {
         "data-component": i,
         onfocus: () => session.hover(i),
       });
-      const cells = [...weights, ...mean, ...chol].map((value) => h("td", {}, short(value)));
+      const cells = [...weights, ...mean, ...chol].map((value) => h("td", { title: exact(value) }, narrow(value)));
       const row = { class: i === session.chosen ? "chosen" : null, onmouseenter: () => session.hover(i) };
       return h("tr", row, h("th", { scope: "row" }, pick), cells);
     });
