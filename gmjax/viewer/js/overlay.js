@@ -64,9 +64,9 @@ export function strongestAt(model, indices, [row, column]) {
   return indices.reduce((best, i) => (share(i) > (best === null ? 0 : share(best)) ? i : best), null);
 }
 
+// Onto a canvas that is clear.
 export function drawOverlay(context, { width, height, ratio }, session, places, { ellipses, frame, colors, least }) {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
   veilOutside(context, width, height, frame, colors);
   const { model, chosen, hovered } = session;
   const outline = (i, line, halo) => {

@@ -144,6 +144,7 @@ export function createStage(session, { shape, looks, colors, wheelNeedsKey }) {
     const size = { width: width / ratio, height: height / ratio, ratio };
     const options = { ellipses: looks.ellipses, frame: { top, left, bottom, right }, ...grasping };
     options.colors = colors().css;
+    over.width = width; // clears it; with clearRect alone some GPU canvases keep parts of the frame before
     drawOverlay(over.getContext("2d"), size, session, places(), options);
   }
 
