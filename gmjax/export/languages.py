@@ -24,8 +24,9 @@ class Language:
 
 
 def _json(formula: Formula) -> str:
-    notes = {name: note for name, note in models.HEADER.items() if name != "batch"}
-    return text.to_json(_tensors(formula), formula.offset, notes, _own_text(formula))
+    notes = {name: note for name, note in models.HEADER.items() if name not in models.CONVENTIONS}
+    conventions = {name: note for name, note in models.CONVENTIONS.items() if name != "batch"}
+    return text.to_json(_tensors(formula), formula.offset, notes, conventions, _own_text(formula))
 
 
 def _csv(formula: Formula) -> str:

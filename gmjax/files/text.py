@@ -29,12 +29,18 @@ _DTYPES = {"float32": np.float32, "float64": np.float64}
 
 
 def to_json(
-    tensors: Mapping[str, np.ndarray], offset: float, notes: Mapping[str, str], metadata: Mapping[str, str]
+    tensors: Mapping[str, np.ndarray],
+    offset: float,
+    notes: Mapping[str, str],
+    conventions: Mapping[str, str],
+    metadata: Mapping[str, str],
 ) -> str:
-    """``notes``: text of the format, on the top level; ``metadata``: the caller's own text."""
+    """``notes``: text of the format, on the top level; ``conventions``: what the numbers mean; ``metadata``: the
+    caller's own text."""
     lines = [f"{_quoted(name)}: {_quoted(text)}" for name, text in notes.items()]
-    own = ",\n".join(f"    {_quoted(name)}: {_quoted(text)}" for name, text in sorted(metadata.items()))
-    lines += [f'"metadata": {{\n{own}\n  }}' if own else '"metadata": {}']
+    for key, texts in ("conventions", conventions.items()), ("metadata", sorted(metadata.items())):
+        inner = ",\n".join(f"    {_quoted(name)}: {_quoted(text)}" for name, text in texts)
+        lines.append(f'"{key}": {{\n{inner}\n  }}' if inner else f'"{key}": {{}}')
     lines += [f'"offset": {offset!r}', f'"dtype": "{tensors["means"].dtype}"']
     lines += [f'"{name}": {_nested(tensors[name])}' for name in _TENSORS]
     return "{\n  " + ",\n  ".join(lines) + "\n}\n"

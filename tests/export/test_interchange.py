@@ -202,3 +202,14 @@ def holds_a_model(path) -> bool:
     assert np.isfinite(params.weights).all()
     assert (np.asarray(params.precision_chol)[:, ::2] > 0).all()
     return True
+
+
+def test_no_name_stands_twice_in_json(published):
+    def once(pairs):
+        names = [name for name, _ in pairs]
+        assert len(set(names)) == len(names)
+        return dict(pairs)
+
+    content = json.loads(export.to_text(published, "json", metadata={"source": "me.jpg"}), object_pairs_hook=once)
+    assert content["metadata"] == {"source": "me.jpg"}
+    assert len(content["weights"]) == published.num_components

@@ -175,7 +175,7 @@ def test_refusals(published, unchecked):
     color = smooth_model(3)
     for arguments, problem in (
         (([],), "models is empty"),
-        (([published, color],), "models must be all gray or all in colour"),
+        (([published, color],), "models that are all gray or all in colour"),
         ((smooth_model(2),), "models have 2 channels"),
         ((gmjax.GmFace(published.weights * np.nan, published.means, published.precision_chol),), "models holds one"),
     ):
@@ -221,7 +221,7 @@ def test_the_command(tmp_path, monkeypatch, capsys, published):
     assert '"name":"me"' in text
     assert "data:image/png;base64," in text
     assert main.main(["view", "a.safetensors", "color.safetensors"]) == 2
-    assert "models must be all gray or all in colour" in capsys.readouterr().err
+    assert "models that are all gray or all in colour" in capsys.readouterr().err
     (tmp_path / "photos").mkdir()
     write_picture("photos/picture.png", np.zeros((8, 8)))
     assert main.main(["fit", "photos", "--aligned", "--view"]) == 2

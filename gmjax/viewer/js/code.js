@@ -142,11 +142,12 @@ function json(model, { header, metadata }) {
     nested = (rows) => `[\n    ${rows.map((row) => `[${list(row)}]`).join(",\n    ")}\n  ]`;
   const quoted = (texts) =>
     Object.entries(texts).map(([name, text]) => `${JSON.stringify(name)}: ${JSON.stringify(text)}`);
-  const { batch, ...notes } = header,
+  const { format, format_version, batch, ...conventions } = header,
     own = Object.fromEntries(Object.entries(metadata).sort()),
     weights = all.map((one) => one.weights);
   const lines = [
-    ...quoted(notes),
+    ...quoted({ format, format_version }),
+    `"conventions": {\n    ${quoted(conventions).join(",\n    ")}\n  }`,
     `"metadata": {\n    ${quoted(own).join(",\n    ")}\n  }`,
     `"offset": ${asFloat(model.offset)}`,
     '"dtype": "float32"',
