@@ -175,7 +175,7 @@ def test_refusals(published, unchecked):
     color = smooth_model(3)
     for arguments, problem in (
         (([],), "models is empty"),
-        (([published, color],), "models that are all gray or all in colour"),
+        (([published, color],), "models must be all gray or all in colour"),
         ((smooth_model(2),), "models have 2 channels"),
         ((gmjax.GmFace(published.weights * np.nan, published.means, published.precision_chol),), "models holds one"),
     ):
