@@ -6,8 +6,10 @@ in turn another one, so that a few of them together have seen all. The weights e
 at the new shapes one step of preconditioned descent brings them nearer to their best. The gradient and
 the test of acceptance are exact.
 
-Every few steps the components that do least are moved to where the error is (``relocation.py``). A round that did not
-pay is undone, and the next one moves half as many, to other places.
+At first the components that do least are moved, every few steps, to where the error is (``relocation.py``). Then they
+are chosen after the new ones have settled: a cycle adds components, takes some steps, leaves out as many, those that
+do least, and takes some steps again. A round or cycle that did not pay is undone, and the next one changes half as
+many, at other places. All arrays have room for the components that are added.
 """
 
 import dataclasses
@@ -28,21 +30,24 @@ from gmjax.solvers.stages import Solver, scan
 from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import AnyArray, Leaf, Scalar
 
-STEPS_A_ROUND = 8
+# Steps of a round of relocation, before growth begins, and of each half of a cycle of growth; in a fit of many steps.
+STEPS_A_ROUND, RELOCATING, SETTLING, SETTLING_IN_LONG, LONG = 8, 48, 8, 16, 400
 # How the damping starts, follows a step that was better or was not, and where it ends (docs/choices.md).
-DAMPING, BETTER, WORSE, LEAST, MOST = 0.1, 1 / 3, 4.0, 0.01, 1e3
+DAMPING, BETTER, WORSE, LEAST, MOST = 0.1, 1 / 3, 4.0, 1e-3, 1e3
 # Damping of the equations behind the derivative of a run: enough in float32 where components outnumber the pixels.
 DERIVATIVE_DAMPING = 1e-3
 # Added to each curvature, of the mean of its kind; and to the scaled matrix, for what rounding and sampling leave open.
 FLOOR, JITTER = 1e-3, 1e-4
 # Steps of conjugate gradients in solving for a step.
 MOST_PRODUCTS = 20
-# One step in so many samples the products, and the first one after components were moved; more above LONG steps.
-SAMPLED, SAMPLED_IN_LONG, LONG = 3, 2, 400
+# One step in so many samples the products, and the first one after components were moved; while growing every one.
+SAMPLED = 3
 # The furthest a component moves in one step, in units of its own width.
 REACH = 0.3
 # The share of the components moved first and at most, and how it follows a round that paid or did not.
 FIRST_MOVED, MOST_MOVED, PAID, FAILED = 0.1, 0.2, 1.5, 0.5
+# The same for the components added in a cycle of growth, and the least share of them.
+FEWEST_ADDED, GROWTH_PAID = 0.05, 2.0
 # Pixels that one step's products are taken from, at least, and how many times the parameters of a component.
 PIXELS, PIXELS_A_COMPONENT = 1600, 10
 
@@ -57,9 +62,10 @@ class Model(NamedTuple):
 
 @struct.dataclass
 class State:
-    """``to_weights``, ``to_shapes``: half the gradient. ``products``, ``seen``: decaying sums of sampled products, and
-    of how many. ``moved``: how many components were moved last, before rounding; ``tried``: to how many places since
-    a round last paid. ``kept``: the best model that a round ended with.
+    """``model``: m components and room for more. ``to_weights``, ``to_shapes``: half the gradient. ``products``,
+    ``seen``: decaying sums of sampled products, and of how many. ``moved``: how many components were moved or added
+    last, before rounding; ``tried``: to how many places since a round last paid. ``kept``: the best model of m
+    components that a round ended with.
     """
 
     model: Model
@@ -81,18 +87,32 @@ class LevenbergMarquardt(Solver):
     gray: bool
     offset: float
 
+    @property
+    def settling(self) -> int:
+        """Steps of each half of a cycle of growth."""
+        return SETTLING if self.steps <= LONG else SETTLING_IN_LONG
+
+    @property
+    def growing_from(self) -> int:
+        """The number of the step that begins the first cycle of growth; the last one ends with the run."""
+        return self.steps - max(0, self.steps - RELOCATING) // (2 * self.settling) * 2 * self.settling
+
     def init(self, data: Problem, model: GmFace) -> State:
         return init(*split(model))
 
     def step(self, data: Problem, state: State, x) -> tuple[State, Scalar]:
-        """Step number ``x``, or at the end of a round a relocation. The loss is the MSE after it.
+        """Step number ``x``, or where a round or a half of a cycle begins, a change of components. The loss is the MSE
+        after it.
 
         A model that is not better is refused, and the damping raised.
         """
-        sampled = SAMPLED if self.steps <= LONG else SAMPLED_IN_LONG
-        round_ends = (x >= STEPS_A_ROUND) & ((self.steps - x) % STEPS_A_ROUND == 0)
-        descended, relocated = partial(_descended, data, x, sampled), partial(_relocated, data)
-        state, weights, shapes, factor = jax.lax.cond(round_ends, relocated, descended, state)
+        growing = x >= self.growing_from
+        place = (x - self.growing_from) % (2 * self.settling)
+        relocates = ~growing & (x >= STEPS_A_ROUND) & ((self.growing_from - x) % STEPS_A_ROUND == 0)
+        adds, removes = growing & (place == 0), growing & (place == self.settling)
+        descended = partial(_descended, data, x, jnp.where(growing, 1, SAMPLED))
+        changes = (descended, partial(_relocated, data), partial(_grown, data), partial(_pruned, data))
+        state, weights, shapes, factor = jax.lax.switch(relocates + 2 * adds + 3 * removes, changes, state)
         model, to_weights, to_shapes = _evaluate(data, weights, shapes, factor)
         better = model.loss < state.model.loss
         damping = jnp.clip(state.damping * jnp.where(better, BETTER, WORSE), LEAST, MOST)
@@ -127,21 +147,54 @@ def _run(solver: LevenbergMarquardt, problem: Problem, weights, shapes, xs):
 def init(weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"]) -> State:
     """Before anything is known of the model; the first step only finds its loss and gradient, and better weights."""
     m, zero = shapes.shape[1], jnp.zeros((), shapes.dtype)
+    kept = Model(weights, shapes, zero + jnp.inf)
+    return _renewed(kept, *relocation.with_room(weights, shapes, room_of(m)), zero + FIRST_MOVED / PAID * m, zero)
+
+
+def room_of(m: int) -> int:
+    """How many components may be added to ``m`` at once."""
+    return max(1, round(MOST_MOVED * m))
+
+
+def _renewed(kept: Model, weights, shapes, moved, tried) -> State:
+    """The state of a model (n components) of which nothing is known."""
+    n, zero = shapes.shape[1], jnp.zeros((), shapes.dtype)
+    gradient, products = (jnp.zeros_like(weights), jnp.zeros_like(shapes)), jnp.zeros((6 * n, 6 * n), shapes.dtype)
     model = Model(weights, shapes, zero + jnp.inf)
-    gradient, products = (jnp.zeros_like(weights), jnp.zeros_like(shapes)), jnp.zeros((6 * m, 6 * m), shapes.dtype)
-    state = State(model, *gradient, zero + DAMPING, products, zero, zero + FIRST_MOVED / PAID * m, zero, model)
-    return vary_like(state, weights, shapes)
+    return vary_like(State(model, *gradient, zero + DAMPING, products, zero, moved, tried, kept), weights, shapes)
 
 
 def _relocated(problem: Problem, state: State):
     """Components are moved in the better one of the models that the round began and ended with."""
-    most = min(max(1, round(MOST_MOVED * state.model.shapes.shape[1])), problem.pixel_weights.size)
+    kept = _better(state)
+    m = kept.shapes.shape[1]
+    most = min(room_of(m), problem.pixel_weights.size)
     paid = state.model.loss < state.kept.loss
     tried = jnp.where(paid, 0.0, state.tried + jnp.round(state.moved))
     moved = jnp.clip(state.moved * jnp.where(paid, PAID, FAILED), 1.0, most)
+    weights, shapes, factor = relocation.relocate(problem, kept.weights, kept.shapes, jnp.round(moved), tried, most)
+    room = room_of(m)
+    weights, shapes = relocation.with_room(weights, shapes, room)
+    return _renewed(kept, weights, shapes, moved, tried), weights, shapes, jnp.pad(factor, ((0, room), (0, room)))
+
+
+def _grown(problem: Problem, state: State):
+    """Components are added to the better one of the models that the cycle began and ended with."""
     kept = _better(state)
-    found = relocation.relocate(problem, kept.weights, kept.shapes, jnp.round(moved), tried, most)
-    return dataclasses.replace(init(*found[:2]), kept=kept, moved=moved, tried=tried), *found
+    m = kept.shapes.shape[1]
+    paid = state.model.loss < state.kept.loss
+    tried = jnp.where(paid, 0.0, state.tried + jnp.round(state.moved))
+    moved = state.moved * jnp.where(paid, GROWTH_PAID, FAILED)
+    moved = jnp.clip(moved, min(max(1.0, FEWEST_ADDED * m), room_of(m)), room_of(m))
+    found = relocation.add(problem, kept.weights, kept.shapes, jnp.round(moved), tried, room_of(m))
+    return _renewed(kept, *found[:2], moved, tried), *found
+
+
+def _pruned(problem: Problem, state: State):
+    """As many components as were added are left out."""
+    room = room_of(state.kept.shapes.shape[1])
+    found = relocation.remove(problem, state.model.shapes, room)
+    return _renewed(state.kept, *found[:2], state.moved, state.tried), *found
 
 
 def _evaluate(problem: Problem, weights, shapes, factor):
@@ -171,7 +224,7 @@ def _evaluate(problem: Problem, weights, shapes, factor):
     return Model(weights, shapes, loss), to_weights + RIDGE * weights, to_shapes
 
 
-def _descended(problem: Problem, number, sampled: int, state: State):
+def _descended(problem: Problem, number, sampled, state: State):
     """After one damped step, with the products of another sample of pixels where it is their turn.
 
     Returns the state, the new weights and shapes, and the inverse factor of the weights' part of the matrix.
@@ -269,7 +322,12 @@ def _within(problem: Problem, old, new):
 
 
 def _better(state: State) -> Model:
-    return jax.tree.map(lambda a, b: jnp.where(state.model.loss < state.kept.loss, a, b), state.model, state.kept)
+    """The better one of the model, unless it has more components now, and the one that was kept."""
+    weights, shapes, loss = state.model
+    m = state.kept.shapes.shape[1]
+    current = Model(weights[:m], shapes[:, :m], loss)
+    better = (loss < state.kept.loss) & jnp.all(shapes[0, m:] == relocation.AWAY[0])
+    return jax.tree.map(lambda a, b: jnp.where(better, a, b), current, state.kept)
 
 
 @_run.defjvp

@@ -1,4 +1,7 @@
-"""Relocation: components that contribute little are moved to where the error is large."""
+"""Components where the error is large: those that contribute little are moved there, or new ones are added for a while.
+
+Components that are left out for a while are ``AWAY``: at every pixel they are exactly 0.
+"""
 
 import math
 
@@ -17,6 +20,10 @@ from gmjax.types import AnyArray
 _WIDTHS, _CENTRES = 8, 60
 # Even a single component must have other places to try when the best one did not reduce the error.
 _MIN_PLACES = 8
+# How many places growth chooses among, as a multiple of those that it can take at once.
+_PLACES_TO_GROW = 4
+# The shape (mean row, mean column, log l11, log l22, l21 / l11) of a component that is left out.
+AWAY = (10.0, 10.0, 3.0, 3.0, 0.0)
 
 
 def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, tried, most: int):
@@ -38,6 +45,48 @@ def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, t
     matrix = matrix.at[indices].set(new_matrix).at[:, indices].set(new_matrix.T)
     factor = inverse_factor(matrix)
     return cholesky.solve(factor, right.at[indices].set(new_right)), shapes, factor
+
+
+def with_room(weights, shapes: Float[AnyArray, "5 m"], room: int):
+    """``weights`` (m, C) and ``shapes`` with ``room`` components more that are left out."""
+    away = jnp.tile(jnp.asarray(AWAY, shapes.dtype)[:, None], (1, room))
+    return jnp.pad(weights, ((0, room), (0, 0))), jnp.concatenate([shapes, away], axis=1)
+
+
+def add(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, tried, room: int):
+    """``count`` <= ``room`` components more, at the best places after the first ``tried``, cyclically.
+
+    Returns the best weights (m + room, C), the shapes (5, m + room), where those beyond ``count`` are left out, and the
+    inverse factor of the weights' normal equations.
+    """
+    drawn, _ = jax.vjp(lambda weights: on_axes(join(weights, shapes), problem.rows, problem.columns), weights)
+    many = min(max(_PLACES_TO_GROW * room, _MIN_PLACES), problem.pixel_weights.size)
+    places = most_useful(problem, problem.picture - drawn, many)
+    new = jnp.roll(places, -jnp.asarray(tried, int), axis=1)[:, :room]
+    _, grown = with_room(weights, shapes, room)
+    added = jnp.arange(new.shape[1], dtype=shapes.dtype)[None] < count
+    m = shapes.shape[1]
+    grown = grown.at[:, m : m + new.shape[1]].set(jnp.where(added, new, grown[:, m : m + new.shape[1]]))
+    matrix, right = weight_equations(problem, grown)
+    factor = inverse_factor(matrix)
+    return cholesky.solve(factor, right), grown, factor
+
+
+def remove(problem: Problem, shapes: Float[AnyArray, "5 n"], room: int):
+    """Leaves out the ``room`` components that do least, one after the other; those that are left out already go first.
+
+    Returns the best weights (n, C) and the shapes (5, n), those that stay in front, and the inverse factor of the
+    weights' normal equations, 0 for the others.
+    """
+    matrix, right = weight_equations(problem, shapes)
+    factor = inverse_factor(matrix)
+    n = shapes.shape[1]
+    indices, _ = least_useful(matrix, cholesky.solve(factor, right), room, room)
+    left = jnp.ones(n, bool).at[indices].set(False)
+    order = jnp.argsort(~left, stable=True)[: n - room]
+    factor = inverse_factor(matrix[order][:, order])
+    weights, shapes = with_room(cholesky.solve(factor, right[order]), shapes[:, order], room)
+    return weights, shapes, jnp.pad(factor, ((0, room), (0, room)))
 
 
 def least_useful(matrix: Float[AnyArray, "m m"], weights: Float[AnyArray, "m C"], count, most: int):
