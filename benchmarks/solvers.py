@@ -19,7 +19,7 @@ from gmjax.data import load_folder, orl_faces
 from gmjax.solvers.config import SOLVERS
 
 FIGURE = Path(__file__).with_name("mse_against_time.png")
-STEPS = {"adam": (100, 250, 500, 1000, 2000), "lm": (16, 32, 64, 128, 176, 352)}
+STEPS = {"adam": (100, 250, 500, 1000, 2000), "lm": (16, 32, 64, 96, 176, 352, 704)}
 FACES = 3
 
 

@@ -481,9 +481,9 @@ def test_many_channels_when_they_are_asked_for():
 
 def test_defaults_are_resolved_by_what_is_fitted():
     lm = gmjax.FitConfig(solver="lm")
-    assert [resolved(lm, m).steps for m in (20, 80, 160, 1000)] == [176, 176, 110, 64]
+    assert [resolved(lm, m).steps for m in (20, 80, 160, 1000)] == [96, 96, 64, 64]
     assert [resolved(lm, m).pae_weight for m in (20, 40, 80)] == [2e-3, 2e-3, 1e-3]
-    collection = gmjax.FitConfig(solver="lm", steps=704, pae_weight=1e-4, offset=1.0)
+    collection = gmjax.FitConfig(solver="lm", steps=352, pae_weight=1e-4, offset=1.0)
     assert resolved(lm, 80, collection=True) == collection
     assert resolved(gmjax.FitConfig(), 160, offset=0.5) == gmjax.FitConfig(steps=2000, pae_weight=1e-3, offset=0.5)
     given = gmjax.FitConfig(solver="lm", steps=3, pae_weight=0.0, offset=0.0)

@@ -112,7 +112,8 @@ class LevenbergMarquardt(Solver):
         adds, removes = growing & (place == 0), growing & (place == self.settling)
         descended = partial(_descended, data, x, jnp.where(growing, 1, SAMPLED))
         changes = (descended, partial(_relocated, data), partial(_grown, data), partial(_pruned, data))
-        state, weights, shapes, factor = jax.lax.switch(relocates + 2 * adds + 3 * removes, changes, state)
+        which = jnp.select([relocates, adds, removes], [1, 2, 3], 0)
+        state, weights, shapes, factor = jax.lax.switch(which, changes, state)
         model, to_weights, to_shapes = _evaluate(data, weights, shapes, factor)
         better = model.loss < state.model.loss
         damping = jnp.clip(state.damping * jnp.where(better, BETTER, WORSE), LEAST, MOST)
