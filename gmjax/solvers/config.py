@@ -32,7 +32,8 @@ class FitConfig:
 
     num_components: m, where the fit makes its own start; a start that is given keeps its own number.
     solver: "adam", first order with Optax; or "lm", the best quality: second order (Levenberg-Marquardt) on the MSE,
-        moving components that do little to where the error is, then 400 steps of Adam on MSE + lambda PAE.
+        moving components that do little to where the error is, adding and leaving out others, then 400 steps of Adam on
+        MSE + lambda PAE.
     steps: number of steps; None is 2000 for "adam"; for "lm" 96 (352 for a collection) up to 80 components and fewer
         with more, its last stage not counted.
     learning_rate: a number or an Optax schedule: plain ``optax.adam(learning_rate)`` on all parameters in their
