@@ -149,7 +149,8 @@ def init(weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"]) -> Sta
     """Before anything is known of the model; the first step only finds its loss and gradient, and better weights."""
     m, zero = shapes.shape[1], jnp.zeros((), shapes.dtype)
     kept = Model(weights, shapes, zero + jnp.inf)
-    return _renewed(kept, *relocation.with_room(weights, shapes, room_of(m)), zero + FIRST_MOVED / PAID * m, zero)
+    weights, shapes = relocation.with_room(weights, shapes, room_of(m))
+    return _renewed(kept, weights, shapes, zero + FIRST_MOVED / PAID * m, zero)
 
 
 def room_of(m: int) -> int:
@@ -187,15 +188,15 @@ def _grown(problem: Problem, state: State):
     tried = jnp.where(paid, 0.0, state.tried + jnp.round(state.moved))
     moved = state.moved * jnp.where(paid, GROWTH_PAID, FAILED)
     moved = jnp.clip(moved, min(max(1.0, FEWEST_ADDED * m), room_of(m)), room_of(m))
-    found = relocation.add(problem, kept.weights, kept.shapes, jnp.round(moved), tried, room_of(m))
-    return _renewed(kept, *found[:2], moved, tried), *found
+    weights, shapes, factor = relocation.add(problem, kept.weights, kept.shapes, jnp.round(moved), tried, room_of(m))
+    return _renewed(kept, weights, shapes, moved, tried), weights, shapes, factor
 
 
 def _pruned(problem: Problem, state: State):
     """As many components as were added are left out."""
     room = room_of(state.kept.shapes.shape[1])
-    found = relocation.remove(problem, state.model.shapes, room)
-    return _renewed(state.kept, *found[:2], state.moved, state.tried), *found
+    weights, shapes, factor = relocation.remove(problem, state.model.shapes, room)
+    return _renewed(state.kept, weights, shapes, state.moved, state.tried), weights, shapes, factor
 
 
 def _evaluate(problem: Problem, weights, shapes, factor):
