@@ -455,7 +455,8 @@ def test_what_will_take_long_or_is_too_much_is_said_before(asked, monkeypatch, c
 def test_lm_in_more_memory_than_there_is_is_refused_before(asked, monkeypatch, capsys):
     write_picture("a.png", face())
     few = ["fit", "a.png", "--aligned", "--start", "grid", "--components", 80, "--overwrite", "--solver", "lm"]
-    needed = 4 * 480 * (480 + 480)  # the normal matrix and the Jacobian, in float32
+    grown = 6 * (80 + 16)  # parameters while components are added
+    needed = 4 * grown * (grown + 480)  # the normal matrix and the Jacobian, in float32
     for memory, status in ((needed, 0), (needed - 1, 2)):
         monkeypatch.setattr("gmjax.commands.terminal._memory", lambda memory=memory: memory)
         assert run(*few, "--steps", 2) == status
