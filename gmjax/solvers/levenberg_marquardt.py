@@ -6,10 +6,10 @@ in turn another one, so that a few of them together have seen all. The weights e
 at the new shapes one step of preconditioned descent brings them nearer to their best. The gradient and
 the test of acceptance are exact.
 
-At first the components that do least are moved, every few steps, to where the error is (``relocation.py``). Then they
-are chosen after the new ones have settled: a cycle adds components, takes some steps, leaves out as many, those that
-do least, and takes some steps again. A round or cycle that did not pay is undone, and the next one changes half as
-many, at other places. All arrays have room for the components that are added.
+In the first rounds, every few steps, the components that do least move to where the error is (``relocation.py``). Then
+follow cycles of growth: add components, take some steps, remove as many, and take some steps again. The components to
+remove are those that do least after all have settled. A round or cycle that does not lower the loss is undone, and the
+next one changes half as many, at other places. The arrays have spare slots for the components that a cycle adds.
 """
 
 import dataclasses
@@ -30,8 +30,10 @@ from gmjax.solvers.stages import Solver, scan
 from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import AnyArray, Leaf, Scalar
 
-# Steps of a round of relocation, before growth begins, and of each half of a cycle of growth; in a fit of many steps.
-STEPS_A_ROUND, RELOCATING, SETTLING, SETTLING_IN_LONG, LONG = 8, 48, 8, 16, 400
+# Steps of a round of relocation, and before growth begins.
+STEPS_A_ROUND, RELOCATING = 8, 48
+# Steps of each half of a cycle of growth; and in a fit of more than LONG steps.
+SETTLING, SETTLING_IN_LONG, LONG = 8, 16, 400
 # How the damping starts, follows a step that was better or was not, and where it ends (docs/choices.md).
 DAMPING, BETTER, WORSE, LEAST, MOST = 0.1, 1 / 3, 4.0, 1e-3, 1e3
 # Damping of the equations behind the derivative of a run: enough in float32 where components outnumber the pixels.
@@ -62,10 +64,10 @@ class Model(NamedTuple):
 
 @struct.dataclass
 class State:
-    """``model``: m components and room for more. ``to_weights``, ``to_shapes``: half the gradient. ``products``,
-    ``seen``: decaying sums of sampled products, and of how many. ``moved``: how many components were moved or added
-    last, before rounding; ``tried``: to how many places since a round last paid. ``kept``: the best model of m
-    components that a round ended with.
+    """``model``: n slots, for m components and those that a cycle adds. ``to_weights``, ``to_shapes``: half the
+    gradient. ``products``, ``seen``: decaying sums of sampled products, and of how many. ``moved``: how many components
+    the last round moved, or the last cycle added, before rounding; ``tried``: at how many places since one last paid.
+    ``kept``: the best model of m components that a round or cycle ended with.
     """
 
     model: Model
@@ -149,54 +151,55 @@ def init(weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"]) -> Sta
     """Before anything is known of the model; the first step only finds its loss and gradient, and better weights."""
     m, zero = shapes.shape[1], jnp.zeros((), shapes.dtype)
     kept = Model(weights, shapes, zero + jnp.inf)
-    weights, shapes = relocation.with_room(weights, shapes, room_of(m))
-    return _renewed(kept, weights, shapes, zero + FIRST_MOVED / PAID * m, zero)
+    weights, shapes = relocation.with_spare_slots(weights, shapes, spare_slots(m))
+    return _restarted(kept, weights, shapes, zero + FIRST_MOVED / PAID * m, zero)
 
 
-def room_of(m: int) -> int:
+def spare_slots(m: int) -> int:
     """How many components may be added to ``m`` at once."""
     return max(1, round(MOST_MOVED * m))
 
 
-def _renewed(kept: Model, weights, shapes, moved, tried) -> State:
-    """The state of a model (n components) of which nothing is known."""
+def _restarted(kept: Model, weights: Float[AnyArray, "n C"], shapes: Float[AnyArray, "5 n"], moved, tried) -> State:
+    """The state after components were changed: the first step finds the loss and the gradient."""
     n, zero = shapes.shape[1], jnp.zeros((), shapes.dtype)
-    gradient, products = (jnp.zeros_like(weights), jnp.zeros_like(shapes)), jnp.zeros((6 * n, 6 * n), shapes.dtype)
     model = Model(weights, shapes, zero + jnp.inf)
+    gradient, products = (jnp.zeros_like(weights), jnp.zeros_like(shapes)), jnp.zeros((6 * n, 6 * n), shapes.dtype)
     return vary_like(State(model, *gradient, zero + DAMPING, products, zero, moved, tried, kept), weights, shapes)
 
 
 def _relocated(problem: Problem, state: State):
-    """Components are moved in the better one of the models that the round began and ended with."""
-    kept = _better(state)
-    m = kept.shapes.shape[1]
-    most = min(room_of(m), problem.pixel_weights.size)
-    paid = state.model.loss < state.kept.loss
-    tried = jnp.where(paid, 0.0, state.tried + jnp.round(state.moved))
-    moved = jnp.clip(state.moved * jnp.where(paid, PAID, FAILED), 1.0, most)
+    """The better one of the models that the round began and ended with, with components moved."""
+    m = state.kept.shapes.shape[1]
+    most = min(spare_slots(m), problem.pixel_weights.size)
+    kept, moved, tried = _next_change(state, PAID, 1.0, most)
     weights, shapes, factor = relocation.relocate(problem, kept.weights, kept.shapes, jnp.round(moved), tried, most)
-    room = room_of(m)
-    weights, shapes = relocation.with_room(weights, shapes, room)
-    return _renewed(kept, weights, shapes, moved, tried), weights, shapes, jnp.pad(factor, ((0, room), (0, room)))
+    spare = spare_slots(m)
+    weights, shapes = relocation.with_spare_slots(weights, shapes, spare)
+    return _restarted(kept, weights, shapes, moved, tried), weights, shapes, jnp.pad(factor, ((0, spare), (0, spare)))
 
 
 def _grown(problem: Problem, state: State):
-    """Components are added to the better one of the models that the cycle began and ended with."""
-    kept = _better(state)
-    m = kept.shapes.shape[1]
-    paid = state.model.loss < state.kept.loss
-    tried = jnp.where(paid, 0.0, state.tried + jnp.round(state.moved))
-    moved = state.moved * jnp.where(paid, GROWTH_PAID, FAILED)
-    moved = jnp.clip(moved, min(max(1.0, FEWEST_ADDED * m), room_of(m)), room_of(m))
-    weights, shapes, factor = relocation.add(problem, kept.weights, kept.shapes, jnp.round(moved), tried, room_of(m))
-    return _renewed(kept, weights, shapes, moved, tried), weights, shapes, factor
+    """The better one of the models that the cycle began and ended with, with components added."""
+    m = state.kept.shapes.shape[1]
+    spare = spare_slots(m)
+    kept, moved, tried = _next_change(state, GROWTH_PAID, min(max(1.0, FEWEST_ADDED * m), spare), spare)
+    weights, shapes, factor = relocation.add(problem, kept.weights, kept.shapes, jnp.round(moved), tried, spare)
+    return _restarted(kept, weights, shapes, moved, tried), weights, shapes, factor
 
 
 def _pruned(problem: Problem, state: State):
-    """As many components as were added are left out."""
-    room = room_of(state.kept.shapes.shape[1])
-    weights, shapes, factor = relocation.remove(problem, state.model.shapes, room)
-    return _renewed(state.kept, weights, shapes, state.moved, state.tried), weights, shapes, factor
+    """As many components as were added are removed."""
+    spare = spare_slots(state.kept.shapes.shape[1])
+    weights, shapes, factor = relocation.remove(problem, state.model.shapes, spare)
+    return _restarted(state.kept, weights, shapes, state.moved, state.tried), weights, shapes, factor
+
+
+def _next_change(state: State, growth: float, fewest: float, most: int):
+    """(kept, moved, tried) after a round or cycle; if it paid, ``growth`` times as many components change next."""
+    paid = state.model.loss < state.kept.loss
+    tried = jnp.where(paid, 0.0, state.tried + jnp.round(state.moved))
+    return _better(state), jnp.clip(state.moved * jnp.where(paid, growth, FAILED), fewest, most), tried
 
 
 def _evaluate(problem: Problem, weights, shapes, factor):
@@ -324,11 +327,11 @@ def _within(problem: Problem, old, new):
 
 
 def _better(state: State) -> Model:
-    """The better one of the model, unless it has more components now, and the one that was kept."""
+    """The better one of the current model, unless it has components added, and the one that was kept."""
     weights, shapes, loss = state.model
     m = state.kept.shapes.shape[1]
+    better = (loss < state.kept.loss) & ~relocation.uses_spare_slots(shapes, m)
     current = Model(weights[:m], shapes[:, :m], loss)
-    better = (loss < state.kept.loss) & jnp.all(shapes[0, m:] == relocation.AWAY[0])
     return jax.tree.map(lambda a, b: jnp.where(better, a, b), current, state.kept)
 
 

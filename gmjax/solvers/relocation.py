@@ -1,6 +1,7 @@
-"""Components where the error is large: those that contribute little are moved there, or new ones are added for a while.
+"""Components where the error is large: those that contribute little are moved there, or new ones are added for a time.
 
-Components that are left out for a while are ``AWAY``: at every pixel they are exactly 0.
+Arrays have a fixed number of slots. A slot that is not in use holds the shape ``UNUSED``, a Gaussian that is exactly 0
+at every pixel, with the weight 0.
 """
 
 import math
@@ -22,8 +23,8 @@ _WIDTHS, _CENTRES = 8, 60
 _MIN_PLACES = 8
 # How many places growth chooses among, as a multiple of those that it can take at once.
 _PLACES_TO_GROW = 4
-# The shape (mean row, mean column, log l11, log l22, l21 / l11) of a component that is left out.
-AWAY = (10.0, 10.0, 3.0, 3.0, 0.0)
+# The shape (mean row, mean column, log l11, log l22, l21 / l11) of a slot that is not in use.
+UNUSED = (10.0, 10.0, 3.0, 3.0, 0.0)
 
 
 def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, tried, most: int):
@@ -47,46 +48,49 @@ def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, t
     return cholesky.solve(factor, right.at[indices].set(new_right)), shapes, factor
 
 
-def with_room(weights, shapes: Float[AnyArray, "5 m"], room: int):
-    """``weights`` (m, C) and ``shapes`` with ``room`` components more that are left out."""
-    away = jnp.tile(jnp.asarray(AWAY, shapes.dtype)[:, None], (1, room))
-    return jnp.pad(weights, ((0, room), (0, 0))), jnp.concatenate([shapes, away], axis=1)
+def with_spare_slots(weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"], spare: int):
+    """``weights`` (m + spare, C) and ``shapes`` (5, m + spare); the last ``spare`` slots are not in use."""
+    unused = jnp.tile(jnp.asarray(UNUSED, shapes.dtype)[:, None], (1, spare))
+    return jnp.pad(weights, ((0, spare), (0, 0))), jnp.concatenate([shapes, unused], axis=1)
 
 
-def add(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, tried, room: int):
-    """``count`` <= ``room`` components more, at the best places after the first ``tried``, cyclically.
+def uses_spare_slots(shapes: Float[AnyArray, "5 n"], m: int):
+    """Whether a slot beyond the first ``m`` is in use."""
+    return jnp.any(shapes[0, m:] != UNUSED[0])
 
-    Returns the best weights (m + room, C), the shapes (5, m + room), where those beyond ``count`` are left out, and the
-    inverse factor of the weights' normal equations.
+
+def add(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, tried, spare: int):
+    """Adds ``count`` <= ``spare`` components at the best places after skipping the first ``tried``, cyclically.
+
+    Returns the best weights (m + spare, C), the shapes (5, m + spare), and the inverse factor of the weights' normal
+    equations.
     """
     drawn, _ = jax.vjp(lambda weights: on_axes(join(weights, shapes), problem.rows, problem.columns), weights)
-    many = min(max(_PLACES_TO_GROW * room, _MIN_PLACES), problem.pixel_weights.size)
-    places = most_useful(problem, problem.picture - drawn, many)
-    new = jnp.roll(places, -jnp.asarray(tried, int), axis=1)[:, :room]
-    _, grown = with_room(weights, shapes, room)
+    pixels = problem.pixel_weights.size
+    places = most_useful(problem, problem.picture - drawn, min(max(_PLACES_TO_GROW * spare, _MIN_PLACES), pixels))
+    new = jnp.roll(places, -jnp.asarray(tried, int), axis=1)[:, :spare]
+    _, grown = with_spare_slots(weights, shapes, spare)
+    slots = slice(shapes.shape[1], shapes.shape[1] + new.shape[1])
     added = jnp.arange(new.shape[1], dtype=shapes.dtype)[None] < count
-    m = shapes.shape[1]
-    grown = grown.at[:, m : m + new.shape[1]].set(jnp.where(added, new, grown[:, m : m + new.shape[1]]))
+    grown = grown.at[:, slots].set(jnp.where(added, new, grown[:, slots]))
     matrix, right = weight_equations(problem, grown)
     factor = inverse_factor(matrix)
     return cholesky.solve(factor, right), grown, factor
 
 
-def remove(problem: Problem, shapes: Float[AnyArray, "5 n"], room: int):
-    """Leaves out the ``room`` components that do least, one after the other; those that are left out already go first.
+def remove(problem: Problem, shapes: Float[AnyArray, "5 n"], spare: int):
+    """Frees the ``spare`` slots whose components do least, one after the other; slots that are not in use go first.
 
-    Returns the best weights (n, C) and the shapes (5, n), those that stay in front, and the inverse factor of the
-    weights' normal equations, 0 for the others.
+    Returns the best weights (n, C), the shapes (5, n), slots in use in front, and the inverse factor of the weights'
+    normal equations, 0 for the others.
     """
     matrix, right = weight_equations(problem, shapes)
-    factor = inverse_factor(matrix)
-    n = shapes.shape[1]
-    indices, _ = least_useful(matrix, cholesky.solve(factor, right), room, room)
-    left = jnp.ones(n, bool).at[indices].set(False)
-    order = jnp.argsort(~left, stable=True)[: n - room]
+    indices, _ = least_useful(matrix, cholesky.solve(inverse_factor(matrix), right), spare, spare)
+    stays = jnp.ones(shapes.shape[1], bool).at[indices].set(False)
+    order = jnp.argsort(~stays, stable=True)[: shapes.shape[1] - spare]
     factor = inverse_factor(matrix[order][:, order])
-    weights, shapes = with_room(cholesky.solve(factor, right[order]), shapes[:, order], room)
-    return weights, shapes, jnp.pad(factor, ((0, room), (0, room)))
+    weights, shapes = with_spare_slots(cholesky.solve(factor, right[order]), shapes[:, order], spare)
+    return weights, shapes, jnp.pad(factor, ((0, spare), (0, spare)))
 
 
 def least_useful(matrix: Float[AnyArray, "m m"], weights: Float[AnyArray, "m C"], count, most: int):

@@ -32,7 +32,8 @@ _MOST_STEPS_A_CHUNK = 500
 class FitInfo:
     """``mse``, ``pae`` (largest absolute error), ``psnr`` (dB): of the fitted model against all pictures.
     ``loss``: of each stage by name, in order. "adam" (steps,): MSE + lambda PAE (or the caller's loss) before each
-    step. "least_squares" (steps,), the first stage of solver="lm": the MSE after each step.
+    step. "least_squares" (steps,), the first stage of solver="lm": the MSE after each step, of all components, also of
+    those that are removed later.
     "corresponding" (steps,), with ``FitConfig.stay``: MSE + stay times the squared distance from the start.
     ``diverged``: whether a loss or the last iterate was not finite; the model is then the best one before.
     """

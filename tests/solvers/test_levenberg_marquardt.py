@@ -7,8 +7,9 @@ import pytest
 
 import gmjax
 from gmjax.gmface import pixel_axes
-from gmjax.solvers import cholesky, levenberg_marquardt, relocation
+from gmjax.solvers import cholesky, levenberg_marquardt, relocation, starts
 from gmjax.solvers.problem import Problem, inverse_factor, join, split, weight_equations
+from gmjax.solvers.stages import advance
 
 QUICK = gmjax.FitConfig(num_components=6, solver="lm", steps=24)
 SHAPE = 24, 20
@@ -179,3 +180,43 @@ def test_inverse_factor():
 def test_what_it_does_not_use_is_refused(name, value):
     with pytest.raises(ValueError, match=name):
         gmjax.FitConfig(solver="lm", **{name: value})
+
+
+def test_added_components_are_removed_again_where_they_do_least(truth):
+    """The three of a picture stay; those of no use go, whichever slots they are in."""
+    problem = problem_of(gmjax.render(truth, SHAPE))
+    weights, shapes = split(truth)
+    grown_weights, grown, factor = relocation.add(problem, weights, shapes, 2.0, 0.0, 4)
+    assert [bool(relocation.uses_spare_slots(grown, m)) for m in (3, 5)] == [True, False]
+    np.testing.assert_array_equal(grown_weights[5:], 0)
+    np.testing.assert_allclose(inverse_factor(weight_equations(problem, grown)[0]), factor, rtol=1e-4, atol=1e-2)
+    order = jnp.array([4, 1, 6, 0, 5, 2, 3])
+    kept_weights, kept, factor = relocation.remove(problem, grown[:, order], 4)
+    assert not relocation.uses_spare_slots(kept, 3)
+    np.testing.assert_array_equal(np.sort(kept[:, :3]), np.sort(shapes))
+    np.testing.assert_allclose(
+        gmjax.render(join(kept_weights[:3, 0], kept[:, :3]), SHAPE), problem.picture[..., 0], atol=1e-3
+    )
+    np.testing.assert_array_equal(factor[3:], 0)
+
+
+def test_growth_keeps_the_number_of_components_and_never_a_worse_model(picture):
+    """Also in the middle of a cycle; and a fit resumed there ends with the same bits."""
+    solver, problem = levenberg_marquardt.LevenbergMarquardt(80, gray=True, offset=1.0), problem_of(picture)
+    assert solver.growing_from == 48
+    start = starts.grid(jnp.asarray(picture), 6)
+    state, errors, states = solver.init(problem, start), [], []
+    for first in range(0, 80, 4):
+        states.append(state)
+        state, _ = advance(solver, problem, state, np.arange(first, first + 4))
+        model = solver.result(problem, state)
+        assert model.num_components == 6
+        errors.append(float(gmjax.mse(gmjax.render(model, picture.shape), picture)))
+    added = [bool(relocation.uses_spare_slots(state.model.shapes, 6)) for state in states]
+    assert added == [12 < i <= 14 or 16 < i <= 18 for i in range(20)]
+    assert errors == pytest.approx(list(np.minimum.accumulate(errors)), rel=1e-3)
+    assert errors[-1] < 0.98 * errors[11]
+    state = jax.tree.map(np.asarray, states[14])
+    for first in range(56, 80, 4):
+        state, _ = advance(solver, problem, state, np.arange(first, first + 4))
+    jax.tree.map(np.testing.assert_array_equal, solver.result(problem, state), model)
