@@ -1,6 +1,7 @@
 """Compact files: a picture as a formula of a few hundred bytes, or a model quantised. docs/format.md is the format."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -28,7 +29,7 @@ from gmjax.solvers.growth import grow, improve, prune
 from gmjax.solvers.quantisation import Quantised, quantise
 from gmjax.types import Picture
 
-FEWEST_BYTES = 24
+FEWEST_BYTES, _MAX_PSNR = 24, 100
 # What a component takes, and the PSNR that twice the bytes bring, roughly: where searches begin.
 _BYTES_PER_COMPONENT, _DECIBELS_PER_DOUBLING = 3.3, 2.6
 _MOST_COMPONENTS = 1000
@@ -82,8 +83,7 @@ def encode(
     offset = offset if init is None else init.offset
     if offset not in gmf.OFFSETS:
         raise ArgumentError("offset", f"must be 1 or 0.5 in a compact file; got {offset:g}")
-    if max_bytes is not None and psnr is not None:
-        raise ArgumentError("psnr", "and max_bytes exclude each other: give one")
+    require_possible_size(max_bytes, psnr)
     steps = _FINE_STEPS if max_bytes is None and psnr is None else _STEPS
     compact = Compact(picture.shape[:2], None if picture.ndim == 2 else 3, steps, (), offset)
     if base:
@@ -97,12 +97,26 @@ def encode(
     return _within(picture, compact, init, max_bytes, report)
 
 
+def require_possible_size(max_bytes: int | Sequence[int] | None, psnr: float | None) -> None:
+    """Raises ArgumentError for sizes or a PSNR of ``encode`` that no compact file can have."""
+    if max_bytes is not None and psnr is not None:
+        raise ArgumentError("max_bytes", "and psnr exclude each other: give one of them")
+    if psnr is not None and not 0 < psnr < _MAX_PSNR:
+        raise ArgumentError("psnr", f"must be above 0 and below {_MAX_PSNR} dB; got {psnr:g}")
+    if max_bytes is None:
+        return
+    sizes = [max_bytes] if isinstance(max_bytes, int) else list(max_bytes)
+    got = f"got {' '.join(map(str, sizes)) or 'none'}"
+    if len(sizes) == 1 and sizes[0] < FEWEST_BYTES:
+        raise ArgumentError("max_bytes", f"must be at least {FEWEST_BYTES}; {got}")
+    if not sizes or any(after - before < FEWEST_BYTES for before, after in itertools.pairwise((0, *sizes))):
+        raise ArgumentError("max_bytes", f"must rise by at least {FEWEST_BYTES} from layer to layer; {got}")
+    if sizes[-1] > gmf.MAX_BYTES or len(sizes) > gmf.MAX_LAYERS:
+        raise ArgumentError("max_bytes", f"allows {gmf.MAX_BYTES} bytes and {gmf.MAX_LAYERS} layers; {got}")
+
+
 def _within(picture, compact: Compact, init, max_bytes, report, cycles: int = _CYCLES) -> Encoded:
-    budgets = [max_bytes] if isinstance(max_bytes, int) else list(max_bytes)
-    rises = [b - a for a, b in zip([0, *budgets], budgets, strict=False)]
-    if not rises or min(rises) < FEWEST_BYTES:
-        raise ArgumentError("max_bytes", f"must rise by at least {FEWEST_BYTES} from layer to layer; got {max_bytes}")
-    for budget in budgets:
+    for budget in [max_bytes] if isinstance(max_bytes, int) else max_bytes:
         left = budget - len(gmf.encode(compact)) - 2
         layer = _best_layer(_target(picture, compact), compact, left, None if compact.layers else init, report, cycles)
         compact = dataclasses.replace(compact, layers=(*compact.layers, layer))
@@ -111,8 +125,6 @@ def _within(picture, compact: Compact, init, max_bytes, report, cycles: int = _C
 
 def _to_psnr(picture, compact: Compact, init, psnr: float, report) -> Encoded:
     """Secant steps in log bytes, first with few cycles of growth; the smallest file of the others that reaches it."""
-    if not (math.isfinite(psnr) and psnr > 0):
-        raise ArgumentError("psnr", f"must be a number of dB above 0; got {psnr}")
     most = _MOST_COMPONENTS * _BYTES_PER_COMPONENT
     budget, tried, slope, before = 200.0, [], _DECIBELS_PER_DOUBLING, None
     for cycles in _PSNR_TRIALS:

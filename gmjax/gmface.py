@@ -64,14 +64,12 @@ class GmFace:
             fields = (f"{field.name}={getattr(self, field.name)!r}" for field in dataclasses.fields(self))
             return f"GmFace({', '.join(fields)})"
         batch = "".join(f"{count} x " for count in self.means.shape[:-2])
-        kind = "gray" if self.channels is None else f"{self.channels} channels"
-        return f"GmFace({batch}{self.num_components} components, {kind}, offset {self.offset:g})"
+        return f"GmFace({batch}{self.num_components} components, {kind_of(self)}, offset {self.offset:g})"
 
     def _repr_html_(self) -> str:
         """In a notebook: the picture, or the first of a batch, and one line of facts."""
         *batch, m, _ = self.means.shape
-        kind = "gray" if self.channels is None else f"{self.channels} channels"
-        facts = f"GmFace: {m} components, {kind}, {self.num_parameters} numbers"
+        facts = f"GmFace: {m} components, {kind_of(self)}, {self.num_parameters} numbers"
         single = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[len(batch) :])[0], self)
         if batch:
             facts += f"; a batch {tuple(batch)}, of which the first is drawn"
@@ -83,6 +81,11 @@ class GmFace:
         content = imageio.v3.imwrite("<bytes>", pixels.squeeze(), extension=".png")
         source = f"data:image/png;base64,{base64.b64encode(content).decode()}"
         return f'<img src="{source}" alt="{facts}" width="{_SHOWN[1]}"><br>{facts}'
+
+
+def kind_of(params: GmFace) -> str:
+    """The channels in words: gray, or how many."""
+    return "gray" if params.channels is None else f"{params.channels} channels"
 
 
 def stack(models: Sequence[GmFace]) -> GmFace:

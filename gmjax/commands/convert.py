@@ -1,8 +1,8 @@
 """``gmjax convert``: a model file as a compact file, in half precision, or back."""
 
+import contextlib
 import dataclasses
-import itertools
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,18 +15,15 @@ from gmjax.commands.options import Flag, one_of, option
 from gmjax.commands.outputs import require_writable
 from gmjax.commands.printing import say
 from gmjax.commands.terminal import notice, progress_of_long_parts
-from gmjax.compact import FEWEST_BYTES
 from gmjax.data import Picture
 from gmjax.errors import ArgumentError
 from gmjax.files import models
-from gmjax.files.gmf import MAX_BYTES, MAX_LAYERS
 from gmjax.files.gmf import SUFFIX as COMPACT
 from gmjax.gmface import GmFace, render
 from gmjax.losses import psnr
 
 DtypeName = Literal["float16", "float32", "float64"]
 
-MAX_PSNR = 100
 # Roughly, on two CPU cores: what one fit takes, and for each of its squared components times pixels.
 _SECONDS, _SECONDS_PER_TERM = 20, 6e-8
 _COMPONENTS_PER_BYTE, _MOST_COMPONENTS = 0.3, 1000
@@ -71,7 +68,8 @@ class Convert:
             if getattr(self, name) != getattr(Convert, name):
                 other = ".safetensors" if is_compact else COMPACT
                 raise ArgumentError(name, f"is for {other} files: give {self.out} the suffix {other}, or leave it out")
-        self._require_possible_size()
+        with self._options_named():
+            compact.require_possible_size(self.bytes or None, self.psnr)
         params, metadata = load_single(self.model)
         if is_compact:
             self._write_compact(params, metadata)
@@ -80,41 +78,36 @@ class Convert:
             say(f"{self.out}: {self.out.stat().st_size} bytes")
         return 0
 
-    def _require_possible_size(self) -> None:
-        if self.bytes and self.psnr is not None:
-            raise ArgumentError("bytes", "and --psnr exclude each other: give one of them")
-        if self.psnr is not None and not 0 < self.psnr < MAX_PSNR:
-            raise ArgumentError("psnr", f"must be above 0 and below {MAX_PSNR} dB; got {self.psnr:g}")
-        if len(self.bytes) == 1 and self.bytes[0] < FEWEST_BYTES:
-            raise ArgumentError("bytes", f"must be at least {FEWEST_BYTES}; got {self.bytes[0]}")
-        given = " ".join(map(str, self.bytes))
-        if any(after - before < FEWEST_BYTES for before, after in itertools.pairwise((0, *self.bytes))):
-            raise ArgumentError("bytes", f"must rise by at least {FEWEST_BYTES} from layer to layer; got {given}")
-        if max(self.bytes, default=0) > MAX_BYTES or len(self.bytes) > MAX_LAYERS:
-            raise ArgumentError("bytes", f"allows {MAX_BYTES} bytes and {MAX_LAYERS} layers; got {given}")
-
     def _write_compact(self, params: GmFace, metadata: dict[str, str]) -> None:
         notice_lost_frame(self.out, metadata)
         shape = models.fitted_shape(metadata)
         drawn = np.asarray(render(params, shape))
         target = drawn if self.picture is None else fitted_picture("picture", self.picture, params, metadata)
-        with progress_of_long_parts(f"encoding{self._duration(params, target)}", "part") as bar:
-            encoded = self._encoded(np.clip(target, 0, 1), params, lambda: bool(bar.update()))
+        with progress_of_long_parts(f"encoding{self._duration(params, target)}", "part") as bar, self._options_named():
+            encoded = compact.encode(
+                np.clip(target, 0, 1),
+                params,
+                max_bytes=self.bytes or None,
+                psnr=self.psnr,
+                base=self.base,
+                report=lambda: bool(bar.update()),
+            )
         models.write(self.out, encoded.content)
         say(f"{self.out}: {len(encoded.content)} bytes, {encoded.model.num_components} components")
         if before_last := encoded.ends[:-1]:
             say(f"The first {', '.join(map(str, before_last))} bytes are files too")
         say(f"PSNR to {self.picture or 'the drawing of the model'}: {encoded.psnr:.2f} dB{_before(drawn, target)}")
 
-    def _encoded(self, picture: Picture, params: GmFace, report: Callable[[], object]) -> compact.Encoded:
-        sizes = self.bytes or None
+    @contextlib.contextmanager
+    def _options_named(self) -> Iterator[None]:
+        """Errors of the encoder name the options and files of the command."""
         try:
-            return compact.encode(picture, params, max_bytes=sizes, psnr=self.psnr, base=self.base, report=report)
+            yield
         except ArgumentError as error:
             names = {"max_bytes": "bytes", "picture": str(self.picture or self.model)}
             names |= {"init": str(self.model), "offset": f"the offset of {self.model}"}
-            name = names.get(error.argument, error.argument)
-            raise ArgumentError(name, error.problem.replace("max_bytes", "--bytes")) from error
+            problem = error.problem.replace("max_bytes", "--bytes").replace("psnr", "--psnr")
+            raise ArgumentError(names.get(error.argument, error.argument), problem) from error
 
     def _duration(self, params: GmFace, picture: Picture) -> str:
         """Roughly how long the encoding takes, for the progress bar; says so too if that is long."""

@@ -21,7 +21,7 @@ from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.files.gmf import SUFFIX as COMPACT
 from gmjax.files.suffixes import require_suffix
-from gmjax.gmface import GmFace, precision, render
+from gmjax.gmface import GmFace, kind_of, precision, render
 
 MAX_FIGURE_PIXELS = 2**24  # a figure takes about 60 bytes for each
 _OF_THE_FIT = ("mse", "pae", "psnr", FINGERPRINT)  # what no longer holds for a transformed model
@@ -217,10 +217,6 @@ def _print_components(params: GmFace) -> None:
         (a11, _), (a21, a22) = matrices[i]
         numbers = "".join(f"{number:9.4f}" for number in (*weights[i], *means[i]))
         say(numbers + "".join(f"{number:10.4g}" for number in (a11, a21, a22)))
-
-
-def kind_of(params: GmFace) -> str:
-    return "gray" if params.channels is None else f"{params.channels} channels"
 
 
 def notice_lost_frame(out: Path, metadata: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from gmjax import viewer
-from gmjax.commands.models import kind_of, load_model, require_fitted
+from gmjax.commands.models import load_model, require_fitted
 from gmjax.commands.options import option
 from gmjax.commands.outputs import require_writable
 from gmjax.commands.printing import say
@@ -19,7 +19,7 @@ from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.files.atomic import write_atomically
 from gmjax.files.suffixes import require_suffix
-from gmjax.gmface import GmFace
+from gmjax.gmface import GmFace, kind_of
 
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{2,5}$")  # of a picture
 

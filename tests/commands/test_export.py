@@ -13,12 +13,6 @@ from gmjax.commands.export import Export, LanguageName
 from gmjax.files import models
 
 
-@pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(main, "_keep_compiled_programs", lambda: None)
-
-
 @pytest.fixture
 def file(model):
     models.save("m.safetensors", model, {"height": "24", "width": "20", "source": "*/ --> \n=1+1"})

@@ -29,13 +29,6 @@ FEW = ["--components", "6", "--steps", "20"]
 ALIGNED = ["--aligned", "--size", "24", *FEW]
 
 
-@pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
-    """Run folders go to ``tmp_path``; the suite's own process keeps its settings."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(main, "_keep_compiled_programs", lambda: None)
-
-
 def face(seed: int = 0, shape=(24, 20), color: bool = False) -> np.ndarray:
     """A smooth picture, another one for each seed."""
     rng = np.random.default_rng(seed)

@@ -22,12 +22,6 @@ EYES = {"a.png": (60, 60, 90, 62), "b<i>.png": (60, 60, 84, 80), "sub/c.png": (5
 HEADER = "file,left_x,left_y,right_x,right_y\n"
 
 
-@pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(main, "_keep_compiled_programs", lambda: None)
-
-
 @pytest.fixture
 def photos(tmp_path):
     """Three photographs with a table of eyes, and a file that is none."""

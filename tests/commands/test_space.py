@@ -15,12 +15,6 @@ from gmjax.files.models import load_metadata
 FIT = ["--aligned", "--size", 16, "--components", 4, "--steps", 40]
 
 
-@pytest.fixture(autouse=True)
-def in_an_empty_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(main, "_keep_compiled_programs", lambda: None)
-
-
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory):
     """The run folder of five pictures that correspond."""
