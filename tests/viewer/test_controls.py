@@ -143,11 +143,13 @@ def test_the_size_of_a_saved_picture_is_checked(open_viewer, page):
         assert side.get_attribute("aria-invalid") == "true"
     side.fill("64")
     assert not page.get_by_role("alert").last.is_visible()
-    opened.run("() => { HTMLCanvasElement.prototype.toBlob = (done) => setTimeout(done, 50, null); }")
+    opened.run("() => { HTMLCanvasElement.prototype.toBlob = (done) => window.seen.then(() => done(null)); }")
+    opened.run("() => { window.seen = new Promise((resolve) => { window.saw = resolve; }); }")
     save, note = page.get_by_role("button", name="Save PNG"), page.locator(".main .note")
     save.click()
     assert note.inner_text() == "Drawing 64 by 64 pixels ..."
     assert save.is_disabled()
+    opened.run("() => window.saw()")
     page.get_by_text("This browser cannot draw 64 by 64 pixels").first.wait_for()
     assert save.is_enabled()
     assert not saves
