@@ -8,7 +8,7 @@ import pytest
 import gmjax
 from gmjax.gmface import pixel_axes
 from gmjax.solvers import cholesky, levenberg_marquardt, relocation, starts
-from gmjax.solvers.problem import Problem, inverse_factor, join, split, weight_equations
+from gmjax.solvers.problem import RIDGE, Problem, inverse_factor, join, split, weight_equations
 from gmjax.solvers.stages import advance
 
 QUICK = gmjax.FitConfig(num_components=6, solver="lm", steps=24)
@@ -205,17 +205,18 @@ def test_growth_keeps_the_number_of_components_and_never_a_worse_model(picture):
     solver, problem = levenberg_marquardt.LevenbergMarquardt(80, gray=True, offset=1.0), problem_of(picture)
     assert solver.growing_from == 48
     start = starts.grid(jnp.asarray(picture), 6)
-    state, errors, states = solver.init(problem, start), [], []
+    state, losses, states = solver.init(problem, start), [], []
     for first in range(0, 80, 4):
         states.append(state)
         state, _ = advance(solver, problem, state, np.arange(first, first + 4))
         model = solver.result(problem, state)
         assert model.num_components == 6
-        errors.append(float(gmjax.mse(gmjax.render(model, picture.shape), picture)))
+        error = float(gmjax.mse(gmjax.render(model, picture.shape), picture))
+        losses.append(error + RIDGE * float(jnp.sum(jnp.square(model.weights))))
     added = [bool(relocation.uses_spare_slots(state.model.shapes, 6)) for state in states]
     assert added == [12 < i <= 14 or 16 < i <= 18 for i in range(20)]
-    assert errors == pytest.approx(list(np.minimum.accumulate(errors)), rel=1e-3)
-    assert errors[-1] < 0.98 * errors[11]
+    assert losses == pytest.approx(list(np.minimum.accumulate(losses)), rel=1e-3)
+    assert losses[-1] < 0.98 * losses[11]
     state = jax.tree.map(np.asarray, states[14])
     for first in range(56, 80, 4):
         state, _ = advance(solver, problem, state, np.arange(first, first + 4))
