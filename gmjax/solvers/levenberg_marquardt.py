@@ -112,10 +112,9 @@ class LevenbergMarquardt(Solver):
         place = (x - self.growing_from) % (2 * self.settling)
         relocates = ~growing & (x >= STEPS_A_ROUND) & ((self.growing_from - x) % STEPS_A_ROUND == 0)
         adds, removes = growing & (place == 0), growing & (place == self.settling)
+        exchanged = partial(_exchanged, data, relocates, adds)
         descended = partial(_descended, data, x, jnp.where(growing, 1, SAMPLED))
-        changes = (descended, partial(_relocated, data), partial(_grown, data), partial(_pruned, data))
-        which = jnp.select([relocates, adds, removes], [1, 2, 3], 0)
-        state, weights, shapes, factor = jax.lax.switch(which, changes, state)
+        state, weights, shapes, factor = jax.lax.cond(relocates | adds | removes, exchanged, descended, state)
         model, to_weights, to_shapes = _evaluate(data, weights, shapes, factor)
         better = model.loss < state.model.loss
         damping = jnp.clip(state.damping * jnp.where(better, BETTER, WORSE), LEAST, MOST)
@@ -168,38 +167,21 @@ def _restarted(kept: Model, weights: Float[AnyArray, "n C"], shapes: Float[AnyAr
     return vary_like(State(model, *gradient, zero + DAMPING, products, zero, moved, tried, kept), weights, shapes)
 
 
-def _relocated(problem: Problem, state: State):
-    """The better one of the models that the round began and ended with, with components moved."""
+def _exchanged(problem: Problem, relocates, adds, state: State):
+    """At the start of a round or cycle, components are relocated or added; in the middle of a cycle as many removed."""
     m = state.kept.shapes.shape[1]
-    most = min(spare_slots(m), problem.pixel_weights.size)
-    kept, moved, tried = _next_change(state, PAID, 1.0, most)
-    weights, shapes, factor = relocation.relocate(problem, kept.weights, kept.shapes, jnp.round(moved), tried, most)
-    spare = spare_slots(m)
-    weights, shapes = relocation.with_spare_slots(weights, shapes, spare)
-    return _restarted(kept, weights, shapes, moved, tried), weights, shapes, jnp.pad(factor, ((0, spare), (0, spare)))
-
-
-def _grown(problem: Problem, state: State):
-    """The better one of the models that the cycle began and ended with, with components added."""
-    m = state.kept.shapes.shape[1]
-    spare = spare_slots(m)
-    kept, moved, tried = _next_change(state, GROWTH_PAID, min(max(1.0, FEWEST_ADDED * m), spare), spare)
-    weights, shapes, factor = relocation.add(problem, kept.weights, kept.shapes, jnp.round(moved), tried, spare)
-    return _restarted(kept, weights, shapes, moved, tried), weights, shapes, factor
-
-
-def _pruned(problem: Problem, state: State):
-    """As many components as were added are removed."""
-    spare = spare_slots(state.kept.shapes.shape[1])
-    weights, shapes, factor = relocation.remove(problem, state.model.shapes, spare)
-    return _restarted(state.kept, weights, shapes, state.moved, state.tried), weights, shapes, factor
-
-
-def _next_change(state: State, growth: float, fewest: float, most: int):
-    """(kept, moved, tried) after a round or cycle; if it paid, ``growth`` times as many components change next."""
-    paid = state.model.loss < state.kept.loss
+    most, begins, paid = spare_slots(m), relocates | adds, state.model.loss < state.kept.loss
+    fewest = jnp.where(relocates, 1.0, min(max(1.0, FEWEST_ADDED * m), most))
+    moved = state.moved * jnp.where(paid, jnp.where(relocates, PAID, GROWTH_PAID), FAILED)
     tried = jnp.where(paid, 0.0, state.tried + jnp.round(state.moved))
-    return _better(state), jnp.clip(state.moved * jnp.where(paid, growth, FAILED), fewest, most), tried
+    new, old = (_better(state), jnp.clip(moved, fewest, most), tried), (state.kept, state.moved, state.tried)
+    kept, moved, tried = jax.tree.map(lambda a, b: jnp.where(begins, a, b), new, old)
+
+    _, with_room = relocation.with_spare_slots(kept.weights, kept.shapes, most)
+    shapes = jnp.where(begins, with_room, state.model.shapes)
+    stays, added = m - jnp.where(relocates, jnp.round(moved), 0.0), jnp.where(begins, jnp.round(moved), 0.0)
+    weights, shapes, factor = relocation.exchange(problem, shapes, stays, added, tried, most)
+    return _restarted(kept, weights, shapes, moved, tried), weights, shapes, factor
 
 
 def _evaluate(problem: Problem, weights, shapes, factor):

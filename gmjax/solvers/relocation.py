@@ -1,4 +1,4 @@
-"""Components where the error is large: those that contribute little are moved there, or new ones are added for a time.
+"""Components are exchanged: those that contribute little are removed, and new ones are put where the error is large.
 
 Arrays have a fixed number of slots. A slot that is not in use holds the shape ``UNUSED``, a Gaussian that is exactly 0
 at every pixel, with the weight 0.
@@ -21,31 +21,41 @@ from gmjax.types import AnyArray
 _WIDTHS, _CENTRES = 8, 60
 # Even a single component must have other places to try when the best one did not reduce the error.
 _MIN_PLACES = 8
-# How many places growth chooses among, as a multiple of those that it can take at once.
-_PLACES_TO_GROW = 4
+# How many places there are to choose among, as a multiple of those that can be taken at once.
+_PLACES = 4
 # The shape (mean row, mean column, log l11, log l22, l21 / l11) of a slot that is not in use.
 UNUSED = (10.0, 10.0, 3.0, 3.0, 0.0)
 
 
-def relocate(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, tried, most: int):
-    """Move ``count`` <= ``most`` components to the best places after skipping the first ``tried``, cyclically.
+def exchange(problem: Problem, shapes: Float[AnyArray, "5 n"], stays, added, tried, most: int):
+    """Frees all but ``stays`` slots, then fills ``added`` <= ``most`` of them at the best places after ``tried``.
 
-    Returns the best weights (m, C), the shapes (5, m), and the inverse factor of the weights' normal equations.
+    Slots that are not in use are freed first, then one after the other those whose components do least, at most
+    ``2 most`` in all. Places are taken cyclically. Returns the best weights (n, C), the shapes (5, n) with those in use
+    in front, and the inverse factor of the weights' normal equations.
     """
+    n = shapes.shape[1]
+    freed, most_freed = n - stays, min(2 * most, n)
     matrix, right = weight_equations(problem, shapes)
-    indices, weights = least_useful(matrix, weights, count, most)
+    slots, weights = least_useful(matrix, right, freed, most_freed)
     # vjp, though only the value is used: on_axes is faster where a derivative is taken.
     drawn, _ = jax.vjp(lambda weights: on_axes(join(weights, shapes), problem.rows, problem.columns), weights)
-    error = problem.picture - drawn
-    moved = jnp.arange(most, dtype=shapes.dtype)[None] < count
-    places = most_useful(problem, error, min(max(most, _MIN_PLACES), problem.pixel_weights.size))
-    new = jnp.roll(places, -jnp.asarray(tried, int), axis=1)[:, :most]
-    new = jnp.where(moved, new, shapes[:, indices])
-    shapes = jnp.asarray(shapes).at[:, indices].set(new)
+    pixels = problem.pixel_weights.size
+    places = most_useful(problem, problem.picture - drawn, min(max(_PLACES * most, _MIN_PLACES), pixels))
+    places = jnp.roll(places, -jnp.asarray(tried, int), axis=1)
+
+    number = jnp.arange(most_freed)
+    first = jnp.asarray(freed - added, int)
+    new = places[:, jnp.clip(number - first, 0, places.shape[1] - 1)]
+    new = jnp.where(number >= first, new, jnp.asarray(UNUSED, shapes.dtype)[:, None])
+    new = jnp.where(number < freed, new, shapes[:, slots])
+    shapes = jnp.asarray(shapes).at[:, slots].set(new)
     new_matrix, new_right = weight_equations(problem, new, shapes)
-    matrix = matrix.at[indices].set(new_matrix).at[:, indices].set(new_matrix.T)
-    factor = inverse_factor(matrix)
-    return cholesky.solve(factor, right.at[indices].set(new_right)), shapes, factor
+    matrix, right = matrix.at[slots].set(new_matrix).at[:, slots].set(new_matrix.T), right.at[slots].set(new_right)
+
+    order = jnp.argsort(shapes[0] == UNUSED[0], stable=True)
+    factor = inverse_factor(matrix[order][:, order])
+    return cholesky.solve(factor, right[order]), shapes[:, order], factor
 
 
 def with_spare_slots(weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"], spare: int):
@@ -59,44 +69,13 @@ def uses_spare_slots(shapes: Float[AnyArray, "5 n"], m: int):
     return jnp.any(shapes[0, m:] != UNUSED[0])
 
 
-def add(problem: Problem, weights, shapes: Float[AnyArray, "5 m"], count, tried, spare: int):
-    """Adds ``count`` <= ``spare`` components at the best places after skipping the first ``tried``, cyclically.
+def least_useful(matrix: Float[AnyArray, "n n"], right: Float[AnyArray, "n C"], count, most: int):
+    """The indices of the components to remove, of which ``count`` mean something, and the weights of the others.
 
-    Returns the best weights (m + spare, C), the shapes (5, m + spare), and the inverse factor of the weights' normal
-    equations.
+    ``matrix`` and ``right``: the normal equations of the weights.
     """
-    drawn, _ = jax.vjp(lambda weights: on_axes(join(weights, shapes), problem.rows, problem.columns), weights)
-    pixels = problem.pixel_weights.size
-    places = most_useful(problem, problem.picture - drawn, min(max(_PLACES_TO_GROW * spare, _MIN_PLACES), pixels))
-    new = jnp.roll(places, -jnp.asarray(tried, int), axis=1)[:, :spare]
-    _, grown = with_spare_slots(weights, shapes, spare)
-    slots = slice(shapes.shape[1], shapes.shape[1] + new.shape[1])
-    added = jnp.arange(new.shape[1], dtype=shapes.dtype)[None] < count
-    grown = grown.at[:, slots].set(jnp.where(added, new, grown[:, slots]))
-    matrix, right = weight_equations(problem, grown)
     factor = inverse_factor(matrix)
-    return cholesky.solve(factor, right), grown, factor
-
-
-def remove(problem: Problem, shapes: Float[AnyArray, "5 n"], spare: int):
-    """Frees the ``spare`` slots whose components do least, one after the other; slots that are not in use go first.
-
-    Returns the best weights (n, C), the shapes (5, n), slots in use in front, and the inverse factor of the weights'
-    normal equations, 0 for the others.
-    """
-    matrix, right = weight_equations(problem, shapes)
-    indices, _ = least_useful(matrix, cholesky.solve(inverse_factor(matrix), right), spare, spare)
-    stays = jnp.ones(shapes.shape[1], bool).at[indices].set(False)
-    order = jnp.argsort(~stays, stable=True)[: shapes.shape[1] - spare]
-    factor = inverse_factor(matrix[order][:, order])
-    weights, shapes = with_spare_slots(cholesky.solve(factor, right[order]), shapes[:, order], spare)
-    return weights, shapes, jnp.pad(factor, ((0, spare), (0, spare)))
-
-
-def least_useful(matrix: Float[AnyArray, "m m"], weights: Float[AnyArray, "m C"], count, most: int):
-    """The indices of the components to remove, of which ``count`` mean something, and the weights of the others."""
-    factor = inverse_factor(matrix)
-    inverse = cholesky.product(factor.T, factor)
+    inverse, weights = cholesky.product(factor.T, factor), cholesky.solve(factor, right)
 
     def take_out(carry, number):
         inverse, weights, stays = carry

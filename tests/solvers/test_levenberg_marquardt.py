@@ -27,7 +27,7 @@ def problem_of(image, mask=None) -> Problem:
     return Problem(image.reshape(*image.shape[:2], -1), weights / weights.sum(), *pixel_axes(image.shape[:2]))
 
 
-relocate = jax.jit(relocation.relocate, static_argnames="most")
+exchange = jax.jit(relocation.exchange, static_argnames="most")
 
 
 @jax.jit
@@ -118,7 +118,7 @@ def test_moved_onto_each_other_they_stay_finite(truth):
     """Components that coincide leave the weights' matrix without full rank."""
     problem = problem_of(gmjax.render(truth, SHAPE))
     shapes = jnp.repeat(split(truth)[1][:, :1], 6, axis=1)
-    weights, moved, factor = relocate(problem, jnp.ones((6, 1)), shapes, 2.0, 0.0, most=4)
+    weights, moved, factor = exchange(problem, shapes, 4.0, 2.0, 0.0, most=4)
     assert all(np.isfinite(array).all() for array in (weights, moved, factor))
     assert np.sum(np.any(np.asarray(moved != shapes), axis=0)) == 2
 
@@ -134,7 +134,7 @@ def test_moved_onto_each_other_they_stay_finite(truth):
 def test_one_component_is_moved_to_other_places(truth):
     image = np.random.default_rng(0).random(SHAPE, np.float32)
     one = split(truth)[1][:, :1]
-    places = [relocate(problem_of(image), jnp.ones((1, 1)), one, 1.0, n, most=1)[1] for n in (0.0, 1.0, 2.0)]
+    places = [exchange(problem_of(image), one, 0.0, 1.0, n, most=1)[1] for n in (0.0, 1.0, 2.0)]
     assert len({tuple(np.asarray(place[:2, 0])) for place in places}) == 3
 
 
@@ -149,8 +149,7 @@ def test_least_useful_costs_least(truth):
 
     @jax.jit
     def least_useful(shapes):
-        matrix, _ = weight_equations(problem, shapes)
-        return relocation.least_useful(matrix, best_weights(problem, shapes), 1, 2)
+        return relocation.least_useful(*weight_equations(problem, shapes), 1, 2)
 
     numbers, weights = least_useful(shapes)
     assert numbers[0] == np.argmin([error_without(i) for i in range(3)])
@@ -186,18 +185,19 @@ def test_added_components_are_removed_again_where_they_do_least(truth):
     """The three of a picture stay; those of no use go, whichever slots they are in."""
     problem = problem_of(gmjax.render(truth, SHAPE))
     weights, shapes = split(truth)
-    grown_weights, grown, factor = relocation.add(problem, weights, shapes, 2.0, 0.0, 4)
+    _, spared = relocation.with_spare_slots(weights, shapes, 4)
+    grown_weights, grown, factor = exchange(problem, spared, 3.0, 2.0, 0.0, most=4)
     assert [bool(relocation.uses_spare_slots(grown, m)) for m in (3, 5)] == [True, False]
     np.testing.assert_array_equal(grown_weights[5:], 0)
     np.testing.assert_allclose(inverse_factor(weight_equations(problem, grown)[0]), factor, rtol=1e-4, atol=1e-2)
     order = jnp.array([4, 1, 6, 0, 5, 2, 3])
-    kept_weights, kept, factor = relocation.remove(problem, grown[:, order], 4)
+    kept_weights, kept, factor = exchange(problem, grown[:, order], 3.0, 0.0, 0.0, most=4)
     assert not relocation.uses_spare_slots(kept, 3)
     np.testing.assert_array_equal(np.sort(kept[:, :3]), np.sort(shapes))
     np.testing.assert_allclose(
         gmjax.render(join(kept_weights[:3, 0], kept[:, :3]), SHAPE), problem.picture[..., 0], atol=1e-3
     )
-    np.testing.assert_array_equal(factor[3:], 0)
+    np.testing.assert_array_equal(kept_weights[3:], 0)
 
 
 def test_growth_keeps_the_number_of_components_and_never_a_worse_model(picture):
