@@ -90,6 +90,21 @@ def what_is_wrong(weights, means, precision_chol) -> str | None:
     return None
 
 
+def what_is_wrong_with_atoms(params) -> str | None:
+    """The same for ``Atoms``."""
+    *batch, m, terms = params.weights.shape[: params.means.ndim]
+    wrong = what_is_wrong(params.weights.reshape(*batch, m, -1), params.means, params.precision_chol)
+    if wrong:
+        return wrong
+    profile, count = params.profile, len(params.profile.parameters)
+    if terms != profile.terms or params.parameters.shape != (*batch, m, count):
+        needed = f"weights (m, {profile.terms}) or (m, {profile.terms}, C) and parameters (m, {count})"
+        return f"{profile.name} has {needed}; got {params.weights.shape} and {params.parameters.shape}"
+    if is_known(params.parameters) and not np.isfinite(params.parameters).all():
+        return "parameters has numbers that are NaN or infinite"
+    return None
+
+
 def checked_start(init, picture: Picture):
     """``init`` as a start for ``picture``: one valid model of its type, gray or of as many channels."""
     leaves = [jnp.asarray(leaf) for leaf in (init.weights, init.means, init.precision_chol)]
@@ -104,6 +119,18 @@ def checked_start(init, picture: Picture):
         raise ArgumentError("init", f"{found}: they must agree, or init be gray")
     weights, means, precision_chol = (leaf.astype(picture.dtype) for leaf in leaves)
     return dataclasses.replace(init, weights=weights, means=means, precision_chol=precision_chol)
+
+
+def checked_atoms(init, picture: Picture):
+    """``init``, ``Atoms``, as a start for ``picture``: one valid model of its type, gray or of as many channels."""
+    wrong = what_is_wrong_with_atoms(init)
+    if wrong or init.means.ndim != 2:
+        raise ArgumentError("init", f"must be one valid model: {wrong or f'it is a batch, means {init.means.shape}'}")
+    channels, expected = init.weights.shape[2:], picture.shape[2:]
+    if channels and channels != expected:
+        found = f"has {channels[0]} channels, but the picture has {expected[0] if expected else 'none'}"
+        raise ArgumentError("init", f"{found}: they must agree, or init be gray")
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, picture.dtype), init)
 
 
 @contextlib.contextmanager

@@ -56,7 +56,7 @@ def resolved_start(statistics: ImageStatistics, init, config: FitConfig, key, *,
     init = starting_model(init, statistics.mean, config, key)
     if config.batch_size is not None:
         key = checked_key(key, "the order of the minibatches")
-    return init, resolved(config, init.num_components, offset=init.offset, collection=True), key
+    return init, resolved(config, init.gaussians_worth, offset=init.offset, collection=True), key
 
 
 def minibatch_solver(config: FitConfig, steps: int, axis_name: str | None = None) -> MinibatchAdam:

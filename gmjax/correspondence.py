@@ -50,7 +50,7 @@ def fit_geometry(
     if init is not None:
         init = solve_weights(init.means, init.precision_chol, picture, offset=init.offset)
     init = starting_model(init, picture, config, key)
-    params = fit_statistics(one_image(picture), init, None, resolved(config, init.num_components)).params
+    params = fit_statistics(one_image(picture), init, None, resolved(config, init.gaussians_worth)).params
     weights = params.weights.reshape(params.num_components, len(stacked), *channels)[:, 0]
     return dataclasses.replace(params, weights=weights)
 

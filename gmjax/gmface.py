@@ -20,15 +20,46 @@ from flax import struct
 from jaxtyping import Array, Float
 
 from gmjax.errors import ArgumentError, ArgumentTypeError
-from gmjax.sums import grid, points, tiles
+from gmjax.profiles import Profile
+from gmjax.sums import atoms, grid, points, tiles
 from gmjax.types import AnyArray, Leaf
 
 # The size of the picture that a notebook shows.
 _SHOWN = 240, 240
 
 
+class _Shown:
+    """What ``repr`` and a notebook show of a model."""
+
+    def __repr__(self) -> str:
+        """Its size, from shapes only; all fields where leaves are no arrays, as in ``jax.vmap``'s ``in_axes``."""
+        leaves = jax.tree.leaves(self)
+        if not leaves or not all(hasattr(leaf, "ndim") for leaf in leaves) or self.means.ndim < 2:
+            fields = (f"{field.name}={getattr(self, field.name)!r}" for field in dataclasses.fields(self))
+            return f"{type(self).__name__}({', '.join(fields)})"
+        batch = "".join(f"{count} x " for count in self.means.shape[:-2])
+        facts = f"{batch}{self.num_components} components, {kind_of(self)}, offset {self.offset:g}"
+        return f"{type(self).__name__}({facts})"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: the picture, or the first of a batch, and one line of facts."""
+        *batch, m, _ = self.means.shape
+        facts = f"{type(self).__name__}: {m} components, {kind_of(self)}, {self.num_parameters} numbers"
+        single = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[len(batch) :])[0], self)
+        if batch:
+            facts += f"; a batch {tuple(batch)}, of which the first is drawn"
+        if self.channels not in (None, 1, 3):
+            return facts
+        pixels = np.uint8(np.round(255 * np.clip(render(single, _SHOWN), 0, 1))).reshape(*_SHOWN, -1)
+        import imageio.v3
+
+        content = imageio.v3.imwrite("<bytes>", pixels.squeeze(), extension=".png")
+        source = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+        return f'<img src="{source}" alt="{facts}" width="{_SHOWN[1]}"><br>{facts}'
+
+
 @struct.dataclass
-class GmFace:
+class GmFace(_Shown):
     """The parameters of one model, or of many along leading axes (``stack``).
 
     ``weights``: ``(m,)`` for a gray picture, ``(m, C)`` for one with ``C`` channels.
@@ -53,42 +84,69 @@ class GmFace:
         return None if self.weights.ndim < self.means.ndim else self.weights.shape[-1]
 
     @property
+    def gaussians_worth(self) -> int:
+        """m: how many Gaussians cost as much as this model."""
+        return self.num_components
+
+    @property
     def num_parameters(self) -> int:
         """How many numbers describe the picture: 6 m for a gray one (18)."""
         return self.num_components * (5 + (self.channels or 1))
 
-    def __repr__(self) -> str:
-        """Its size, from shapes only; all fields where leaves are no arrays, as in ``jax.vmap``'s ``in_axes``."""
-        leaves = self.weights, self.means, self.precision_chol
-        if not all(hasattr(leaf, "ndim") for leaf in leaves) or self.means.ndim < 2:
-            fields = (f"{field.name}={getattr(self, field.name)!r}" for field in dataclasses.fields(self))
-            return f"GmFace({', '.join(fields)})"
-        batch = "".join(f"{count} x " for count in self.means.shape[:-2])
-        return f"GmFace({batch}{self.num_components} components, {kind_of(self)}, offset {self.offset:g})"
-
-    def _repr_html_(self) -> str:
-        """In a notebook: the picture, or the first of a batch, and one line of facts."""
-        *batch, m, _ = self.means.shape
-        facts = f"GmFace: {m} components, {kind_of(self)}, {self.num_parameters} numbers"
-        single = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[len(batch) :])[0], self)
-        if batch:
-            facts += f"; a batch {tuple(batch)}, of which the first is drawn"
-        if self.channels not in (None, 1, 3):
-            return facts
-        pixels = np.uint8(np.round(255 * np.clip(render(single, _SHOWN), 0, 1))).reshape(*_SHOWN, -1)
-        import imageio.v3
-
-        content = imageio.v3.imwrite("<bytes>", pixels.squeeze(), extension=".png")
-        source = f"data:image/png;base64,{base64.b64encode(content).decode()}"
-        return f'<img src="{source}" alt="{facts}" width="{_SHOWN[1]}"><br>{facts}'
+    __repr__ = _Shown.__repr__
 
 
-def kind_of(params: GmFace) -> str:
-    """The channels in words: gray, or how many."""
-    return "gray" if params.channels is None else f"{params.channels} channels"
+@struct.dataclass
+class Atoms(_Shown):
+    """A model of another elementary function than the Gaussian, or several: those of its ``profile``.
+
+        f(x) = sum_i sum_k w_ik psi_k(u_i, v_i; p_i),   (u_i, v_i) = L_i^T (x - mu_i)
+
+    ``weights``: ``(m, K)`` for a gray picture, ``(m, K, C)`` for one with ``C`` channels.
+    ``means`` ``(m, 2)``, ``precision_chol`` ``(m, 3)`` and ``offset``: as in ``GmFace``.
+    ``parameters``: ``(m, P)``, the profile's own.
+    ``profile``: the terms psi_k, and how they behave. Static: not a leaf of the pytree.
+    """
+
+    weights: Leaf
+    means: Leaf
+    precision_chol: Leaf
+    parameters: Leaf
+    profile: Profile = struct.field(pytree_node=False)
+    offset: float = struct.field(pytree_node=False, default=1.0)
+
+    @property
+    def num_components(self) -> int:
+        return self.means.shape[-2]
+
+    @property
+    def channels(self) -> int | None:
+        """The number of channels ``C``, or None for gray."""
+        return None if self.weights.ndim == self.means.ndim else self.weights.shape[-1]
+
+    @property
+    def gaussians_worth(self) -> int:
+        """How many Gaussians have as many numbers, for a gray picture."""
+        return max(1, round(self.num_components * self.profile.numbers / 6))
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers describe the picture."""
+        return self.num_components * (self.profile.numbers + self.profile.terms * ((self.channels or 1) - 1))
+
+    __repr__ = _Shown.__repr__
 
 
-def stack(models: Sequence[GmFace]) -> GmFace:
+Model = GmFace | Atoms
+
+
+def kind_of(params: Model) -> str:
+    """The channels in words, gray or how many, and the profile if it is not the Gaussian."""
+    channels = "gray" if params.channels is None else f"{params.channels} channels"
+    return channels if isinstance(params, GmFace) else f"{params.profile.name}, {channels}"
+
+
+def stack(models: Sequence[Model]) -> Model:
     """Many models as one pytree with a new leading axis, which ``gmface``, ``render`` and ``save`` take.
 
     Raises ArgumentError for no models, or for models of different shapes or grids.
@@ -102,7 +160,7 @@ def stack(models: Sequence[GmFace]) -> GmFace:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *models)
 
 
-def unstack(params: GmFace) -> list[GmFace]:
+def unstack(params: Model) -> list[Model]:
     """The models of a batch along its first axis. Raises ArgumentError for a single model."""
     _require_model(params)
     if params.means.ndim < 3:
@@ -133,7 +191,7 @@ def with_positive_diagonal(params: GmFace) -> GmFace:
     return _with_scaled_columns(params, first, second)
 
 
-def gmface(params: GmFace, x: Float[AnyArray, "*points 2"]) -> Float[Array, "..."]:
+def gmface(params: Model, x: Float[AnyArray, "*points 2"]) -> Float[Array, "..."]:
     """The formula at any positions: ``x`` ``(..., 2)`` gives ``(...)``, or ``(..., C)`` with colour weights.
 
     A batch of models has its leading axes in front. Differentiable in the parameters and in ``x`` by the paper's
@@ -146,14 +204,14 @@ def gmface(params: GmFace, x: Float[AnyArray, "*points 2"]) -> Float[Array, "...
 
 
 @jax.jit
-def _gmface(params: GmFace, x) -> Float[Array, "..."]:
+def _gmface(params: Model, x) -> Float[Array, "..."]:
     if params.means.ndim > 2:
         return jax.vmap(_gmface, (0, None))(params, x)
     values = _formula(points.sum_of_gaussians, params, x[..., 0].reshape(-1), x[..., 1].reshape(-1))
     return values.reshape(*x.shape[:-1], *values.shape[1:])
 
 
-def render(params: GmFace, shape: Sequence[SupportsIndex] | np.ndarray) -> Float[Array, "..."]:
+def render(params: Model, shape: Sequence[SupportsIndex] | np.ndarray) -> Float[Array, "..."]:
     """The picture of any ``shape`` (H, W), on the model's pixel grid: ``(H, W)`` or ``(H, W, C)``, not clipped.
 
     A batch of models has its leading axes in front. Raises ArgumentError for a wrong ``shape``.
@@ -171,11 +229,13 @@ def checked_shape(shape: Sequence[SupportsIndex] | np.ndarray) -> tuple[int, int
 
 
 @partial(jax.jit, static_argnames="shape")
-def _render(params: GmFace, shape: tuple[int, int]) -> Float[Array, "..."]:
+def _render(params: Model, shape: tuple[int, int]) -> Float[Array, "..."]:
     if params.means.ndim > 2:
         return jax.vmap(partial(_render, shape=shape))(params)
     rows, columns = pixel_axes(shape, params.offset, params.means.dtype)
-    if tiles.worthwhile(params.num_components, *shape, min_terms=points.MIN_TERMS_FOR_TILES):
+    if isinstance(params, GmFace) and tiles.worthwhile(
+        params.num_components, *shape, min_terms=points.MIN_TERMS_FOR_TILES
+    ):
         return _formula(tiles.sum_of_gaussians, params, rows, columns)
     return _formula(points.sum_of_gaussians, params, rows[:, None], columns[None])
 
@@ -191,41 +251,50 @@ def pixel_axes(shape: tuple[int, ...], offset: float = 1.0, dtype=None):
 
 
 @jax.jit
-def on_axes(params: GmFace, rows: Float[AnyArray, " h"], columns: Float[AnyArray, " w"]) -> Float[Array, "h w *c"]:
+def on_axes(params: Model, rows: Float[AnyArray, " h"], columns: Float[AnyArray, " w"]) -> Float[Array, "h w *c"]:
     """What a fit sees: ``as_wide_as_pixels`` at all pairs of evenly spaced ``rows`` and ``columns``, constants.
 
     Large sums go by tiles of pixels (``sums/tiles.py``), small ones by bands (``sums/grid.py``).
     """
+    rows, columns = jax.lax.stop_gradient((rows, columns))
+    wide = as_wide_as_pixels(params, rows, columns)
+    if isinstance(params, Atoms):
+        return jax.lax.optimization_barrier(_formula(None, wide, rows[:, None], columns[None]))
     # Bands pass once over the Gaussians for each channel.
     min_terms = grid.MIN_TERMS_FOR_TILES // (params.channels or 1)
     in_tiles = tiles.worthwhile(params.num_components, len(rows), len(columns), min_terms=min_terms)
     sums = tiles if in_tiles else grid
-    rows, columns = jax.lax.stop_gradient((rows, columns))
-    picture = _formula(sums.sum_of_gaussians, as_wide_as_pixels(params, rows, columns), rows, columns)
+    picture = _formula(sums.sum_of_gaussians, wide, rows, columns)
     # Keeps what a loss does with each pixel from being moved into the sums.
     return jax.lax.optimization_barrier(picture)
 
 
-def as_wide_as_pixels(params: GmFace, rows: Float[AnyArray, " h"], columns: Float[AnyArray, " w"]) -> GmFace:
+def as_wide_as_pixels(params: Model, rows: Float[AnyArray, " h"], columns: Float[AnyArray, " w"]) -> Model:
     """``params`` with l11 and l22 of at most 1.25 a pixel: narrower components slip between the pixels."""
-    most = (grid.MAX_L11_TIMES_SPACING / grid.spacing(axis) for axis in (rows, columns))
+    narrowest = grid.MAX_L11_TIMES_SPACING * (params.profile.narrowing if isinstance(params, Atoms) else 1.0)
+    most = (narrowest / grid.spacing(axis) for axis in (rows, columns))
     first, second = (x / jnp.maximum(x, y) for x, y in zip(most, params.precision_chol.T[::2], strict=True))
     return _with_scaled_columns(params, first, second)
 
 
-def _with_scaled_columns(params: GmFace, first, second) -> GmFace:
+def _with_scaled_columns(params: Model, first, second) -> Model:
     """``params`` with the two columns of each L multiplied by ``first`` and ``second``."""
     factors = jnp.stack([first, first, second], axis=-1)
     return dataclasses.replace(params, precision_chol=params.precision_chol * factors)
 
 
 def _require_model(params) -> None:
-    if not isinstance(params, GmFace):
+    if not isinstance(params, Model):
         found = type(params).__name__
         raise ArgumentTypeError("params", f"must be a GmFace, not {found}; a FitResult has it as .params")
 
 
 def _formula(sum_of_gaussians, params, rows, columns):
+    if isinstance(params, Atoms):
+        weights = params.weights if params.channels else params.weights[..., None]
+        parts = params.means, params.precision_chol, params.parameters
+        picture = atoms.sum_of_atoms(params.profile, weights, *parts, rows, columns)
+        return picture if params.channels else picture[..., 0]
     weights = params.weights if params.channels else params.weights[:, None]
     picture = sum_of_gaussians(weights, params.means, params.precision_chol, rows, columns)
     return picture if params.channels else picture[..., 0]

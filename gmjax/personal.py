@@ -85,7 +85,7 @@ def _checked(image, init, config: FitConfig, key, mask=None, loss=None):
     image = checked_image(image, channels=config.channels)
     mask = checked_mask(mask, image.shape, image.dtype)
     init = starting_model(init, image, config, key)
-    return image, init, mask, resolved(config, init.num_components, offset=init.offset)
+    return image, init, mask, resolved(config, init.gaussians_worth, offset=init.offset)
 
 
 def fit_to_psnr(

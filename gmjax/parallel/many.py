@@ -91,6 +91,6 @@ def pictures_at_once(shape: tuple[int, ...], init: GmFace | None, config: FitCon
     """How many pictures of ``shape`` the ``devices`` take together: what fits in 2 GiB each, up to 64; 1 on a CPU."""
     if devices[0].platform == "cpu":
         return len(devices)
-    num_components = config.num_components if init is None else init.num_components
+    num_components = config.num_components if init is None else init.gaussians_worth
     bytes_a_fit = _ARRAYS_A_FIT * 4 * num_components * int(np.prod(shape))
     return len(devices) * int(np.clip(_BYTES_A_DEVICE // bytes_a_fit, 1, 64))

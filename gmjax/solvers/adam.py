@@ -11,7 +11,7 @@ import optax
 from flax import struct
 
 from gmjax.errors import ArgumentError
-from gmjax.gmface import GmFace, as_wide_as_pixels, on_axes, pixel_axes
+from gmjax.gmface import Model, as_wide_as_pixels, on_axes, pixel_axes
 from gmjax.losses import statistics_loss
 from gmjax.solvers.config import FitConfig
 from gmjax.solvers.stages import Solver
@@ -52,7 +52,7 @@ class Adam(Solver):
     peak: float = 1.0
     loss: Loss | None = None
 
-    def init(self, data: Data, model: GmFace) -> State:
+    def init(self, data: Data, model: Model) -> State:
         free = to_unconstrained(model)
         return State(free, self._optimizer().init(free), free, jnp.full((), jnp.inf, free.weights.dtype))
 
@@ -71,7 +71,7 @@ class Adam(Solver):
         free = optax.apply_updates(state.free, updates)
         return dataclasses.replace(state, free=free, optimizer=optimizer_state), loss
 
-    def result(self, data: Data, state: State) -> GmFace:
+    def result(self, data: Data, state: State) -> Model:
         """The best model, no narrower than the pixels."""
         best = self.with_best(data, state).best
         return as_wide_as_pixels(from_unconstrained(best, self._offset), *self._axes(data))
@@ -128,7 +128,9 @@ def adam_by_kind(multiplier: optax.ScalarOrSchedule) -> optax.GradientTransforma
     """Adam with a rate for each kind of parameter, times ``multiplier``."""
 
     def times_rates(updates: Unconstrained, _):
-        return Unconstrained(WEIGHT_RATE * updates.weights, MEAN_RATE * updates.means, SHAPE_RATE * updates.shapes)
+        weights, means, shapes = WEIGHT_RATE * updates.weights, MEAN_RATE * updates.means, SHAPE_RATE * updates.shapes
+        parameters = None if updates.parameters is None else SHAPE_RATE * updates.parameters
+        return dataclasses.replace(updates, weights=weights, means=means, shapes=shapes, parameters=parameters)
 
     # ``eps_root`` keeps the derivative of a whole run finite where a gradient is exactly 0.
     return optax.chain(optax.adam(multiplier, b2=B2, eps_root=1e-20), optax.stateless(times_rates))

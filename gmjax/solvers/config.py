@@ -10,6 +10,7 @@ import jax
 import optax
 
 from gmjax.errors import ArgumentError, ArgumentTypeError
+from gmjax.profiles import Profile, profile_of
 
 SOLVERS = ("adam", "lm")
 STARTS = ("grid", "random")
@@ -31,6 +32,8 @@ class FitConfig:
     all calls. The defaults were measured on real faces (docs/choices.md); ``FitConfig.paper()`` is the paper's recipe.
 
     num_components: m, where the fit makes its own start; a start that is given keeps its own number.
+    profile: the elementary function, a name in ``gmjax.profiles.PROFILES`` or a ``Profile`` of your own. None is that
+        of the start, and without one "gaussian", whose model is a ``GmFace``; any other profile gives ``Atoms``.
     solver: "adam", first order with Optax; or "lm", the best quality: second order (Levenberg-Marquardt) on the MSE,
         moving components that do little to where the error is, adding and leaving out others, then 400 steps of Adam on
         MSE + lambda PAE.
@@ -60,6 +63,7 @@ class FitConfig:
     """
 
     num_components: int = 80
+    profile: str | Profile | None = None
     solver: Literal["adam", "lm"] = "adam"
     steps: int | None = None
     learning_rate: float | Callable | None = None
@@ -87,6 +91,11 @@ class FitConfig:
             value, least = getattr(self, name), {"pae_weight": 0.0, "offset": -math.inf}.get(name)
             if value is not None and not (least is None and callable(value)):
                 object.__setattr__(self, name, _number(name, value, least))
+        if self.profile is not None:
+            try:
+                object.__setattr__(self, "profile", profile_of(self.profile))
+            except ArgumentError as error:
+                raise type(error)("FitConfig.profile", error.problem) from None
         if self.epochs is not None and self.batch_size is None:
             raise _wrong("epochs", "goes with batch_size: without it, say how many steps")
         if self.optimizer is not None and not (hasattr(self.optimizer, "init") and hasattr(self.optimizer, "update")):

@@ -1,32 +1,36 @@
-"""The best weights for given Gaussians: the formula is linear in them, so they solve m linear equations."""
+"""The best weights for given shapes: the formula is linear in them, so they solve linear equations."""
+
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gmjax.sums.points import gaussians
 from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import AnyArray
 
-# Number of Gaussians times pixels that are stored at once.
+# Number of functions times pixels that are stored at once.
 _TERMS = 2**22
 
 
 def normal_equations(
-    means: Float[AnyArray, "m 2"],
-    precision_chol: Float[AnyArray, "m 3"],
+    basis: Callable[[Any, Any, Any], Any],
+    shapes: Any,
     picture: Float[AnyArray, "h w *c"],
     pixel_weights: Float[AnyArray, "h w"],
     rows: Float[AnyArray, " h"],
     columns: Float[AnyArray, " w"],
-    against: tuple[Float[AnyArray, "k 2"], Float[AnyArray, "k 3"]] | None = None,
+    against: Any = None,
 ) -> tuple[Float[Array, "m k"], Float[Array, "m *c"]]:
-    """(A, b) of A w = b for the weights w that minimise ``sum(pixel_weights (picture - w . gaussians)^2)``.
+    """(A, b) of A w = b for the weights w that minimise ``sum(pixel_weights (picture - w . basis)^2)``.
 
-    With ``against``, A holds the products of these Gaussians with those others.
+    ``basis(shapes, rows, columns)``: the m functions of ``shapes`` at positions that broadcast, (m, ...).
+    With ``against``, A holds the products of these functions with those of the shapes ``against``.
     """
-    m, (height, width) = len(means), picture.shape[:2]
-    k = m if against is None else len(against[0])
+    height, width = picture.shape[:2]
+    m = len(jax.eval_shape(basis, shapes, rows[:1], rows[:1]))
+    k = m if against is None else len(jax.eval_shape(basis, against, rows[:1], rows[:1]))
     band = min(height, max(1, _TERMS // (max(m, k) * width)))
     count = -(-height // band)
 
@@ -38,22 +42,32 @@ def normal_equations(
         rows, pixels, pixel_weights = part
         root = jnp.sqrt(pixel_weights).reshape(1, -1)
         pixels = pixels.reshape(len(root[0]), -1) * root.T
-        g = gaussians(means, precision_chol, rows[:, None], columns[None]).reshape(m, -1) * root
-        others = g if against is None else gaussians(*against, rows[:, None], columns[None]).reshape(k, -1) * root
+        g = basis(shapes, rows[:, None], columns[None]).reshape(m, -1) * root
+        others = g if against is None else basis(against, rows[:, None], columns[None]).reshape(k, -1) * root
         gram = jnp.matmul(g, others.T, precision="highest")
         projections = jnp.matmul(g, pixels, precision="highest").reshape(sums[1].shape)
         return (sums[0] + gram, sums[1] + projections), None
 
     zeros = jnp.zeros((m, k), picture.dtype), jnp.zeros((m, *picture.shape[2:]), picture.dtype)
-    zeros = vary_like(zeros, means, precision_chol, picture, pixel_weights, against)
+    zeros = vary_like(zeros, shapes, picture, pixel_weights, against)
     return jax.lax.scan(add_band, zeros, (banded(rows), banded(picture), banded(pixel_weights)))[0]
 
 
-def growth_without(inverse, weights):
+def growth_without(inverse, weights, terms: int = 1):
     """The growth (m,) of the squared error without each component, the other weights (m, C) solved for again.
 
-    ``inverse`` (m, m): A^-1 of the normal equations. NumPy or JAX arrays.
+    ``inverse`` (m, m): A^-1 of the normal equations. NumPy or JAX arrays. With several ``terms`` a component, JAX
+    arrays for (terms m) weights, all of the first term in front: w^T B^-1 w with the component's block B of A^-1.
     """
+    if terms > 1:
+        by_term = weights.reshape(terms, -1, weights.shape[1])
+        m = by_term.shape[1]
+        blocks = jnp.einsum("kili->ikl", inverse.reshape(terms, m, terms, m))
+        # A component that is gone has a block of 0.
+        tiny = 1e-6 * jnp.trace(blocks, axis1=1, axis2=2)[:, None, None] + jnp.finfo(blocks.dtype).tiny ** 0.5
+        by_component = jnp.moveaxis(by_term, 0, 1)
+        solved = jnp.linalg.solve(blocks + tiny * jnp.eye(terms, dtype=blocks.dtype), by_component)
+        return jnp.sum(by_component * solved, axis=(1, 2))
     return (weights * weights).sum(axis=1) / inverse.diagonal()
 
 

@@ -6,9 +6,10 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from gmjax.checks import checked_key, checked_start, is_known
+from gmjax.checks import checked_atoms, checked_key, checked_start, is_known
 from gmjax.errors import ArgumentError, ArgumentTypeError
-from gmjax.gmface import GmFace, pixel_axes
+from gmjax.gmface import Atoms, GmFace, Model, pixel_axes
+from gmjax.profiles import PROFILES, Profile
 from gmjax.solvers import starts
 from gmjax.solvers.adam import Adam, Data, Loss
 from gmjax.solvers.config import FitConfig
@@ -24,8 +25,25 @@ from gmjax.types import Mask, Picture
 LAST_STEPS, LAST_PEAK = 400, 0.4
 
 
-def starting_model(init: GmFace | None, picture: Picture, config: FitConfig, key) -> GmFace:
-    """``init`` in the picture's type and channels (a gray one has its weights solved for in each), or a start."""
+def starting_model(init: Model | None, picture: Picture, config: FitConfig, key) -> Model:
+    """``init`` in the picture's type and channels (a gray one has its weights solved for in each), or a start.
+
+    With a profile other than the Gaussian the start is ``Atoms``, as wide as the Gaussians would be.
+    """
+    if isinstance(init, Atoms):
+        if config.profile not in (None, init.profile):
+            problem = f"is {config.profile.name}, but init has the profile {init.profile.name}: they must agree"
+            raise ArgumentError("FitConfig.profile", problem)
+        offset = init.offset if config.offset is None else config.offset
+        init = dataclasses.replace(checked_atoms(init, picture), offset=offset)
+        return starts.of_profile(init, init.profile, picture) if init.weights.ndim < picture.ndim else init
+    model = _starting_gaussians(init, picture, config, key)
+    if config.profile in (None, PROFILES["gaussian"]):
+        return model
+    return starts.of_profile(model, config.profile, picture)
+
+
+def _starting_gaussians(init: GmFace | None, picture: Picture, config: FitConfig, key) -> GmFace:
     if init is None and config.stay is not None:
         raise ArgumentError("init", "is needed with FitConfig.stay: the model that all fits stay near, a common face")
     if init is None:
@@ -44,18 +62,21 @@ def starting_model(init: GmFace | None, picture: Picture, config: FitConfig, key
 
 
 def stages_of(
-    init: GmFace, statistics: ImageStatistics, mask: Mask | None, config: FitConfig, loss: Loss | None = None
+    init: Model, statistics: ImageStatistics, mask: Mask | None, config: FitConfig, loss: Loss | None = None
 ) -> tuple[Stage, ...]:
     """The stages of a fit from ``init`` to all pictures of ``statistics``. ``config`` is resolved."""
     data, steps = Data(statistics, mask), config.steps or 1
+    profile = init.profile if isinstance(init, Atoms) else None
     if config.stay is not None:
+        if profile is not None:
+            raise ArgumentError("FitConfig.stay", f"is for Gaussians only, not for the profile {profile.name}")
         solver = Corresponding(steps, config.stay, config.pae_weight or 0.0, loss)
         return (Stage("corresponding", solver, Anchored(data, init), steps, chunk_of(steps)),)
     if config.solver == "adam":
         return (Stage("adam", Adam(config, loss=loss), data, steps, chunk_of(steps)),)
     offset = 1.0 if config.offset is None else config.offset
-    problem = least_squares_problem(statistics.mean, mask, offset=offset)
-    least_squares = LevenbergMarquardt(steps, gray=len(statistics.shape) == 2, offset=offset)
+    problem = least_squares_problem(statistics.mean, mask, offset=offset, profile=profile)
+    least_squares = LevenbergMarquardt(steps, len(statistics.shape) == 2, offset, profile)
     last = Adam(dataclasses.replace(config, solver="adam", steps=LAST_STEPS), peak=LAST_PEAK)
     return (
         Stage("least_squares", least_squares, problem, steps, chunk_of(steps)),
@@ -63,16 +84,19 @@ def stages_of(
     )
 
 
-@partial(jax.jit, static_argnames="offset")
-def least_squares_problem(picture: Picture, mask: Mask | None, *, offset: float) -> Problem:
+@partial(jax.jit, static_argnames=("offset", "profile"))
+def least_squares_problem(
+    picture: Picture, mask: Mask | None, *, offset: float, profile: Profile | None = None
+) -> Problem:
     """The second-order solver's problem: the picture with a channel axis, and pixel weights whose sum is 1."""
     shape = picture.shape[:2]
     weights = jnp.ones(shape, picture.dtype) if mask is None else mask.astype(picture.dtype)
-    return Problem(picture.reshape(*shape, -1), weights / jnp.sum(weights), *pixel_axes(shape, offset, picture.dtype))
+    axes = pixel_axes(shape, offset, picture.dtype)
+    return Problem(picture.reshape(*shape, -1), weights / jnp.sum(weights), *axes, profile)
 
 
 def fit_statistics(
-    statistics: ImageStatistics, init: GmFace, mask: Mask | None, config: FitConfig, loss: Loss | None = None
+    statistics: ImageStatistics, init: Model, mask: Mask | None, config: FitConfig, loss: Loss | None = None
 ) -> FitResult:
     """The fit to ``statistics`` from ``init``: in chunks where all arrays are known, else traced as a whole."""
     traced = is_traced(statistics, init, mask)

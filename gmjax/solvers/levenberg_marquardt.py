@@ -21,11 +21,13 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 from jax.scipy.sparse.linalg import cg
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from gmjax.gmface import GmFace, on_axes
+from gmjax.gmface import Model
+from gmjax.profiles import Profile
 from gmjax.solvers import cholesky, relocation
-from gmjax.solvers.problem import RIDGE, Problem, inverse_factor, join, split
+from gmjax.solvers.curvature import equations, no_products, sampled_products
+from gmjax.solvers.problem import RIDGE, Problem, join, split
 from gmjax.solvers.stages import Solver, scan
 from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import AnyArray, Leaf, Scalar
@@ -38,8 +40,6 @@ SETTLING, SETTLING_IN_LONG, LONG = 8, 16, 400
 DAMPING, BETTER, WORSE, LEAST, MOST = 0.1, 1 / 3, 4.0, 1e-3, 1e3
 # Damping of the equations behind the derivative of a run: enough in float32 where components outnumber the pixels.
 DERIVATIVE_DAMPING = 1e-3
-# Added to each curvature, of the mean of its kind; and to the scaled matrix, for what rounding and sampling leave open.
-FLOOR, JITTER = 1e-3, 1e-4
 # Steps of conjugate gradients in solving for a step.
 MOST_PRODUCTS = 20
 # One step in so many samples the products, and the first one after components were moved; while growing every one.
@@ -54,8 +54,8 @@ FEWEST_ADDED, GROWTH_PAID = 0.05, 2.0
 PIXELS, PIXELS_A_COMPONENT = 1600, 10
 
 
-class Model(NamedTuple):
-    """``weights`` (m, C) and ``shapes`` (5, m) as in ``split``, and what is minimised."""
+class Iterate(NamedTuple):
+    """``weights`` (K m, C) and ``shapes`` (S, m) as in ``split``, S = 5 + P, and what is minimised."""
 
     weights: Leaf
     shapes: Leaf
@@ -70,7 +70,7 @@ class State:
     ``kept``: the best model of m components that a round or cycle ended with.
     """
 
-    model: Model
+    model: Iterate
     to_weights: Leaf
     to_shapes: Leaf
     damping: Leaf
@@ -78,7 +78,7 @@ class State:
     seen: Leaf
     moved: Leaf
     tried: Leaf
-    kept: Model
+    kept: Iterate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +88,7 @@ class LevenbergMarquardt(Solver):
     steps: int
     gray: bool
     offset: float
+    profile: Profile | None = None
 
     @property
     def settling(self) -> int:
@@ -99,8 +100,8 @@ class LevenbergMarquardt(Solver):
         """The number of the step that begins the first cycle of growth; the last one ends with the run."""
         return self.steps - max(0, self.steps - RELOCATING) // (2 * self.settling) * 2 * self.settling
 
-    def init(self, data: Problem, model: GmFace) -> State:
-        return init(*split(model))
+    def init(self, data: Problem, model: Model) -> State:
+        return init(data, *split(model))
 
     def step(self, data: Problem, state: State, x) -> tuple[State, Scalar]:
         """Step number ``x``, or where a round or a half of a cycle begins, a change of components. The loss is the MSE
@@ -125,14 +126,16 @@ class LevenbergMarquardt(Solver):
         weights, _, loss = state.model
         return state, (loss - RIDGE * jnp.sum(jnp.square(weights))) / weights.shape[1]
 
-    def result(self, data: Problem, state: State) -> GmFace:
-        weights, shapes, _ = _better(state)
-        return join(weights[:, 0] if self.gray else weights, shapes, self.offset)
+    def result(self, data: Problem, state: State) -> Model:
+        weights, shapes, _ = _better(data, state)
+        return self._model(weights, shapes)
 
-    def run(self, data: Problem, model: GmFace, xs) -> tuple[GmFace, Leaf, Leaf]:
+    def run(self, data: Problem, model: Model, xs) -> tuple[Model, Leaf, Leaf]:
         weights, shapes, losses = _run(self, data, *split(model), xs)
-        model = join(weights[:, 0] if self.gray else weights, shapes, self.offset)
-        return model, losses, jnp.zeros((), bool)
+        return self._model(weights, shapes), losses, jnp.zeros((), bool)
+
+    def _model(self, weights, shapes) -> Model:
+        return join(weights[:, 0] if self.gray else weights, shapes, self.offset, self.profile)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
@@ -141,17 +144,17 @@ def _run(solver: LevenbergMarquardt, problem: Problem, weights, shapes, xs):
 
     Its derivative is that of the least squares solution in the picture alone; the MSEs are constants.
     """
-    state, losses = scan(solver, problem, init(weights, shapes), xs)
-    weights, shapes, _ = _better(state)
+    state, losses = scan(solver, problem, init(problem, weights, shapes), xs)
+    weights, shapes, _ = _better(problem, state)
     return weights, shapes, losses
 
 
-def init(weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"]) -> State:
+def init(problem: Problem, weights: Float[AnyArray, "K*m C"], shapes: Float[AnyArray, "S m"]) -> State:
     """Before anything is known of the model; the first step only finds its loss and gradient, and better weights."""
     m, zero = shapes.shape[1], jnp.zeros((), shapes.dtype)
-    kept = Model(weights, shapes, zero + jnp.inf)
-    weights, shapes = relocation.with_spare_slots(weights, shapes, spare_slots(m))
-    return _restarted(kept, weights, shapes, zero + FIRST_MOVED / PAID * m, zero)
+    kept = Iterate(weights, shapes, zero + jnp.inf)
+    weights, shapes = relocation.with_spare_slots(problem, weights, shapes, spare_slots(m))
+    return _restarted(problem, kept, weights, shapes, zero + FIRST_MOVED / PAID * m, zero)
 
 
 def spare_slots(m: int) -> int:
@@ -159,11 +162,11 @@ def spare_slots(m: int) -> int:
     return max(1, round(MOST_MOVED * m))
 
 
-def _restarted(kept: Model, weights: Float[AnyArray, "n C"], shapes: Float[AnyArray, "5 n"], moved, tried) -> State:
+def _restarted(problem: Problem, kept: Iterate, weights, shapes, moved, tried) -> State:
     """The state after components were changed: the first step finds the loss and the gradient."""
-    n, zero = shapes.shape[1], jnp.zeros((), shapes.dtype)
-    model = Model(weights, shapes, zero + jnp.inf)
-    gradient, products = (jnp.zeros_like(weights), jnp.zeros_like(shapes)), jnp.zeros((6 * n, 6 * n), shapes.dtype)
+    zero = jnp.zeros((), shapes.dtype)
+    model, products = Iterate(weights, shapes, zero + jnp.inf), no_products(problem, weights, shapes)
+    gradient = jnp.zeros_like(weights), jnp.zeros_like(shapes)
     return vary_like(State(model, *gradient, zero + DAMPING, products, zero, moved, tried, kept), weights, shapes)
 
 
@@ -174,14 +177,14 @@ def _exchanged(problem: Problem, relocates, adds, state: State):
     fewest = jnp.where(relocates, 1.0, min(max(1.0, FEWEST_ADDED * m), most))
     moved = state.moved * jnp.where(paid, jnp.where(relocates, PAID, GROWTH_PAID), FAILED)
     tried = jnp.where(paid, 0.0, state.tried + jnp.round(state.moved))
-    new, old = (_better(state), jnp.clip(moved, fewest, most), tried), (state.kept, state.moved, state.tried)
+    new, old = (_better(problem, state), jnp.clip(moved, fewest, most), tried), (state.kept, state.moved, state.tried)
     kept, moved, tried = jax.tree.map(lambda a, b: jnp.where(begins, a, b), new, old)
 
-    _, with_room = relocation.with_spare_slots(kept.weights, kept.shapes, most)
+    _, with_room = relocation.with_spare_slots(problem, kept.weights, kept.shapes, most)
     shapes = jnp.where(begins, with_room, state.model.shapes)
     stays, added = m - jnp.where(relocates, jnp.round(moved), 0.0), jnp.where(begins, jnp.round(moved), 0.0)
     weights, shapes, factor = relocation.exchange(problem, shapes, stays, added, tried, most)
-    return _restarted(kept, weights, shapes, moved, tried), weights, shapes, factor
+    return _restarted(problem, kept, weights, shapes, moved, tried), weights, shapes, factor
 
 
 def _evaluate(problem: Problem, weights, shapes, factor):
@@ -190,7 +193,7 @@ def _evaluate(problem: Problem, weights, shapes, factor):
 
     def picture(weights, shapes):
         """(C, h, w): with C = 1 behind, XLA would compute pixel by pixel."""
-        return jnp.moveaxis(on_axes(join(weights, shapes), problem.rows, problem.columns), -1, 0)
+        return jnp.moveaxis(problem.draw(weights, shapes), -1, 0)
 
     def product(a, b):
         return jnp.sum(pixel_weights * a * b, axis=(1, 2))
@@ -208,7 +211,7 @@ def _evaluate(problem: Problem, weights, shapes, factor):
     error = drawn - target
     to_weights, to_shapes = pull_back(pixel_weights * error)
     loss = jnp.sum(product(error, error)) + RIDGE * jnp.sum(jnp.square(weights))
-    return Model(weights, shapes, loss), to_weights + RIDGE * weights, to_shapes
+    return Iterate(weights, shapes, loss), to_weights + RIDGE * weights, to_shapes
 
 
 def _descended(problem: Problem, number, sampled, state: State):
@@ -223,97 +226,51 @@ def _descended(problem: Problem, number, sampled, state: State):
     decay = 1.0 - 1.0 / (1.5 * stride**2) if stride > 1 else 0.0
 
     def add(products, seen):
-        return decay * products + sampled_products(problem, old, stride, number), decay * seen + 1.0
+        new = sampled_products(problem, weights, old, stride, number)
+        return jax.tree.map(lambda a, b: decay * a + b, products, new), decay * seen + 1.0
 
     turn = (state.seen == 0) | (number % sampled == 0)
     products, seen = jax.lax.cond(turn, add, lambda *same: same, state.products, state.seen)
     state = dataclasses.replace(state, products=products, seen=seen)
 
-    factor, coupling, matrix, diagonal, scale = _equations(products, seen, weights, state.damping)
+    factor, coupling, matrix, diagonal, scale = equations(products, seen, weights, state.damping, old.shape[1])
     alone = cholesky.solve(factor, state.to_weights)
     right = scale * (jnp.einsum("cmk,mc->k", coupling, alone) - state.to_shapes.reshape(-1))
     change, _ = cg(lambda x: cholesky.product(matrix, x) + diagonal * x, right, tol=0.0, maxiter=MOST_PRODUCTS)
     change = scale * change
     change = jnp.where(jnp.isfinite(change), change, 0.0).reshape(old.shape)
-    shapes = _within(problem, old, old + _capped(old, change))
+    shapes = _within(problem, old, old + _capped(problem, old, change))
     following = jnp.einsum("cmk,k->mc", coupling, (shapes - old).reshape(-1))
     return state, weights - alone - cholesky.solve(factor, following), shapes, factor
 
 
-def _equations(products, seen, weights: Float[AnyArray, "m C"], damping):
-    """The normal equations of shapes and weights, made safe to solve: (factor, coupling, matrix, diagonal, scale).
-
-    ``factor``: the inverse factor of the weights' own matrix. ``coupling`` (C, m, 5 m): of weights and shapes.
-    ``matrix`` (5 m, 5 m): J^T J of the shapes with the weights projected out; ``diagonal`` (5 m,): the damping to add;
-    both after ``scale`` (5 m,) on either side, which makes the diagonal of their sum about 1.
-
-    ``products``: those of [g, dg / dshapes], ``seen`` times. A shape moves the picture in proportion to its component's
-    weight, so channels enter only as products of weights.
-    """
-    m = len(weights)
-    factor = inverse_factor(products[:m, :m] / seen)
-    mixed = products[:m, m:] / seen
-    half = cholesky.product(factor, mixed)
-    of_shapes = jnp.tile(weights.T, (1, 5))
-    energy = jnp.sum(jnp.square(of_shapes), axis=0)
-    plain = jnp.diag(products)[m:] / seen
-    by_kind = (plain * energy).reshape(5, m)
-    damping = damping * (by_kind + FLOOR * jnp.mean(by_kind, axis=1, keepdims=True)).reshape(-1)
-    whole = (plain - jnp.sum(jnp.square(half), axis=0)) * energy + damping
-    scale = 1.0 / jnp.sqrt(jnp.maximum(whole, jnp.finfo(whole.dtype).tiny ** 0.5))
-    outer = sum(w[:, None] * w[None] for w in of_shapes * scale[None])
-    matrix = (products[m:, m:] / seen - cholesky.product(half.T, half)) * outer
-    return factor, mixed[None] * of_shapes[:, None], matrix, damping * jnp.square(scale) + JITTER, scale
-
-
-def sampled_products(problem: Problem, shapes, stride: int, number) -> Float[Array, "n n"]:
-    """The products (6 m, 6 m) of g and its derivatives in the shapes; stride^2 numbers in a row take every pixel."""
-    first_row, first_column = number % stride, (number + number // stride) % stride
-
-    def sampled(array, axis, first):
-        padding = [(0, 0)] * array.ndim
-        padding[axis] = (0, -array.shape[axis] % stride)
-        parts = jnp.pad(array, padding)
-        parts = parts.reshape(*array.shape[:axis], -1, stride, *array.shape[axis + 1 :])
-        return jax.lax.dynamic_index_in_dim(parts, first, axis + 1, keepdims=False)
-
-    rows, columns = sampled(problem.rows, 0, first_row), sampled(problem.columns, 0, first_column)
-    pixel_weights = sampled(sampled(problem.pixel_weights, 0, first_row), 1, first_column)
-    mean_row, mean_column, log_l11, log_l22, shear = shapes[:, :, None, None]
-    l11, l22 = jnp.exp(log_l11), jnp.exp(log_l22)
-    row, column = rows[None, :, None] - mean_row, columns[None, None] - mean_column
-    u, v = l11 * (row + shear * column), l22 * column
-    g = jnp.exp(-(u * u + v * v)) * (stride * jnp.sqrt(pixel_weights))[None]
-    along_row = 2.0 * l11 * u
-    derivatives = 1.0, along_row, shear * along_row + 2.0 * l22 * v, -2.0 * u * u, -2.0 * v * v, -along_row * column
-    jacobian = [(g * d).reshape(len(g), -1) for d in derivatives]
-    lower = [[cholesky.product(a, b.T) for b in jacobian[: n + 1]] for n, a in enumerate(jacobian)]
-    return jnp.block([[lower[j][i] if i <= j else lower[i][j].T for i in range(6)] for j in range(6)])
-
-
-def _capped(shapes, change):
-    """``change``, each component's shortened to ``REACH`` of its own width (and of its logarithms)."""
-    row, column, log_l11, log_l22, shear = change
-    l11, l22 = jnp.exp(shapes[2:4])
+def _capped(problem: Problem, shapes, change):
+    """``change``, each component's shortened to ``REACH`` of its own width, of its logarithms and parameters."""
+    row, column, log_l11, log_l22, shear, *parameters = change
+    l11, l22 = jnp.exp(shapes[2:4]) / problem.narrowing
     moved = jnp.hypot(l11 * (row + shapes[4] * column), l22 * column)
     turned = jnp.abs(shear) * l11 / l22
     length = jnp.maximum(jnp.maximum(moved, turned), jnp.maximum(jnp.abs(log_l11), jnp.abs(log_l22)))
+    for parameter in parameters:
+        length = jnp.maximum(length, jnp.abs(parameter))
     return change * jnp.minimum(1.0, REACH / jnp.maximum(length, 1e-12))[None]
 
 
 def _within(problem: Problem, old, new):
     """``new`` with centres near the picture and widths of 33 pictures to half a pixel, or where ``old`` was."""
-    low, high = math.log(0.03), math.log(1.25 * max(problem.picture.shape[:2]))
-    bounds = jnp.asarray([(-0.3, 1.3), (-0.3, 1.3), (low, high), (low, high), (-30.0, 30.0)], new.dtype)
+    low, high = (math.log(problem.narrowing * bound) for bound in (0.03, 1.25 * max(problem.picture.shape[:2])))
+    parameters = () if problem.profile is None else [(p.low, p.high) for p in problem.profile.parameters]
+    bounds = [(-0.3, 1.3), (-0.3, 1.3), (low, high), (low, high), (-30.0, 30.0), *parameters]
+    bounds = jnp.asarray(bounds, new.dtype)
     return jnp.clip(new, jnp.minimum(bounds[:, :1], old), jnp.maximum(bounds[:, 1:], old))
 
 
-def _better(state: State) -> Model:
+def _better(problem: Problem, state: State) -> Iterate:
     """The better one of the current model, unless it has components added, and the one that was kept."""
     weights, shapes, loss = state.model
     m = state.kept.shapes.shape[1]
     better = (loss < state.kept.loss) & ~relocation.uses_spare_slots(shapes, m)
-    current = Model(weights[:m], shapes[:, :m], loss)
+    current = Iterate(relocation.first_slots(problem, weights, m), shapes[:, :m], loss)
     return jax.tree.map(lambda a, b: jnp.where(better, a, b), current, state.kept)
 
 
@@ -324,12 +281,9 @@ def _run_jvp(solver, primals, tangents):
     weights, shapes, losses = _run(solver, *primals)
     weights, shapes = jax.lax.stop_gradient((weights, shapes))
 
-    def picture(weights, shapes):
-        return on_axes(join(weights, shapes), problem.rows, problem.columns)
-
-    products = sampled_products(problem, shapes, 1, 0)
-    factor, coupling, matrix, diagonal, scale = _equations(products, 1.0, weights, DERIVATIVE_DAMPING)
-    to_weights, to_shapes = jax.vjp(picture, weights, shapes)[1](problem.pixel_weights[..., None] * d_picture)
+    products = sampled_products(problem, weights, shapes, 1, 0)
+    factor, coupling, matrix, diagonal, scale = equations(products, 1.0, weights, DERIVATIVE_DAMPING, shapes.shape[1])
+    to_weights, to_shapes = jax.vjp(problem.draw, weights, shapes)[1](problem.pixel_weights[..., None] * d_picture)
     alone = cholesky.solve(factor, to_weights)
     right = scale * (to_shapes.reshape(-1) - jnp.einsum("cmk,mc->k", coupling, alone))
     d_shapes = scale * cholesky.solve(cholesky.inverse_factor(matrix + jnp.diag(diagonal)), right)

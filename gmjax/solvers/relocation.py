@@ -1,7 +1,7 @@
 """Components are exchanged: those that contribute little are removed, and new ones are put where the error is large.
 
-Arrays have a fixed number of slots. A slot that is not in use holds the shape ``UNUSED``, a Gaussian that is exactly 0
-at every pixel, with the weight 0.
+Arrays have a fixed number of slots. A slot that is not in use holds the shape ``UNUSED``, so far away that a Gaussian
+is exactly 0 at every pixel.
 """
 
 import math
@@ -10,10 +10,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gmjax.gmface import on_axes
 from gmjax.solvers import cholesky
 from gmjax.solvers.exact_weights import growth_without, without
-from gmjax.solvers.problem import Problem, inverse_factor, join, weight_equations
+from gmjax.solvers.problem import Problem, inverse_factor, weight_equations
 from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import AnyArray
 
@@ -24,22 +23,22 @@ _MIN_PLACES = 8
 # How many places there are to choose among, as a multiple of those that can be taken at once.
 _PLACES = 4
 # The shape (mean row, mean column, log l11, log l22, l21 / l11) of a slot that is not in use.
-UNUSED = (10.0, 10.0, 3.0, 3.0, 0.0)
+UNUSED = (1e4, 1e4, 3.0, 3.0, 0.0)
 
 
-def exchange(problem: Problem, shapes: Float[AnyArray, "5 n"], stays, added, tried, most: int):
+def exchange(problem: Problem, shapes: Float[AnyArray, "S n"], stays, added, tried, most: int):
     """Frees all but ``stays`` slots, then fills ``added`` <= ``most`` of them at the best places after ``tried``.
 
     Slots that are not in use are freed first, then one after the other those whose components do least, at most
-    ``2 most`` in all. Places are taken cyclically. Returns the best weights (n, C), the shapes (5, n) with those in use
-    in front, and the inverse factor of the weights' normal equations.
+    ``2 most`` in all. Places are taken cyclically. Returns the best weights (K n, C), the shapes (S, n) with those in
+    use in front, and the inverse factor of the weights' normal equations.
     """
     n = shapes.shape[1]
     freed, most_freed = n - stays, min(2 * most, n)
     matrix, right = weight_equations(problem, shapes)
-    slots, weights = least_useful(matrix, right, freed, most_freed)
+    slots, weights = least_useful(matrix, right, freed, most_freed, problem.terms)
     # vjp, though only the value is used: on_axes is faster where a derivative is taken.
-    drawn, _ = jax.vjp(lambda weights: on_axes(join(weights, shapes), problem.rows, problem.columns), weights)
+    drawn, _ = jax.vjp(lambda weights: problem.draw(weights, shapes), weights)
     pixels = problem.pixel_weights.size
     places = most_useful(problem, problem.picture - drawn, min(max(_PLACES * most, _MIN_PLACES), pixels))
     places = jnp.roll(places, -jnp.asarray(tried, int), axis=1)
@@ -47,52 +46,74 @@ def exchange(problem: Problem, shapes: Float[AnyArray, "5 n"], stays, added, tri
     number = jnp.arange(most_freed)
     first = jnp.asarray(freed - added, int)
     new = places[:, jnp.clip(number - first, 0, places.shape[1] - 1)]
-    new = jnp.where(number >= first, new, jnp.asarray(UNUSED, shapes.dtype)[:, None])
+    new = jnp.where(number >= first, new, unused(problem, shapes.dtype))
     new = jnp.where(number < freed, new, shapes[:, slots])
     shapes = jnp.asarray(shapes).at[:, slots].set(new)
-    new_matrix, new_right = weight_equations(problem, new, shapes)
-    matrix, right = matrix.at[slots].set(new_matrix).at[:, slots].set(new_matrix.T), right.at[slots].set(new_right)
+    rows, (new_matrix, new_right) = of_all_terms(slots, n, problem.terms), weight_equations(problem, new, shapes)
+    matrix, right = matrix.at[rows].set(new_matrix).at[:, rows].set(new_matrix.T), right.at[rows].set(new_right)
 
     order = jnp.argsort(shapes[0] == UNUSED[0], stable=True)
-    factor = inverse_factor(matrix[order][:, order])
-    return cholesky.solve(factor, right[order]), shapes[:, order], factor
+    rows = of_all_terms(order, n, problem.terms)
+    factor = inverse_factor(matrix[rows][:, rows])
+    return cholesky.solve(factor, right[rows]), shapes[:, order], factor
 
 
-def with_spare_slots(weights: Float[AnyArray, "m C"], shapes: Float[AnyArray, "5 m"], spare: int):
-    """``weights`` (m + spare, C) and ``shapes`` (5, m + spare); the last ``spare`` slots are not in use."""
-    unused = jnp.tile(jnp.asarray(UNUSED, shapes.dtype)[:, None], (1, spare))
-    return jnp.pad(weights, ((0, spare), (0, 0))), jnp.concatenate([shapes, unused], axis=1)
+def of_all_terms(slots, n: int, terms: int):
+    """The rows of the weights of all terms for those of ``n`` slots, all of the first term in front."""
+    return (n * jnp.arange(terms)[:, None] + slots[None]).reshape(-1)
 
 
-def uses_spare_slots(shapes: Float[AnyArray, "5 n"], m: int):
+def unused(problem: Problem, dtype) -> Float[Array, "S 1"]:
+    parameters = () if problem.profile is None else (p.start for p in problem.profile.parameters)
+    return jnp.asarray([*UNUSED, *parameters], dtype)[:, None]
+
+
+def with_spare_slots(problem: Problem, weights: Float[AnyArray, "K*m C"], shapes: Float[AnyArray, "S m"], spare: int):
+    """``weights`` of m + ``spare`` slots, and ``shapes`` (S, m + spare); the last ``spare`` slots are not in use."""
+    by_term = weights.reshape(problem.terms, -1, weights.shape[1])
+    padded = jnp.pad(by_term, ((0, 0), (0, spare), (0, 0))).reshape(-1, weights.shape[1])
+    return padded, jnp.concatenate([shapes, jnp.tile(unused(problem, shapes.dtype), (1, spare))], axis=1)
+
+
+def first_slots(problem: Problem, weights: Float[AnyArray, "K*n C"], m: int) -> Float[Array, "K*m C"]:
+    """The weights of the first ``m`` slots."""
+    return weights.reshape(problem.terms, -1, weights.shape[1])[:, :m].reshape(-1, weights.shape[1])
+
+
+def uses_spare_slots(shapes: Float[AnyArray, "S n"], m: int):
     """Whether a slot beyond the first ``m`` is in use."""
     return jnp.any(shapes[0, m:] != UNUSED[0])
 
 
-def least_useful(matrix: Float[AnyArray, "n n"], right: Float[AnyArray, "n C"], count, most: int):
+def least_useful(matrix: Float[AnyArray, "K*n K*n"], right: Float[AnyArray, "K*n C"], count, most: int, terms: int = 1):
     """The indices of the components to remove, of which ``count`` mean something, and the weights of the others.
 
-    ``matrix`` and ``right``: the normal equations of the weights.
+    ``matrix`` and ``right``: the normal equations of the weights, of ``terms`` weights a component.
     """
     factor = inverse_factor(matrix)
     inverse, weights = cholesky.product(factor.T, factor), cholesky.solve(factor, right)
+    n = len(weights) // terms
 
     def take_out(carry, number):
         inverse, weights, stays = carry
-        cost = jnp.where(stays, growth_without(inverse, weights), jnp.inf)
+        cost = jnp.where(stays, growth_without(inverse, weights, terms), jnp.inf)
         i = jnp.argmin(cost)
         left = stays.at[i].set(False)
-        inverse_left, weights_left = without(inverse, weights, i)
-        after = inverse_left, jnp.where(left[:, None], weights_left, 0.0), left
+        inverse_left, weights_left = inverse, weights
+        for term in range(terms):
+            inverse_left, weights_left = without(inverse_left, weights_left, i + n * term)
+        after = inverse_left, jnp.where(jnp.tile(left, terms)[:, None], weights_left, 0.0), left
         return jax.tree.map(lambda a, b: jnp.where(number < count, a, b), after, carry), i
 
-    carry = vary_like((inverse, weights, jnp.ones(len(weights), bool)), inverse, weights, count)
+    carry = vary_like((inverse, weights, jnp.ones(n, bool)), inverse, weights, count)
     (_, weights, _), indices = jax.lax.scan(take_out, carry, jnp.arange(most, dtype=weights.dtype))
     return indices, weights
 
 
-def most_useful(problem: Problem, error: Float[AnyArray, "h w C"], most: int) -> Float[Array, "5 {most}"]:
+def most_useful(problem: Problem, error: Float[AnyArray, "h w C"], most: int) -> Float[Array, "S {most}"]:
     """The shapes of the axis-aligned Gaussians that would each explain most of ``error``, at most one in each cell.
+
+    For a profile, components as wide as these, with the parameters that it starts with.
 
     Adding a single Gaussian g with its best weight reduces the squared error by (sum g error)^2 / sum g^2. Candidates
     have about ``_CENTRES`` centres and ``_WIDTHS`` widths per axis; g is separable, so matrix products with the
@@ -129,8 +150,10 @@ def most_useful(problem: Problem, error: Float[AnyArray, "h w C"], most: int) ->
     place = jnp.argmax(cells[chosen], axis=1)
     row, column = chosen // across * size + place // size, chosen % across * size + place % size
     widths = which[row, column]
-    logs = logs_rows[widths // _WIDTHS], logs_columns[widths % _WIDTHS]
-    return jnp.stack([rows[row], columns[column], *logs, jnp.zeros(most, error.dtype)])
+    narrowing = math.log(problem.narrowing)
+    logs = logs_rows[widths // _WIDTHS] + narrowing, logs_columns[widths % _WIDTHS] + narrowing
+    parameters = [] if problem.profile is None else [jnp.full(most, p.start) for p in problem.profile.parameters]
+    return jnp.stack([rows[row], columns[column], *logs, jnp.zeros(most), *parameters]).astype(error.dtype)
 
 
 def _axis_gaussians(centres, axis):

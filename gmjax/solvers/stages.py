@@ -17,7 +17,7 @@ import numpy as np
 from flax import struct
 
 from gmjax.errors import DivergedError
-from gmjax.gmface import GmFace, on_axes, pixel_axes
+from gmjax.gmface import Model, on_axes, pixel_axes
 from gmjax.losses import psnr_of_mse, statistics_mse, statistics_pae
 from gmjax.statistics import ImageStatistics
 from gmjax.sums.shard_map_types import vary_like
@@ -49,14 +49,14 @@ class FitInfo:
 class FitResult:
     """``params``: the fitted formula. ``info``: how good it is and how the fit went."""
 
-    params: GmFace
+    params: Model
     info: FitInfo
 
 
 class Solver:
     """A frozen dataclass without arrays, static under ``jit``. States are pytrees of arrays, and so is ``data``."""
 
-    def init(self, data: Any, model: GmFace) -> Any:
+    def init(self, data: Any, model: Model) -> Any:
         """The state before the first step from ``model``."""
         raise NotImplementedError
 
@@ -64,7 +64,7 @@ class Solver:
         """The state after the step with input ``x``, and its loss."""
         raise NotImplementedError
 
-    def result(self, data: Any, state: Any) -> GmFace:
+    def result(self, data: Any, state: Any) -> Model:
         """The best model so far, the current one included."""
         raise NotImplementedError
 
@@ -72,7 +72,7 @@ class Solver:
         """Whether the current model is not valid."""
         return jnp.zeros((), bool)
 
-    def run(self, data: Any, model: GmFace, xs: Any) -> tuple[GmFace, Leaf, Leaf]:
+    def run(self, data: Any, model: Model, xs: Any) -> tuple[Model, Leaf, Leaf]:
         """All steps: the best model, the loss of each step, and whether it diverged. Differentiable in ``data``."""
         state, losses = scan(self, data, self.init(data, model), xs)
         return self.result(data, state), losses, self.has_diverged(state)
@@ -130,7 +130,7 @@ class Position(NamedTuple):
 class PreparedFit(NamedTuple):
     """A fit that is ready to run: the model it starts from, its stages, and what its result is measured against."""
 
-    model: GmFace
+    model: Model
     stages: tuple[Stage, ...]
     statistics: ImageStatistics
     mask: Mask | None = None
@@ -182,7 +182,7 @@ class PreparedFit(NamedTuple):
         return FitResult(model, measured(model, self.statistics, self.mask, loss, diverged))
 
 
-def measured(params: GmFace, statistics: ImageStatistics, mask, loss: dict[str, Any], diverged: Leaf) -> FitInfo:
+def measured(params: Model, statistics: ImageStatistics, mask, loss: dict[str, Any], diverged: Leaf) -> FitInfo:
     """``diverged``: whether the last iterate was not valid."""
     picture = on_axes(params, *pixel_axes(statistics.shape[:2], params.offset, statistics.mean.dtype))
     # The variance of one picture is 0 but for rounding.
@@ -206,12 +206,12 @@ def require_finite(position: Position) -> None:
 
 
 @partial(jax.jit, static_argnums=0)
-def _init(solver: Solver, data: Any, model: GmFace) -> Any:
+def _init(solver: Solver, data: Any, model: Model) -> Any:
     return solver.init(data, model)
 
 
 @partial(jax.jit, static_argnums=0)
-def _result(solver: Solver, data: Any, state: Any) -> GmFace:
+def _result(solver: Solver, data: Any, state: Any) -> Model:
     return solver.result(data, state)
 
 

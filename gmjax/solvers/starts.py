@@ -10,8 +10,12 @@ import numpy as np
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 
-from gmjax.gmface import GmFace, on_axes, pixel_axes, with_positive_diagonal
+from gmjax.gmface import Atoms, GmFace, Model, on_axes, pixel_axes, with_positive_diagonal
+from gmjax.profiles import Profile
+from gmjax.solvers import cholesky
 from gmjax.solvers.exact_weights import normal_equations
+from gmjax.solvers.problem import Problem, inverse_factor, join, split, weight_equations
+from gmjax.sums.points import gaussians
 from gmjax.types import AnyArray, Picture
 
 # The exponent is a product of four of a model's numbers, which float32 must hold.
@@ -60,25 +64,51 @@ def solve_weights(
     For more than 2,000, whose equations would take minutes, some steps of conjugate gradients come close.
     """
     axes = pixel_axes(picture.shape[:2], offset, picture.dtype)
-    solve = _solve if len(means) <= _MOST_SOLVED else _conjugate_gradients
-    return GmFace(solve(means, precision_chol, picture, axes), means, precision_chol, offset)
+    if len(means) <= _MOST_SOLVED:
+        return GmFace(_solve(means, precision_chol, picture, axes), means, precision_chol, offset)
+
+    def draw(weights):
+        return on_axes(GmFace(weights, means, precision_chol), *axes)
+
+    nothing = jnp.zeros((len(means), *picture.shape[2:]), picture.dtype)
+    return GmFace(_conjugate_gradients(draw, nothing, picture), means, precision_chol, offset)
+
+
+@partial(jax.jit, static_argnames="profile")
+def of_profile(model: Model, profile: Profile, picture: Picture) -> Atoms:
+    """Components as wide as those of ``model``, with parameters as a fit starts them, and the best weights."""
+    shapes, axes = split(model)[1], pixel_axes(picture.shape[:2], model.offset, picture.dtype)
+    if isinstance(model, GmFace):
+        shapes = shapes.at[2:4].add(math.log(profile.narrowing))
+        parameters = jnp.asarray([p.start for p in profile.parameters], picture.dtype)
+        shapes = jnp.concatenate([shapes, jnp.tile(parameters[:, None], (1, shapes.shape[1]))])
+    everywhere = jnp.full(picture.shape[:2], 1 / (picture.shape[0] * picture.shape[1]), picture.dtype)
+    problem = Problem(picture.reshape(*picture.shape[:2], -1), everywhere, *axes, profile)
+    if profile.terms * shapes.shape[1] <= _MOST_SOLVED:
+        matrix, right = weight_equations(problem, shapes)
+        weights = cholesky.solve(inverse_factor(matrix), right)
+    else:
+        nothing = jnp.zeros((profile.terms * shapes.shape[1], problem.picture.shape[2]), picture.dtype)
+        weights = _conjugate_gradients(lambda weights: problem.draw(weights, shapes), nothing, problem.picture)
+    return join(weights if picture.ndim > 2 else weights[:, 0], shapes, model.offset, profile)
+
+
+def _gaussians(shapes, rows, columns):
+    return gaussians(*shapes, rows, columns)
 
 
 def _solve(means, precision_chol, picture, axes):
     """A ridge as large as the rounding of the equations keeps them positive definite where Gaussians coincide."""
     everywhere = jnp.ones(picture.shape[:2], picture.dtype)
-    gram, projections = normal_equations(means, precision_chol, picture, everywhere, *axes)
+    gram, projections = normal_equations(_gaussians, (means, precision_chol), picture, everywhere, *axes)
     precision = jnp.finfo(picture.dtype)
     # The floor is for Gaussians that all lie between the pixels, where they are 0.
     ridge = jnp.maximum(10 * precision.eps * jnp.trace(gram), precision.tiny**0.5)
     return jax.scipy.linalg.solve(gram + ridge * jnp.eye(len(means), dtype=picture.dtype), projections, assume_a="pos")
 
 
-def _conjugate_gradients(means, precision_chol, picture, axes):
-    def draw(weights):
-        return on_axes(GmFace(weights, means, precision_chol), *axes)
-
-    nothing = jnp.zeros((len(means), *picture.shape[2:]), picture.dtype)
+def _conjugate_gradients(draw, nothing, picture):
+    """The weights, an array like ``nothing``, of which ``draw`` is a linear function."""
     transposed = jax.vjp(draw, nothing)[1]
     (right,) = transposed(picture)
     return cg(lambda weights: transposed(draw(weights))[0], right, maxiter=_CG_STEPS)[0]

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Bool
 
-from gmjax.gmface import GmFace
+from gmjax.gmface import Atoms, GmFace, Model
+from gmjax.profiles import Profile
 from gmjax.types import Leaf
 
 # The largest number, 1 / l11 and 1 / l22: float32 must hold products of two of them, which moving a model takes.
@@ -22,25 +23,33 @@ class Unconstrained:
 
     ``weights`` and ``means`` as in ``GmFace``; ``shapes`` ``(m, 3)``: log l11, l21 / l11, log l22. Labels for
     ``optax.multi_transform`` may be an ``Unconstrained`` too, such as ``Unconstrained("train", "freeze", "train")``.
+    ``parameters`` and ``profile``: those of ``Atoms``, None for a ``GmFace``.
     """
 
     weights: Leaf
     means: Leaf
     shapes: Leaf
+    parameters: Leaf | None = None
+    profile: Profile | None = struct.field(pytree_node=False, default=None)
 
 
-def to_unconstrained(params: GmFace) -> Unconstrained:
+def to_unconstrained(params: Model) -> Unconstrained:
     """The unconstrained form of a valid model. Takes batches too."""
     l11, l21, l22 = jnp.moveaxis(jnp.asarray(params.precision_chol), -1, 0)
     shapes = jnp.stack([jnp.log(l11), l21 / l11, jnp.log(l22)], axis=-1)
+    if isinstance(params, Atoms):
+        return Unconstrained(params.weights, params.means, shapes, params.parameters, params.profile)
     return Unconstrained(params.weights, params.means, shapes)
 
 
-def from_unconstrained(free: Unconstrained, offset: float = 1.0) -> GmFace:
-    """The model that ``free`` stands for. Takes batches too."""
+def from_unconstrained(free: Unconstrained, offset: float = 1.0) -> Model:
+    """The model that ``free`` stands for; parameters of a profile stop at their bounds. Takes batches too."""
     log_l11, shear, log_l22 = jnp.moveaxis(free.shapes, -1, 0)
     l11, l22 = jnp.exp(log_l11), jnp.exp(log_l22)
-    return GmFace(free.weights, free.means, jnp.stack([l11, shear * l11, l22], axis=-1), offset)
+    chol = jnp.stack([l11, shear * l11, l22], axis=-1)
+    if free.profile is None:
+        return GmFace(free.weights, free.means, chol, offset)
+    return Atoms(free.weights, free.means, chol, free.profile.bounded(free.parameters), free.profile, offset)
 
 
 def is_valid(free: Unconstrained) -> Bool[Array, ""]:

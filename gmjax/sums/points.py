@@ -21,11 +21,21 @@ def sum_of_gaussians(weights, means, chol, rows, columns):
     ``weights`` (m, C), ``means`` (m, 2), ``chol`` (m, 3); ``rows`` and ``columns`` have equal rank and broadcast to
     (...). Computed in chunks along the first axis, each a matrix-vector product. Differentiable in all arguments.
     """
+
+    def summed(rows, columns):
+        g = gaussians(means, chol, rows, columns)
+        return jnp.matmul(weights.T, g.reshape(len(means), -1), precision="highest").T
+
+    return in_chunks(summed, len(means), rows, columns)
+
+
+def in_chunks(summed, m: int, rows, columns):
+    """What ``summed(rows, columns)`` (n, C), a sum of ``m`` components, gives for all positions: (..., C)."""
     shape = jnp.broadcast_shapes(rows.shape, columns.shape)
     if not shape:
-        return sum_of_gaussians(weights, means, chol, rows[None], columns[None])[0]
+        return in_chunks(summed, m, rows[None], columns[None])[0]
     length = shape[0]
-    most = max(1, min(length, _TERMS // max(1, len(means) * math.prod(shape[1:]))))
+    most = max(1, min(length, _TERMS // max(1, m * math.prod(shape[1:]))))
     divisor = max(size for size in range(1, most + 1) if length % size == 0)
     size = divisor if 2 * divisor >= most else most
     padding = -length % size
@@ -33,13 +43,10 @@ def sum_of_gaussians(weights, means, chol, rows, columns):
     def chunk(positions, number):
         return jax.lax.dynamic_slice_in_dim(positions, number * size, size) if len(positions) > 1 else positions
 
-    def summed(number):
-        g = gaussians(means, chol, chunk(rows, number), chunk(columns, number))
-        return jnp.matmul(weights.T, g.reshape(len(means), -1), precision="highest").T
-
     rows, columns = (jnp.pad(x, ((0, padding * (len(x) > 1)),) + ((0, 0),) * (x.ndim - 1)) for x in (rows, columns))
-    sums = jax.lax.map(summed, jnp.arange((length + padding) // size))
-    return sums.reshape(length + padding, *shape[1:], weights.shape[1])[:length]
+    numbers = jnp.arange((length + padding) // size)
+    sums = jax.lax.map(lambda number: summed(chunk(rows, number), chunk(columns, number)), numbers)
+    return sums.reshape(length + padding, *shape[1:], sums.shape[-1])[:length]
 
 
 @partial(sum_of_gaussians.defjvp, symbolic_zeros=True)
@@ -50,16 +57,16 @@ def sum_of_gaussians_jvp(primals, tangents):
     du = l11 d(d_r) + l21 d(d_c) + dl11 d_r + dl21 d_c,    dv = l22 d(d_c) + dl22 d_c.
     """
     weights, means, chol, rows, columns = primals
-    (u, v), (row, column) = _whitened(means, chol, rows, columns)
+    (u, v), (row, column) = whitened(means, chol, rows, columns)
     g = jnp.exp(-(u * u + v * v))
     d_weights, d_means, d_chol, d_rows, d_columns = tangents
-    l11, l21, l22 = (_per_component(entry, g) for entry in chol.T)
+    l11, l21, l22 = (per_component(entry, g) for entry in chol.T)
     du, dv = jnp.zeros((), g.dtype), jnp.zeros((), g.dtype)
     if not isinstance(d_chol, SymbolicZero):
-        dl11, dl21, dl22 = (_per_component(entry, g) for entry in d_chol.T)
+        dl11, dl21, dl22 = (per_component(entry, g) for entry in d_chol.T)
         du, dv = dl11 * row + dl21 * column, dl22 * column
     if not isinstance(d_means, SymbolicZero):
-        d_row, d_column = (_per_component(entry, g) for entry in d_means.T)
+        d_row, d_column = (per_component(entry, g) for entry in d_means.T)
         du, dv = du - (l11 * d_row + l21 * d_column), dv - l22 * d_column
     if not isinstance(d_rows, SymbolicZero):
         du = du + l11 * d_rows[None]
@@ -68,9 +75,9 @@ def sum_of_gaussians_jvp(primals, tangents):
     d_log_g = -2.0 * (u * du + v * dv)
 
     def channel(w, dw):
-        change = _per_component(w, g) * d_log_g
+        change = per_component(w, g) * d_log_g
         if dw is not None:
-            change = change + _per_component(dw, g)
+            change = change + per_component(dw, g)
         return jnp.sum(g * change, axis=0)
 
     d_weights = [None] * weights.shape[1] if isinstance(d_weights, SymbolicZero) else d_weights.T
@@ -80,18 +87,18 @@ def sum_of_gaussians_jvp(primals, tangents):
 
 def gaussians(means: Float[AnyArray, "m 2"], chol: Float[AnyArray, "m 3"], rows, columns) -> Float[Array, "m ..."]:
     """The m Gaussians with height 1; ``rows`` and ``columns`` as above."""
-    (u, v), _ = _whitened(means, chol, rows, columns)
+    (u, v), _ = whitened(means, chol, rows, columns)
     return jnp.exp(-(u * u + v * v))
 
 
-def _whitened(means, chol, rows, columns):
+def whitened(means, chol, rows, columns):
     """(u, v) = L^T d and d = x - mu, each (m, ...)."""
-    l11, l21, l22 = (_per_component(entry, rows[None]) for entry in chol.T)
-    row = rows[None] - _per_component(means[:, 0], rows[None])
-    column = columns[None] - _per_component(means[:, 1], columns[None])
+    l11, l21, l22 = (per_component(entry, rows[None]) for entry in chol.T)
+    row = rows[None] - per_component(means[:, 0], rows[None])
+    column = columns[None] - per_component(means[:, 1], columns[None])
     return (l11 * row + l21 * column, l22 * column), (row, column)
 
 
-def _per_component(values, like):
+def per_component(values, like):
     """``values`` (m,), to broadcast against ``like`` (m, ...)."""
     return values.reshape(values.shape + (1,) * (like.ndim - 1))

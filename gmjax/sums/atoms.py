@@ -1,0 +1,35 @@
+"""Sums of components of any profile, at arbitrary positions; JAX finds the derivatives."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from gmjax.profiles import Profile
+from gmjax.sums.points import in_chunks, per_component, whitened
+from gmjax.types import AnyArray
+
+
+def basis(
+    profile: Profile,
+    means: Float[AnyArray, "m 2"],
+    chol: Float[AnyArray, "m 3"],
+    parameters: Float[AnyArray, "m P"],
+    rows,
+    columns,
+) -> Float[Array, "K m ..."]:
+    """The K terms of m components, each with the weight 1; ``rows`` and ``columns`` as in ``sum_of_atoms``."""
+    (u, v), _ = whitened(means, chol, rows, columns)
+    return jnp.stack(profile.values(u, v, [per_component(p, u) for p in parameters.T]))
+
+
+def sum_of_atoms(profile: Profile, weights: Float[AnyArray, "m K C"], means, chol, parameters, rows, columns):
+    """The sum at positions (``rows``, ``columns``), which have equal rank and broadcast to (...): (..., C)."""
+
+    @partial(jax.checkpoint, prevent_cse=False)
+    def summed(rows, columns):
+        terms = basis(profile, means, chol, parameters, rows, columns)
+        return jnp.einsum("mkc,kmn->nc", weights, terms.reshape(*terms.shape[:2], -1), precision="highest")
+
+    return in_chunks(summed, profile.terms * len(means), rows, columns)
