@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from gmjax.gmface import GmFace, pixel_axes
+from gmjax.gmface import GmFace, pixel_axes, require_gaussians
 from gmjax.solvers.exact_weights import growth_without, normal_equations, without
 
 # Relative to the mean diagonal of the Gram matrix: far below what a component contributes, far above float64 rounding.
@@ -14,6 +14,7 @@ _RIDGE = 1e-10
 
 def order_by_weight(params: GmFace) -> Int[np.ndarray, " m"]:
     """Indices of the components by decreasing |weight|, for colour its norm over channels."""
+    require_gaussians(params)
     weights = np.asarray(params.weights, np.float64)
     return np.argsort(-(np.abs(weights) if weights.ndim == 1 else np.linalg.norm(weights, axis=1)), kind="stable")
 
@@ -24,6 +25,7 @@ def order_by_error(params: GmFace, shape: tuple[int, int]) -> Int[np.ndarray, " 
     Backward elimination: starting from all components, remove the one whose removal increases the mean squared error to
     the whole model least, after the weights of the others are solved for again; repeat until one is left. In float64.
     """
+    require_gaussians(params)
     gram = _gram(params, shape)
     inverse = np.linalg.inv(gram + _RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram)))
     weights = np.asarray(params.weights, np.float64).reshape(len(gram), -1)
@@ -39,6 +41,7 @@ def order_by_error(params: GmFace, shape: tuple[int, int]) -> Int[np.ndarray, " 
 
 def take(params: GmFace, which: Int[Array, " k"] | Int[np.ndarray, " k"]) -> GmFace:
     """The model with only the components ``which`` (k,), their weights unchanged (see ``starts.solve_weights``)."""
+    require_gaussians(params)
     return jax.tree.map(lambda leaf: leaf[which], params)
 
 

@@ -18,7 +18,7 @@ from jax.scipy.special import erf
 from jaxtyping import Array, Float
 
 from gmjax.errors import ArgumentError
-from gmjax.gmface import GmFace, checked_shape, pixel_axes, precision
+from gmjax.gmface import GmFace, checked_shape, pixel_axes, precision, require_gaussians
 from gmjax.types import AnyArray
 
 # The number of Gaussians held at once.
@@ -43,6 +43,7 @@ def blur(params: GmFace, covariance) -> GmFace:
     For a blur of sigma pixels: ``jnp.diag(jnp.array([sigma / H, sigma / W]) ** 2)``.
     Raises ArgumentError for another shape.
     """
+    require_gaussians(params)
     covariance = jnp.asarray(covariance, params.means.dtype)
     if covariance.shape != (2, 2):
         raise ArgumentError("covariance", f"must have the shape (2, 2); got {covariance.shape}")
@@ -83,6 +84,7 @@ def laplacian(params: GmFace, x: Float[AnyArray, "*points 2"]) -> Float[Array, "
 @partial(jax.jit, static_argnames="order")
 def _derivative(params: GmFace, x, order: int):
     """With s = A d: grad g = -2 g s and the Hessian of g is g (4 s s^T - 2 A)."""
+    require_gaussians(params)
     if params.means.ndim > 2:
         return jax.vmap(partial(_derivative, order=order), (0, None))(params, x)
     l11, l21, l22 = _factor(params)
@@ -102,11 +104,13 @@ def _derivative(params: GmFace, x, order: int):
 
 def integral(params: GmFace) -> Float[Array, "..."]:
     """The integral over the whole plane, sum_i w_i pi / (l11 l22): a scalar, or (C,) for colour."""
+    require_gaussians(params)
     return _total(params, _areas(params))
 
 
 def moments(params: GmFace) -> Moments:
     """The moments of order 0 to 2 about the origin. Divided by the mass, they are the mean and C + mean mean^T."""
+    require_gaussians(params)
     l11, l21, l22 = _factor(params)
     off = -l21 / (l11 * l22 * l22)
     inverse = [[(l21 * l21 + l22 * l22) / (l11 * l22) ** 2, off], [off, 1.0 / (l22 * l22)]]
@@ -124,6 +128,7 @@ def integral_over(params: GmFace, lower, upper) -> Float[Array, "..."]:
     Exact along the rows; along the columns by quadrature, between the places where a component enters or leaves the
     rectangle. Raises ArgumentError for corners of another shape.
     """
+    require_gaussians(params)
     corners = [jnp.asarray(corner, params.means.dtype) for corner in (lower, upper)]
     for name, corner in zip(("lower", "upper"), corners, strict=True):
         if corner.shape != (2,):
@@ -149,6 +154,7 @@ def pixel_means(params: GmFace, shape: Sequence[int]) -> Float[Array, "..."]:
     A pixel is the rectangle of 1/H x 1/W about the position at which ``render`` takes the formula's value. This takes
     many times as long as ``render``. Gives (H, W) or (H, W, C). Raises ArgumentError for a wrong ``shape``.
     """
+    require_gaussians(params)
     return _pixel_means(params, checked_shape(shape))
 
 
@@ -178,6 +184,8 @@ def inner(a: GmFace, b: GmFace) -> Float[Array, "..."]:
     S = A_i + A_j and q = d^T (A_i^-1 + A_j^-1)^-1 d for the difference d of the two means. Raises ArgumentError for
     models of different channels.
     """
+    require_gaussians(a, "a")
+    require_gaussians(b, "b")
     if a.channels != b.channels:
         raise ArgumentError("b", f"must have the channels of a, {a.channels}; it has {b.channels}")
     return _inner(a, b)
@@ -202,6 +210,8 @@ def squared_distance(a: GmFace, b: GmFace) -> Float[Array, "..."]:
 
 def add(a: GmFace, b: GmFace) -> GmFace:
     """The formula a(x) + b(x), with the components of both, on the pixel grid of ``a``. Gray adds to each channel."""
+    require_gaussians(a, "a")
+    require_gaussians(b, "b")
     a, b = _of_equal_channels(a, b)
     axis = a.means.ndim - 2
     b = dataclasses.replace(b, offset=a.offset)
@@ -210,6 +220,8 @@ def add(a: GmFace, b: GmFace) -> GmFace:
 
 def multiply(a: GmFace, b: GmFace) -> GmFace:
     """The formula a(x) b(x): a component for each pair, on the pixel grid of ``a``. Gray multiplies each channel."""
+    require_gaussians(a, "a")
+    require_gaussians(b, "b")
     return _multiply(*_of_equal_channels(a, b))
 
 

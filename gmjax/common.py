@@ -7,7 +7,7 @@ from jaxtyping import Array
 
 from gmjax.checks import checked_images, checked_key, require_collection
 from gmjax.errors import ArgumentError
-from gmjax.gmface import GmFace
+from gmjax.gmface import Model
 from gmjax.solvers.adam import Data
 from gmjax.solvers.config import FitConfig, resolved
 from gmjax.solvers.fitting import fit_statistics, is_traced, starting_model
@@ -19,7 +19,7 @@ from gmjax.types import Pictures
 
 def fit_common(
     images_or_statistics: Pictures | ImageStatistics,
-    init: GmFace | None = None,
+    init: Model | None = None,
     *,
     config: FitConfig = FitConfig(),
     key: Array | None = None,

@@ -8,7 +8,7 @@ logarithm prefers no direction: the mean of turned models is the turned mean.
 import jax.numpy as jnp
 from flax import struct
 
-from gmjax.gmface import GmFace
+from gmjax.gmface import GmFace, require_gaussians
 from gmjax.types import Leaf
 
 # Below it the series to first order is exact in float64.
@@ -30,6 +30,7 @@ class Coordinates:
 
 def to_coordinates(params: GmFace) -> Coordinates:
     """The coordinates of a valid model, or of a batch."""
+    require_gaussians(params)
     l11, l21, l22 = jnp.moveaxis(jnp.asarray(params.precision_chol), -1, 0)
     # A / (l11 l22) = cosh h + [[x, y], [y, -x]] has the determinant 1; x^2 + y^2 = sinh^2 h.
     ratio, y = l11 / l22, l21 / l22

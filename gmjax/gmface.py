@@ -11,7 +11,7 @@ import dataclasses
 import numbers
 from collections.abc import Sequence
 from functools import partial
-from typing import SupportsIndex
+from typing import Any, SupportsIndex, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -31,21 +31,21 @@ _SHOWN = 240, 240
 class _Shown:
     """What ``repr`` and a notebook show of a model."""
 
-    def __repr__(self) -> str:
+    def __repr__(self: Any) -> str:
         """Its size, from shapes only; all fields where leaves are no arrays, as in ``jax.vmap``'s ``in_axes``."""
-        leaves = jax.tree.leaves(self)
-        if not leaves or not all(hasattr(leaf, "ndim") for leaf in leaves) or self.means.ndim < 2:
+        leaves = self.weights, self.means, self.precision_chol
+        if not all(hasattr(leaf, "ndim") for leaf in leaves) or self.means.ndim < 2:
             fields = (f"{field.name}={getattr(self, field.name)!r}" for field in dataclasses.fields(self))
             return f"{type(self).__name__}({', '.join(fields)})"
         batch = "".join(f"{count} x " for count in self.means.shape[:-2])
         facts = f"{batch}{self.num_components} components, {kind_of(self)}, offset {self.offset:g}"
         return f"{type(self).__name__}({facts})"
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self: Any) -> str:
         """In a notebook: the picture, or the first of a batch, and one line of facts."""
         *batch, m, _ = self.means.shape
         facts = f"{type(self).__name__}: {m} components, {kind_of(self)}, {self.num_parameters} numbers"
-        single = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[len(batch) :])[0], self)
+        single = jax.tree.map(lambda leaf: leaf[(0,) * len(batch)], self)
         if batch:
             facts += f"; a batch {tuple(batch)}, of which the first is drawn"
         if self.channels not in (None, 1, 3):
@@ -138,6 +138,7 @@ class Atoms(_Shown):
 
 
 Model = GmFace | Atoms
+AnyModel = TypeVar("AnyModel", bound=GmFace | Atoms)
 
 
 def kind_of(params: Model) -> str:
@@ -146,7 +147,7 @@ def kind_of(params: Model) -> str:
     return channels if isinstance(params, GmFace) else f"{params.profile.name}, {channels}"
 
 
-def stack(models: Sequence[Model]) -> Model:
+def stack(models: Sequence[AnyModel]) -> AnyModel:
     """Many models as one pytree with a new leading axis, which ``gmface``, ``render`` and ``save`` take.
 
     Raises ArgumentError for no models, or for models of different shapes or grids.
@@ -160,7 +161,7 @@ def stack(models: Sequence[Model]) -> Model:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *models)
 
 
-def unstack(params: Model) -> list[Model]:
+def unstack(params: AnyModel) -> list[AnyModel]:
     """The models of a batch along its first axis. Raises ArgumentError for a single model."""
     _require_model(params)
     if params.means.ndim < 3:
@@ -269,7 +270,7 @@ def on_axes(params: Model, rows: Float[AnyArray, " h"], columns: Float[AnyArray,
     return jax.lax.optimization_barrier(picture)
 
 
-def as_wide_as_pixels(params: Model, rows: Float[AnyArray, " h"], columns: Float[AnyArray, " w"]) -> Model:
+def as_wide_as_pixels(params: AnyModel, rows: Float[AnyArray, " h"], columns: Float[AnyArray, " w"]) -> AnyModel:
     """``params`` with l11 and l22 of at most 1.25 a pixel: narrower components slip between the pixels."""
     narrowest = grid.MAX_L11_TIMES_SPACING * (params.profile.narrowing if isinstance(params, Atoms) else 1.0)
     most = (narrowest / grid.spacing(axis) for axis in (rows, columns))
@@ -277,7 +278,7 @@ def as_wide_as_pixels(params: Model, rows: Float[AnyArray, " h"], columns: Float
     return _with_scaled_columns(params, first, second)
 
 
-def _with_scaled_columns(params: Model, first, second) -> Model:
+def _with_scaled_columns(params: AnyModel, first, second) -> AnyModel:
     """``params`` with the two columns of each L multiplied by ``first`` and ``second``."""
     factors = jnp.stack([first, first, second], axis=-1)
     return dataclasses.replace(params, precision_chol=params.precision_chol * factors)
@@ -287,6 +288,13 @@ def _require_model(params) -> None:
     if not isinstance(params, Model):
         found = type(params).__name__
         raise ArgumentTypeError("params", f"must be a GmFace, not {found}; a FitResult has it as .params")
+
+
+def require_gaussians(params, name: str = "params") -> None:
+    """Raises ArgumentTypeError for ``Atoms``, whose weights would pass for channels."""
+    if isinstance(params, Atoms):
+        problem = f"must be a GmFace: this is for Gaussians only, not for the profile {params.profile.name}"
+        raise ArgumentTypeError(name, problem)
 
 
 def _formula(sum_of_gaussians, params, rows, columns):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gmjax.errors import ArgumentError
-from gmjax.gmface import GmFace, with_positive_diagonal
+from gmjax.gmface import GmFace, require_gaussians, with_positive_diagonal
 from gmjax.sums.points import gaussians
 
 
@@ -53,6 +53,7 @@ def to_gmface(variables, *, offset: float = 1.0) -> GmFace:
 
 def to_variables(params: GmFace) -> dict[str, dict]:
     """The variables of ``GmNet(params.num_components, params.channels)`` that make it equal to the model ``params``."""
+    require_gaussians(params)
     kernel = params.weights if params.channels else params.weights[:, None]
     layer = {"means": params.means, "precision_chol": params.precision_chol}
     return {"params": {"gaussians": layer, "output": {"kernel": kernel}}}

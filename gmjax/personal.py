@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from gmjax.checks import checked_image, checked_key, checked_mask, explained_shardings
 from gmjax.errors import ArgumentError, ArgumentTypeError
-from gmjax.gmface import GmFace
+from gmjax.gmface import Model
 from gmjax.solvers.adam import Loss
 from gmjax.solvers.choose_components import fewest_components
 from gmjax.solvers.config import FitConfig, resolved
@@ -20,7 +20,7 @@ from gmjax.types import Mask, Picture
 
 def fit(
     image: Picture,
-    init: GmFace | None = None,
+    init: Model | None = None,
     *,
     config: FitConfig = FitConfig(),
     key: Array | None = None,
@@ -55,7 +55,7 @@ def fit(
 
 def prepare(
     image: Picture,
-    init: GmFace | None = None,
+    init: Model | None = None,
     *,
     config: FitConfig,
     key: Array | None = None,

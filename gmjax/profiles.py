@@ -23,7 +23,7 @@ class Parameter(NamedTuple):
     high: float = math.inf
 
 
-Turn = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
+Turn = Callable[[Any, Any, Any, Any, Any], tuple[Any, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Profile:
     half: the q at which the first term has fallen to half, which makes a start as wide as one of Gaussians.
     parameters: P further numbers of each component.
     turn: how a component changes with its frame, so that affine maps stay exact: ``turn(weights, parameters, cosine,
-        sine)`` gives lists of the weights and parameters that describe the same function of (u, v) in terms of
-        (u', v'), where u = cosine u' - sine v' and v = sine u' + cosine v'. Weights and parameters are lists of arrays.
+        sine, sign)`` gives the weights and parameters of the same function in terms of (u', v'), where u = cosine u' -
+        sign sine v' and v = sine u' + sign cosine v'; sign is -1 for a mirror image, else 1. All are lists of arrays.
         "radial" where the terms are functions of q only; None where a turned component is of another kind.
     """
 
@@ -72,10 +72,8 @@ class Profile:
 
     def bounded(self, parameters):
         """``parameters`` (..., P) within their bounds."""
-        low, high = (
-            jnp.asarray([getattr(p, name) for p in self.parameters], parameters.dtype) for name in ("low", "high")
-        )
-        return jnp.clip(parameters, low, high)
+        each = [jnp.clip(parameters[..., i], p.low, p.high) for i, p in enumerate(self.parameters)]
+        return jnp.stack(each, axis=-1) if each else parameters
 
     def values(self, u, v, parameters: Sequence = ()) -> list:
         """The K terms at (``u``, ``v``), arrays of one shape; ``parameters``: P arrays that broadcast against them.
@@ -89,7 +87,7 @@ class Profile:
         return [jnp.broadcast_to(term, jnp.shape(u)) for term in found]
 
 
-def profile_of(profile: "str | Profile") -> Profile:
+def profile_of(profile: Any) -> Profile:
     """The profile with that name. Raises ArgumentError."""
     if isinstance(profile, Profile):
         return profile
@@ -113,8 +111,8 @@ def _hermite(degree: int) -> Profile:
         g = jnp.exp(-(u * u + v * v))
         return [g * u**a * v**b for a, b in powers]
 
-    def turn(weights, parameters, cosine, sine):
-        """u^a v^b = (c u' - s v')^a (s u' + c v')^b, multiplied out."""
+    def turn(weights, parameters, cosine, sine, sign):
+        """u^a v^b = (c u' - s v'')^a (s u' + c v'')^b, multiplied out, with v'' = sign v'."""
         turned = dict.fromkeys(powers, 0.0)
         for weight, (a, b) in zip(weights, powers, strict=True):
             for i in range(a + 1):
@@ -122,7 +120,7 @@ def _hermite(degree: int) -> Profile:
                     factor = math.comb(a, i) * math.comb(b, j)
                     power = i + b - j, a - i + j
                     turned[power] += factor * weight * cosine ** (i + j) * (-sine) ** (a - i) * sine ** (b - j)
-        return [turned[power] for power in powers], parameters
+        return [turned[a, b] * sign**b for a, b in powers], parameters
 
     return Profile(f"hermite{degree}", len(powers), function, turn=turn)
 
@@ -132,10 +130,10 @@ def _radial(name: str, function: Callable, half: float, parameters: tuple[Parame
     return Profile(name, terms, lambda u, v, *p: function(u * u + v * v, *p), half, parameters, "radial")
 
 
-def _turned_vector(weights, parameters, cosine, sine):
-    """e1 u + e2 v = (c e1 + s e2) u' + (c e2 - s e1) v', where (e1, e2) are the first two parameters."""
+def _turned_vector(weights, parameters, cosine, sine, sign):
+    """e1 u + e2 v = (c e1 + s e2) u' + sign (c e2 - s e1) v', where (e1, e2) are the first two parameters."""
     first, second, *others = parameters
-    return weights, [cosine * first + sine * second, cosine * second - sine * first, *others]
+    return weights, [cosine * first + sine * second, sign * (cosine * second - sine * first), *others]
 
 
 def _root(q, smoothing: float):
@@ -167,7 +165,7 @@ _ALL = (
     _radial("laplace", lambda q: jnp.exp(-_root(q, 1e-2)), 0.62),
     _radial(
         "generalised",
-        lambda q, log_power: jnp.exp(-((q + 1e-6) ** jnp.exp(log_power))),
+        lambda q, log_power: jnp.exp(-(jnp.clip(q, 1e-6, 1e4) ** jnp.exp(log_power))),
         math.log(2),
         (Parameter("log_power", 0.0, math.log(0.4), math.log(8.0)),),
     ),
@@ -178,7 +176,7 @@ _ALL = (
     _radial("sech", lambda q: 1.0 / jnp.cosh(jnp.minimum(_root(q, 1e-6), 40.0)), 1.317**2),
     _radial("raised_cosine", _raised_cosine, 0.25),
     _radial("beta", lambda q: jnp.maximum(1.0 - q, 0.0) ** 3, 1 - 0.5 ** (1 / 3)),
-    _radial("wendland", _wendland, 0.126),
+    _radial("wendland", _wendland, 0.0984),
     _radial("mexican_hat", lambda q: (jnp.exp(-q), q * jnp.exp(-q)), math.log(2), terms=2),
     *map(_hermite, (1, 2, 3)),
     Profile(

@@ -12,7 +12,7 @@ from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.files.gmf import SUFFIX as COMPACT
 from gmjax.files.suffixes import require_suffix
-from gmjax.gmface import GmFace, render
+from gmjax.gmface import Model, render, require_gaussians
 
 SUFFIXES = (".safetensors", COMPACT)
 
@@ -26,7 +26,7 @@ def require_model_suffix(path: Path) -> None:
 
 def save(
     path: str | os.PathLike,
-    params: GmFace,
+    params: Model,
     metadata: Mapping[str, str] | None = None,
     *,
     dtype: Literal["float16", "float32", "float64"] | None = None,
@@ -52,6 +52,7 @@ def save(
     if path.suffix.lower() != COMPACT:
         models.save(path, params, metadata, dtype=dtype)
         return
+    require_gaussians(params)
     if dtype is not None:
         raise ArgumentError("dtype", f"is for safetensors files: a {COMPACT} file has steps of its own")
     if params.means.ndim != 2 or params.channels not in (None, 3):

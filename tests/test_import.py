@@ -12,6 +12,7 @@ PACKAGE = Path(gmjax.__file__).parent
 # From the bottom up: a module may import only those on the lines above its own. Folders count as one module here.
 LAYERS = [
     {"_version", "types", "errors"},
+    {"profiles"},
     {"checks", "sums"},
     {"gmface", "statistics"},
     {"losses", "published", "calculus", "transforms", "frame", "gmnet", "coordinates"},

@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -19,14 +19,15 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from gmjax.checks import what_is_wrong
+from gmjax.checks import what_is_wrong, what_is_wrong_with_atoms
 from gmjax.errors import ArgumentError, GmjaxError, in_one_line
 from gmjax.files import gmf
 from gmjax.files.atomic import write_atomically
 from gmjax.files.text import MAX_COMPONENTS, MAX_TEXT_BYTES, from_csv, from_json
-from gmjax.gmface import GmFace, with_positive_diagonal
+from gmjax.gmface import Atoms, GmFace, Model, with_positive_diagonal
+from gmjax.profiles import PROFILES, Profile
 
-FORMAT = "gmjax.GmFace"
+FORMAT, ATOMS_FORMAT = "gmjax.GmFace", "gmjax.Atoms"
 FORMAT_VERSION = 1
 MAX_BYTES = 2**28
 MAX_HEADER_BYTES = 2**20  # reading a larger one would take many times its size
@@ -43,6 +44,15 @@ CONVENTIONS = {
     "batch": "many models have the same leading axes in front of each tensor's own",
 }
 HEADER = {"format": FORMAT, "format_version": str(FORMAT_VERSION), **CONVENTIONS}
+# What is different in a model of another profile than the Gaussian.
+ATOMS_TENSORS = (*TENSORS, "parameters")
+ATOMS_HEADER = {
+    **HEADER,
+    "format": ATOMS_FORMAT,
+    "formula": "f(x) = sum_i sum_k weights[i, k] psi_k(u, v; parameters[i]), (u, v) = L_i^T (x - means[i])",
+    "weights": "(m, K) for a gray picture, (m, K, C) for one with C channels, K terms psi; intensities 0 to 1",
+    "parameters": "(m, P), those that the profile has for each component",
+}
 
 _MAX_OFFSET = 1_000_000  # beyond it float32 could not tell pixels apart
 _DTYPES = {"F16": np.float32, "F32": np.float32, "F64": np.float64}
@@ -56,7 +66,7 @@ class ModelFileError(GmjaxError, ValueError):
 
 def save(
     path: str | os.PathLike,
-    params: GmFace,
+    params: Model,
     metadata: Mapping[str, str] | None = None,
     *,
     dtype: Literal["float16", "float32", "float64"] | None = None,
@@ -64,16 +74,24 @@ def save(
     """Writes a safetensors file, whatever its name. Arguments and errors as in ``gmjax.save``."""
     path = Path(path)
     chol = np.asarray(params.precision_chol)
-    if chol.ndim > 1 and chol.shape[-1] == 3 and (chol[..., ::2] < 0).any():
+    profile = params.profile if isinstance(params, Atoms) else None
+    if profile is not None and PROFILES.get(profile.name) != profile:
+        known = ", ".join(PROFILES)
+        problem = (
+            f"has the profile {profile.name}, a function of your own, which a file cannot hold; it can hold {known}"
+        )
+        raise ArgumentError("params", problem)
+    if profile is None and chol.ndim > 1 and chol.shape[-1] == 3 and (chol[..., ::2] < 0).any():
         params = with_positive_diagonal(params)  # on a device, which may flush subnormal numbers to 0
-    tensors = {name: np.ascontiguousarray(getattr(params, name)) for name in TENSORS}
-    _require_text(metadata or {})
-    header = {**(metadata or {}), "offset": str(float(params.offset)), **HEADER}
-    wrong = what_is_wrong(**tensors) or _too_many(tensors) or _wrong_offset(header)
+    tensors = {name: np.ascontiguousarray(getattr(params, name)) for name in _names(profile)}
+    conventions = HEADER if profile is None else {**ATOMS_HEADER, "profile": profile.name}
+    _require_text(metadata or {}, conventions)
+    header = {**(metadata or {}), "offset": str(float(params.offset)), **conventions}
+    wrong = _what_is_wrong(profile, tensors) or _too_many(tensors) or _wrong_offset(header)
     if not wrong and dtype is not None:
         with np.errstate(over="ignore", under="ignore"):
             tensors = {name: tensor.astype(dtype) for name, tensor in tensors.items()}
-        wrong = what_is_wrong(**{name: tensor.astype(np.float64) for name, tensor in tensors.items()})
+        wrong = _what_is_wrong(profile, {name: tensor.astype(np.float64) for name, tensor in tensors.items()})
         wrong = wrong and f"{wrong} in {dtype}"
     if not wrong:
         content = _in_order(safetensors.numpy.save(tensors, metadata=header))
@@ -91,7 +109,7 @@ def write(path: Path, content: bytes) -> None:
         raise ModelFileError(f"{in_one_line(error)}; choose a folder that exists and that you may write to") from error
 
 
-def load(path: str | os.PathLike) -> GmFace:
+def load(path: str | os.PathLike) -> Any:
     """The model in a file, or the batch of models; float64 only if the caller has enabled it in JAX.
 
     Raises ModelFileError if there is no such file, or it is not a model file, damaged, of a newer format, above 256 MiB
@@ -107,7 +125,7 @@ def load_metadata(path: str | os.PathLike) -> dict[str, str]:
     return _read(Path(path))[1]
 
 
-def _read(path: Path) -> tuple[GmFace, dict[str, str]]:
+def _read(path: Path) -> tuple[Any, dict[str, str]]:
     try:
         _require_readable(path)
         with open(path, "rb") as stream:
@@ -121,7 +139,7 @@ def _read(path: Path) -> tuple[GmFace, dict[str, str]]:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             _require_format(path, metadata, file.keys())
-            tensors = {name: _tensor(path, file, name) for name in TENSORS}
+            tensors = {name: _tensor(path, file, name) for name in file.keys()}
     except (OSError, safetensors.SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else shown(str(error))
         problem = f"{path} cannot be read as a model file ({reason}): it is damaged or of another kind"
@@ -172,11 +190,26 @@ def _compact(path: Path, content: bytes) -> tuple[GmFace, dict[str, str]]:
     return _checked(str(path), tensors, metadata), {**metadata, **HEADER}
 
 
-def _checked(name: str, tensors: dict[str, np.ndarray], metadata: Mapping[str, str]) -> GmFace:
-    wrong = what_is_wrong(**tensors) or _too_many(tensors) or _wrong_offset(metadata)
+def _checked(name: str, tensors: dict[str, np.ndarray], metadata: Mapping[str, str]) -> Any:
+    profile = None
+    if metadata.get("format") == ATOMS_FORMAT:
+        profile = PROFILES.get(metadata.get("profile", ""))
+        if profile is None:
+            found = shown(metadata.get("profile", ""))
+            raise ModelFileError(f"{name} has the profile {found}, which this gmjax does not know; upgrade gmjax")
+    wrong = _what_is_wrong(profile, tensors) or _too_many(tensors) or _wrong_offset(metadata)
     if wrong:
         raise ModelFileError(f"{name} does not hold a valid model: {wrong}; make it again, or copy it from its source")
-    return GmFace(**jax.tree.map(jnp.asarray, tensors), offset=float(metadata["offset"]))
+    arrays, offset = jax.tree.map(jnp.asarray, tensors), float(metadata["offset"])
+    return GmFace(**arrays, offset=offset) if profile is None else Atoms(**arrays, profile=profile, offset=offset)
+
+
+def _names(profile: Profile | None) -> tuple[str, ...]:
+    return TENSORS if profile is None else ATOMS_TENSORS
+
+
+def _what_is_wrong(profile: Profile | None, tensors: Mapping[str, np.ndarray]) -> str | None:
+    return what_is_wrong(**tensors) if profile is None else what_is_wrong_with_atoms(Atoms(**tensors, profile=profile))
 
 
 def _text(path: Path) -> str:
@@ -214,7 +247,7 @@ def _too_large(size: int, start: bytes) -> str | None:
 
 
 def _require_format(path: Path | str, metadata: Mapping[str, str], names) -> None:
-    if metadata.get("format") != FORMAT:
+    if metadata.get("format") not in (FORMAT, ATOMS_FORMAT):
         raise ModelFileError(f"{path} is a file of another kind; give one that gmjax.save or gmjax export wrote")
     version = metadata.get("format_version", "")
     if not (version.isascii() and version.isdecimal() and int(version[:9]) > 0):
@@ -222,9 +255,10 @@ def _require_format(path: Path | str, metadata: Mapping[str, str], names) -> Non
     if int(version[:9]) > FORMAT_VERSION:
         known = f"this gmjax reads up to {FORMAT_VERSION}"
         raise ModelFileError(f"{path} has format version {version[:9]}, and {known}; upgrade gmjax")
-    if set(names) != set(TENSORS):
+    expected = TENSORS if metadata["format"] == FORMAT else ATOMS_TENSORS
+    if set(names) != set(expected):
         found = ", ".join(map(shown, sorted(names)[:9])) or "(none)"
-        raise ModelFileError(f"{path} holds the tensors {found}; a model file holds exactly {', '.join(TENSORS)}")
+        raise ModelFileError(f"{path} holds the tensors {found}; a model file holds exactly {', '.join(expected)}")
 
 
 def _tensor(path: Path, file, name: str) -> np.ndarray:
@@ -262,11 +296,11 @@ def shown(text: str) -> str:
     return text if text.isprintable() and 0 < len(text) <= 100 else repr(text[:100])
 
 
-def _require_text(metadata: Mapping[str, str]) -> None:
+def _require_text(metadata: Mapping[str, str], conventions: Mapping[str, str]) -> None:
     for name, text in metadata.items():
         if not (isinstance(name, str) and isinstance(text, str)):
             raise ArgumentError("metadata", f"must be text by name; got {name!r}: {text!r}")
-        if HEADER.get(name, text) != text:
+        if conventions.get(name, text) != text:
             raise ArgumentError("metadata", f"must not use the name {name!r}, which belongs to the format")
 
 

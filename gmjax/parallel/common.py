@@ -14,7 +14,7 @@ from jaxtyping import Array
 
 from gmjax.checks import require_collection
 from gmjax.common import minibatch_solver, resolved_start
-from gmjax.gmface import GmFace
+from gmjax.gmface import Model
 from gmjax.parallel.devices import AXIS, local, shares_of
 from gmjax.parallel.statistics import image_statistics
 from gmjax.solvers.adam import Data
@@ -30,7 +30,7 @@ BYTES_A_CHUNK = 2**27  # of the pictures that are read, and go to the devices, a
 
 def fit_common(
     images_or_statistics: Pictures | ImageStatistics,
-    init: GmFace | None = None,
+    init: Model | None = None,
     *,
     config: FitConfig = FitConfig(),
     key: Array | None = None,
@@ -57,7 +57,7 @@ def fit_common(
 
 def prepare_common(
     statistics: ImageStatistics,
-    init: GmFace | None = None,
+    init: Model | None = None,
     *,
     config: FitConfig = FitConfig(),
     key: Array | None = None,

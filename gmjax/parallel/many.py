@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array
 
 from gmjax.checks import checked_image, checked_mask, checked_start
-from gmjax.gmface import GmFace
+from gmjax.gmface import Model
 from gmjax.parallel.devices import AXIS, local
 from gmjax.personal import fit
 from gmjax.solvers.config import FitConfig
@@ -23,7 +23,7 @@ _ARRAYS_A_FIT = 2  # of m x pixels: a fit under vmap was measured to hold 0.6 of
 
 def fit_many(
     images: Iterable[Picture],
-    init: GmFace | None = None,
+    init: Model | None = None,
     *,
     config: FitConfig = FitConfig(),
     key: Array | None = None,
@@ -87,7 +87,7 @@ def _fit_pmapped(config: FitConfig, devices):
     return jax.pmap(fit_each, axis_name=AXIS, in_axes=(None,), devices=devices)
 
 
-def pictures_at_once(shape: tuple[int, ...], init: GmFace | None, config: FitConfig, devices: Sequence) -> int:
+def pictures_at_once(shape: tuple[int, ...], init: Model | None, config: FitConfig, devices: Sequence) -> int:
     """How many pictures of ``shape`` the ``devices`` take together: what fits in 2 GiB each, up to 64; 1 on a CPU."""
     if devices[0].platform == "cpu":
         return len(devices)

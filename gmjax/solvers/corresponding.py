@@ -13,7 +13,7 @@ import optax
 from flax import struct
 
 from gmjax.coordinates import Coordinates, from_coordinates, to_coordinates
-from gmjax.gmface import GmFace, as_wide_as_pixels, on_axes, pixel_axes
+from gmjax.gmface import GmFace, Model, as_wide_as_pixels, on_axes, pixel_axes
 from gmjax.solvers.adam import Data, Loss, picture_loss
 from gmjax.solvers.stages import Solver
 from gmjax.types import Leaf, Scalar
@@ -48,7 +48,7 @@ class Corresponding(Solver):
     pae_weight: float
     loss: Loss | None = None
 
-    def init(self, data: Anchored, model: GmFace) -> State:
+    def init(self, data: Anchored, model: Model) -> State:
         z = jax.tree.map(jnp.zeros_like, to_coordinates(data.start))
         return State(z, self._optimizer().init(z), z, jnp.full((), jnp.inf, z.weights.dtype))
 

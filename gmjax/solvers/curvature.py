@@ -43,7 +43,7 @@ class Equations(NamedTuple):
     scale: Leaf
 
 
-def no_products(problem: Problem, weights: Float[AnyArray, "K*m C"], shapes: Float[AnyArray, "S m"]):
+def no_products(problem: Problem, weights: Float[AnyArray, "n C"], shapes: Float[AnyArray, "S m"]):
     """What ``sampled_products`` are added to."""
     n, channels, size = len(weights), weights.shape[1], shapes.size
     if problem.profile is None:
@@ -52,9 +52,7 @@ def no_products(problem: Problem, weights: Float[AnyArray, "K*m C"], shapes: Flo
     return Products(*(jnp.zeros(size, shapes.dtype) for size in sizes))
 
 
-def sampled_products(
-    problem: Problem, weights: Float[AnyArray, "K*m C"], shapes: Float[AnyArray, "S m"], stride, number
-):
+def sampled_products(problem: Problem, weights: Float[AnyArray, "n C"], shapes: Float[AnyArray, "S m"], stride, number):
     """The products of J's columns over one pixel in ``stride x stride``; stride^2 numbers in a row take every pixel.
 
     For a ``GmFace``: those (6 m, 6 m) of g and its derivatives in the shapes, without weights.
@@ -108,7 +106,7 @@ def _products_of_profile(problem, weights, shapes, rows, columns, root) -> Produ
     return Products(cholesky.product(functions, functions.T), mixed, of_shapes)
 
 
-def equations(products, seen, weights: Float[AnyArray, "K*m C"], damping, m: int) -> Equations:
+def equations(products, seen, weights: Float[AnyArray, "n C"], damping, m: int) -> Equations:
     """The equations of ``products`` that were added ``seen`` times, for ``m`` components."""
     if isinstance(products, Products):
         return _equations_of_profile(products, seen, damping, m)

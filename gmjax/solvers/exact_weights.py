@@ -66,7 +66,7 @@ def growth_without(inverse, weights, terms: int = 1):
         # A component that is gone has a block of 0.
         tiny = 1e-6 * jnp.trace(blocks, axis1=1, axis2=2)[:, None, None] + jnp.finfo(blocks.dtype).tiny ** 0.5
         by_component = jnp.moveaxis(by_term, 0, 1)
-        solved = jnp.linalg.solve(blocks + tiny * jnp.eye(terms, dtype=blocks.dtype), by_component)
+        solved = jnp.linalg.solve(blocks + tiny * jnp.eye(terms, dtype=blocks.dtype)[None], by_component)
         return jnp.sum(by_component * solved, axis=(1, 2))
     return (weights * weights).sum(axis=1) / inverse.diagonal()
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 from gmjax.checks import checked_atoms, checked_key, checked_start, is_known
 from gmjax.errors import ArgumentError, ArgumentTypeError
 from gmjax.gmface import Atoms, GmFace, Model, pixel_axes
-from gmjax.profiles import PROFILES, Profile
+from gmjax.profiles import PROFILES, Profile, profile_of
 from gmjax.solvers import starts
 from gmjax.solvers.adam import Adam, Data, Loss
 from gmjax.solvers.config import FitConfig
@@ -25,22 +26,27 @@ from gmjax.types import Mask, Picture
 LAST_STEPS, LAST_PEAK = 400, 0.4
 
 
-def starting_model(init: Model | None, picture: Picture, config: FitConfig, key) -> Model:
+def starting_model(init: Model | None, picture: Picture, config: FitConfig, key) -> Any:
     """``init`` in the picture's type and channels (a gray one has its weights solved for in each), or a start.
 
     With a profile other than the Gaussian the start is ``Atoms``, as wide as the Gaussians would be.
     """
     if isinstance(init, Atoms):
-        if config.profile not in (None, init.profile):
-            problem = f"is {config.profile.name}, but init has the profile {init.profile.name}: they must agree"
-            raise ArgumentError("FitConfig.profile", problem)
-        offset = init.offset if config.offset is None else config.offset
-        init = dataclasses.replace(checked_atoms(init, picture), offset=offset)
-        return starts.of_profile(init, init.profile, picture) if init.weights.ndim < picture.ndim else init
+        return _starting_atoms(init, picture, config)
     model = _starting_gaussians(init, picture, config, key)
     if config.profile in (None, PROFILES["gaussian"]):
         return model
     return starts.of_profile(model, config.profile, picture)
+
+
+def _starting_atoms(init: Atoms, picture: Picture, config: FitConfig) -> Atoms:
+    profile = init.profile
+    if config.profile not in (None, profile):
+        problem = f"is {profile_of(config.profile).name}, but init has the profile {profile.name}: they must agree"
+        raise ArgumentError("FitConfig.profile", problem)
+    offset = init.offset if config.offset is None else config.offset
+    init = dataclasses.replace(checked_atoms(init, picture), offset=offset)
+    return starts.of_profile(init, profile, picture) if init.weights.ndim < picture.ndim else init
 
 
 def _starting_gaussians(init: GmFace | None, picture: Picture, config: FitConfig, key) -> GmFace:
@@ -68,8 +74,8 @@ def stages_of(
     data, steps = Data(statistics, mask), config.steps or 1
     profile = init.profile if isinstance(init, Atoms) else None
     if config.stay is not None:
-        if profile is not None:
-            raise ArgumentError("FitConfig.stay", f"is for Gaussians only, not for the profile {profile.name}")
+        if isinstance(init, Atoms):
+            raise ArgumentError("FitConfig.stay", f"is for Gaussians only, not for the profile {init.profile.name}")
         solver = Corresponding(steps, config.stay, config.pae_weight or 0.0, loss)
         return (Stage("corresponding", solver, Anchored(data, init), steps, chunk_of(steps)),)
     if config.solver == "adam":
@@ -92,7 +98,7 @@ def least_squares_problem(
     shape = picture.shape[:2]
     weights = jnp.ones(shape, picture.dtype) if mask is None else mask.astype(picture.dtype)
     axes = pixel_axes(shape, offset, picture.dtype)
-    return Problem(picture.reshape(*shape, -1), weights / jnp.sum(weights), *axes, profile)
+    return Problem(picture.reshape(*shape, -1), weights / jnp.sum(weights), axes[0], axes[1], profile)
 
 
 def fit_statistics(

@@ -149,7 +149,7 @@ def _run(solver: LevenbergMarquardt, problem: Problem, weights, shapes, xs):
     return weights, shapes, losses
 
 
-def init(problem: Problem, weights: Float[AnyArray, "K*m C"], shapes: Float[AnyArray, "S m"]) -> State:
+def init(problem: Problem, weights: Float[AnyArray, "n C"], shapes: Float[AnyArray, "S m"]) -> State:
     """Before anything is known of the model; the first step only finds its loss and gradient, and better weights."""
     m, zero = shapes.shape[1], jnp.zeros((), shapes.dtype)
     kept = Iterate(weights, shapes, zero + jnp.inf)
@@ -260,8 +260,8 @@ def _within(problem: Problem, old, new):
     """``new`` with centres near the picture and widths of 33 pictures to half a pixel, or where ``old`` was."""
     low, high = (math.log(problem.narrowing * bound) for bound in (0.03, 1.25 * max(problem.picture.shape[:2])))
     parameters = () if problem.profile is None else [(p.low, p.high) for p in problem.profile.parameters]
-    bounds = [(-0.3, 1.3), (-0.3, 1.3), (low, high), (low, high), (-30.0, 30.0), *parameters]
-    bounds = jnp.asarray(bounds, new.dtype)
+    limits = [(-0.3, 1.3), (-0.3, 1.3), (low, high), (low, high), (-30.0, 30.0), *parameters]
+    bounds = jnp.asarray(limits, new.dtype)
     return jnp.clip(new, jnp.minimum(bounds[:, :1], old), jnp.maximum(bounds[:, 1:], old))
 
 

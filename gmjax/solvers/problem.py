@@ -1,5 +1,7 @@
 """The least squares problem of the second-order solver, and models as the arrays that it moves."""
 
+from typing import Any
+
 import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
@@ -41,7 +43,7 @@ class Problem:
         return on_axes(join(weights, shapes, profile=self.profile), self.rows, self.columns)
 
 
-def split(params: Model) -> tuple[Float[Array, "K*m C"], Float[Array, "5+P m"]]:
+def split(params: Model) -> tuple[Float[Array, "n C"], Float[Array, "S m"]]:
     """Weights, all of the first term in front, and shapes: (mean row, mean column, log l11, log l22, l21 / l11), and
     the profile's parameters."""
     l11, l21, l22 = params.precision_chol.T
@@ -53,7 +55,7 @@ def split(params: Model) -> tuple[Float[Array, "K*m C"], Float[Array, "5+P m"]]:
     return weights.reshape(weights.shape[0] * weights.shape[1], -1), shapes
 
 
-def join(weights, shapes: Float[AnyArray, "5+P m"], offset: float = 1.0, profile: Profile | None = None) -> Model:
+def join(weights, shapes: Float[AnyArray, "S m"], offset: float = 1.0, profile: Profile | None = None) -> Any:
     """The model of ``weights`` (K m,) or (K m, C) and ``shapes``; the inverse of ``split``."""
     l11, l22 = jnp.exp(shapes[2:4])
     means, chol = shapes[:2].T, jnp.stack([l11, shapes[4] * l11, l22], axis=-1)
@@ -63,9 +65,7 @@ def join(weights, shapes: Float[AnyArray, "5+P m"], offset: float = 1.0, profile
     return Atoms(by_component, means, chol, shapes[5:].T, profile, offset)
 
 
-def weight_equations(
-    problem: Problem, shapes: Float[AnyArray, "5+P m"], against: Float[AnyArray, "5+P k"] | None = None
-):
+def weight_equations(problem: Problem, shapes: Float[AnyArray, "S m"], against: Float[AnyArray, "S k"] | None = None):
     """(A, b) of A w = b for the best weights (K m, C) of ``shapes``; or those rows of it for the model ``against``."""
     parts = problem.picture, problem.pixel_weights, problem.rows, problem.columns
 
@@ -75,7 +75,7 @@ def weight_equations(
     return normal_equations(functions, shapes, *parts, against=against)
 
 
-def basis(profile: Profile | None, shapes: Float[AnyArray, "5+P m"], rows, columns) -> Float[Array, "K*m ..."]:
+def basis(profile: Profile | None, shapes: Float[AnyArray, "S m"], rows, columns) -> Float[Array, "n ..."]:
     """What the weights multiply, at positions that broadcast."""
     gaussians = join(shapes[0], shapes[:5])
     if profile is None:

@@ -17,7 +17,7 @@ from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import AnyArray
 
 # Candidate widths, and candidate centres along the longer axis.
-_WIDTHS, _CENTRES = 8, 60
+_WIDTHS, _CENTRES = 8, 120
 # Even a single component must have other places to try when the best one did not reduce the error.
 _MIN_PLACES = 8
 # How many places there are to choose among, as a multiple of those that can be taken at once.
@@ -68,16 +68,17 @@ def unused(problem: Problem, dtype) -> Float[Array, "S 1"]:
     return jnp.asarray([*UNUSED, *parameters], dtype)[:, None]
 
 
-def with_spare_slots(problem: Problem, weights: Float[AnyArray, "K*m C"], shapes: Float[AnyArray, "S m"], spare: int):
+def with_spare_slots(problem: Problem, weights: Float[AnyArray, "n C"], shapes: Float[AnyArray, "S m"], spare: int):
     """``weights`` of m + ``spare`` slots, and ``shapes`` (S, m + spare); the last ``spare`` slots are not in use."""
     by_term = weights.reshape(problem.terms, -1, weights.shape[1])
     padded = jnp.pad(by_term, ((0, 0), (0, spare), (0, 0))).reshape(-1, weights.shape[1])
     return padded, jnp.concatenate([shapes, jnp.tile(unused(problem, shapes.dtype), (1, spare))], axis=1)
 
 
-def first_slots(problem: Problem, weights: Float[AnyArray, "K*n C"], m: int) -> Float[Array, "K*m C"]:
+def first_slots(problem: Problem, weights: Float[AnyArray, "k C"], m: int) -> Float[Array, "n C"]:
     """The weights of the first ``m`` slots."""
-    return weights.reshape(problem.terms, -1, weights.shape[1])[:, :m].reshape(-1, weights.shape[1])
+    by_term = jnp.asarray(weights).reshape(problem.terms, -1, weights.shape[1])
+    return by_term[:, :m].reshape(-1, weights.shape[1])
 
 
 def uses_spare_slots(shapes: Float[AnyArray, "S n"], m: int):
@@ -85,7 +86,7 @@ def uses_spare_slots(shapes: Float[AnyArray, "S n"], m: int):
     return jnp.any(shapes[0, m:] != UNUSED[0])
 
 
-def least_useful(matrix: Float[AnyArray, "K*n K*n"], right: Float[AnyArray, "K*n C"], count, most: int, terms: int = 1):
+def least_useful(matrix: Float[AnyArray, "k k"], right: Float[AnyArray, "k C"], count, most: int, terms: int = 1):
     """The indices of the components to remove, of which ``count`` mean something, and the weights of the others.
 
     ``matrix`` and ``right``: the normal equations of the weights, of ``terms`` weights a component.
@@ -111,52 +112,47 @@ def least_useful(matrix: Float[AnyArray, "K*n K*n"], right: Float[AnyArray, "K*n
 
 
 def most_useful(problem: Problem, error: Float[AnyArray, "h w C"], most: int) -> Float[Array, "S {most}"]:
-    """The shapes of the axis-aligned Gaussians that would each explain most of ``error``, at most one in each cell.
-
-    For a profile, components as wide as these, with the parameters that it starts with.
+    """The shapes of the round Gaussians that would each explain most of ``error``, apart from each other.
 
     Adding a single Gaussian g with its best weight reduces the squared error by (sum g error)^2 / sum g^2. Candidates
-    have about ``_CENTRES`` centres and ``_WIDTHS`` widths per axis; g is separable, so matrix products with the
-    one-dimensional Gaussians of each axis evaluate all of them.
+    have up to ``_CENTRES`` centres along the longer axis and ``_WIDTHS`` widths; g is separable, so matrix products
+    with the one-dimensional Gaussians of each axis evaluate all of them. For a profile, components as wide as these,
+    with the parameters that it starts with.
     """
     shape = problem.pixel_weights.shape
-    stride = max(1, min(max(shape) // _CENTRES, math.isqrt(math.prod(shape) // (4 * most))))
+    stride = max(1, min(-(-max(shape) // _CENTRES), math.isqrt(math.prod(shape) // (4 * most))))
     rows, columns = problem.rows[::stride], problem.columns[::stride]
-    height, width = len(rows), len(columns)
-    to_rows, logs_rows = _axis_gaussians(rows, problem.rows)
-    to_columns, logs_columns = _axis_gaussians(columns, problem.columns)
+    to_rows, logs_rows = _axis_gaussians(rows, problem.rows, max(shape))
+    to_columns, logs_columns = _axis_gaussians(columns, problem.columns, max(shape))
 
     def overlaps(to_rows, to_columns, picture):
-        """The sums (row widths, height, column widths, width) of ``picture`` times each candidate."""
-        along_rows = cholesky.product(jax.lax.collapse(to_rows, 0, 2), picture)
-        both = cholesky.product(along_rows, jax.lax.collapse(to_columns, 0, 2).T)
-        return both.reshape(_WIDTHS, height, _WIDTHS, width)
+        """The sums (widths, rows, columns) of ``picture`` times each candidate."""
+        return cholesky.product(cholesky.product(to_rows, picture), jnp.swapaxes(to_columns, 1, 2))
 
     weighted = jnp.moveaxis(problem.pixel_weights[..., None] * error, -1, 0)
     explained = sum(jnp.square(overlaps(to_rows, to_columns, channel)) for channel in weighted)
     norm = overlaps(jnp.square(to_rows), jnp.square(to_columns), problem.pixel_weights)
     gain = explained / jnp.maximum(norm, jnp.finfo(norm.dtype).tiny ** 0.5)
-    by_width = gain.transpose(0, 2, 1, 3).reshape(-1, height, width)
-    best, which = jnp.max(by_width, axis=0), jnp.argmax(by_width, axis=0)
+    best, which = jnp.max(gain, axis=0), jnp.argmax(gain, axis=0)
+    logs = jnp.stack([logs_rows, logs_columns])
 
-    # Square cells, at least ``most`` in all, with sides of about a tenth of the picture.
-    size = max(1, min(round(math.sqrt(height * width) / 10), math.isqrt(height * width // most)))
-    while size > 1 and -(-height // size) * -(-width // size) < most:
-        size -= 1
-    down, across = -(-height // size), -(-width // size)
-    padded = jnp.pad(best, ((0, down * size - height), (0, across * size - width)), constant_values=-1.0)
-    cells = padded.reshape(down, size, across, size).transpose(0, 2, 1, 3).reshape(down * across, -1)
-    _, chosen = jax.lax.top_k(jnp.max(cells, axis=1), most)
-    place = jnp.argmax(cells[chosen], axis=1)
-    row, column = chosen // across * size + place // size, chosen % across * size + place % size
-    widths = which[row, column]
-    narrowing = math.log(problem.narrowing)
-    logs = logs_rows[widths // _WIDTHS] + narrowing, logs_columns[widths % _WIDTHS] + narrowing
-    parameters = [] if problem.profile is None else [jnp.full(most, p.start) for p in problem.profile.parameters]
-    return jnp.stack([rows[row], columns[column], *logs, jnp.zeros(most), *parameters]).astype(error.dtype)
+    def take(best, _):
+        """The best place, and what is left to explain where a component of its width does not reach."""
+        place = jnp.argmax(best)
+        row, column = place // len(columns), place % len(columns)
+        widths = logs[:, which[row, column]]
+        u, v = jnp.exp(widths[0]) * (rows - rows[row]), jnp.exp(widths[1]) * (columns - columns[column])
+        near = jnp.exp(-0.5 * (jnp.square(u)[:, None] + jnp.square(v)[None]))
+        place = jnp.stack([rows[row], columns[column], *(widths + math.log(problem.narrowing)), jnp.zeros_like(u[0])])
+        return best * (1.0 - near), place
+
+    _, places = jax.lax.scan(take, best, length=most)
+    parameters = () if problem.profile is None else problem.profile.parameters
+    return jnp.concatenate([places.T, *(jnp.full((1, most), p.start, error.dtype) for p in parameters)])
 
 
-def _axis_gaussians(centres, axis):
-    """One-dimensional Gaussians (widths, centres, axis), and log l: from a third of the axis wide to 2.5 pixels."""
-    logs = jnp.linspace(math.log(3.0), math.log(max(3.0, 0.4 * len(axis))), _WIDTHS, dtype=axis.dtype)
+def _axis_gaussians(centres, axis, longest: int):
+    """One-dimensional Gaussians (widths, centres, axis), from a third of the longer axis wide to 2.5 pixels; log l."""
+    logs = jnp.linspace(math.log(3.0), math.log(max(3.0, 0.4 * longest)), _WIDTHS, dtype=axis.dtype)
+    logs = logs + math.log(len(axis) / longest)
     return jnp.exp(-jnp.square(jnp.exp(logs)[:, None, None] * (centres[:, None] - axis[None])[None])), logs

@@ -47,9 +47,10 @@ class FitInfo:
 
 @struct.dataclass
 class FitResult:
-    """``params``: the fitted formula. ``info``: how good it is and how the fit went."""
+    """``params``: the fitted formula, a ``GmFace``, or ``Atoms`` for another profile than the Gaussian. ``info``: how
+    good it is and how the fit went."""
 
-    params: Model
+    params: Any
     info: FitInfo
 
 

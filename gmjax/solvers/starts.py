@@ -10,7 +10,7 @@ import numpy as np
 from jax.scipy.sparse.linalg import cg
 from jaxtyping import Array, Float
 
-from gmjax.gmface import Atoms, GmFace, Model, on_axes, pixel_axes, with_positive_diagonal
+from gmjax.gmface import Atoms, GmFace, on_axes, pixel_axes, with_positive_diagonal
 from gmjax.profiles import Profile
 from gmjax.solvers import cholesky
 from gmjax.solvers.exact_weights import normal_equations
@@ -75,7 +75,7 @@ def solve_weights(
 
 
 @partial(jax.jit, static_argnames="profile")
-def of_profile(model: Model, profile: Profile, picture: Picture) -> Atoms:
+def of_profile(model: GmFace | Atoms, profile: Profile, picture: Picture) -> Atoms:
     """Components as wide as those of ``model``, with parameters as a fit starts them, and the best weights."""
     shapes, axes = split(model)[1], pixel_axes(picture.shape[:2], model.offset, picture.dtype)
     if isinstance(model, GmFace):
@@ -83,7 +83,7 @@ def of_profile(model: Model, profile: Profile, picture: Picture) -> Atoms:
         parameters = jnp.asarray([p.start for p in profile.parameters], picture.dtype)
         shapes = jnp.concatenate([shapes, jnp.tile(parameters[:, None], (1, shapes.shape[1]))])
     everywhere = jnp.full(picture.shape[:2], 1 / (picture.shape[0] * picture.shape[1]), picture.dtype)
-    problem = Problem(picture.reshape(*picture.shape[:2], -1), everywhere, *axes, profile)
+    problem = Problem(picture.reshape(*picture.shape[:2], -1), everywhere, axes[0], axes[1], profile)
     if profile.terms * shapes.shape[1] <= _MOST_SOLVED:
         matrix, right = weight_equations(problem, shapes)
         weights = cholesky.solve(inverse_factor(matrix), right)
@@ -94,7 +94,8 @@ def of_profile(model: Model, profile: Profile, picture: Picture) -> Atoms:
 
 
 def _gaussians(shapes, rows, columns):
-    return gaussians(*shapes, rows, columns)
+    means, precision_chol = shapes
+    return gaussians(means, precision_chol, rows, columns)
 
 
 def _solve(means, precision_chol, picture, axes):

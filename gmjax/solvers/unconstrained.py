@@ -4,6 +4,8 @@ Equation (6) asks for positive diagonals of L only, so their logarithms are free
 l21 / l11, which has no unit: l21 runs over six decades on real faces, and no one step length suits all of them.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import struct
@@ -42,7 +44,7 @@ def to_unconstrained(params: Model) -> Unconstrained:
     return Unconstrained(params.weights, params.means, shapes)
 
 
-def from_unconstrained(free: Unconstrained, offset: float = 1.0) -> Model:
+def from_unconstrained(free: Unconstrained, offset: float = 1.0) -> Any:
     """The model that ``free`` stands for; parameters of a profile stop at their bounds. Takes batches too."""
     log_l11, shear, log_l22 = jnp.moveaxis(free.shapes, -1, 0)
     l11, l22 = jnp.exp(log_l11), jnp.exp(log_l22)

@@ -7,7 +7,7 @@ import pytest
 
 import gmjax
 from gmjax.gmface import pixel_axes
-from gmjax.solvers import cholesky, levenberg_marquardt, relocation, starts
+from gmjax.solvers import cholesky, curvature, levenberg_marquardt, relocation, starts
 from gmjax.solvers.problem import RIDGE, Problem, inverse_factor, join, split, weight_equations
 from gmjax.solvers.stages import advance
 
@@ -109,8 +109,8 @@ def test_samples_together_are_all_products(truth, stride):
     values, jacobian = jax.jit(lambda shapes: (basis(shapes), jax.jacobian(basis)(shapes)))(shapes)
     derivatives = np.moveaxis(np.einsum("ihwki->ihwk", jacobian), -1, 0)
     all_of_it = np.concatenate([values[None], derivatives]).reshape(18, -1)
-    sampled = jax.jit(levenberg_marquardt.sampled_products, static_argnums=2)
-    samples = [sampled(problem, shapes, stride, n) for n in range(stride**2)]
+    sampled = jax.jit(curvature.sampled_products, static_argnums=3)
+    samples = [sampled(problem, jnp.ones((3, 1)), shapes, stride, n) for n in range(stride**2)]
     np.testing.assert_allclose(np.mean(samples, axis=0), all_of_it @ all_of_it.T / 56, rtol=1e-4, atol=1e-4)
 
 
@@ -185,7 +185,7 @@ def test_added_components_are_removed_again_where_they_do_least(truth):
     """The three of a picture stay; those of no use go, whichever slots they are in."""
     problem = problem_of(gmjax.render(truth, SHAPE))
     weights, shapes = split(truth)
-    _, spared = relocation.with_spare_slots(weights, shapes, 4)
+    _, spared = relocation.with_spare_slots(problem, weights, shapes, 4)
     grown_weights, grown, factor = exchange(problem, spared, 3.0, 2.0, 0.0, most=4)
     assert [bool(relocation.uses_spare_slots(grown, m)) for m in (3, 5)] == [True, False]
     np.testing.assert_array_equal(grown_weights[5:], 0)

@@ -1,10 +1,12 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import gmjax
-from gmjax.gmface import pixel_axes
+from gmjax.gmface import on_axes, pixel_axes
 from gmjax.solvers import starts
 from tests import reference
 
@@ -69,11 +71,16 @@ def test_gaussians_that_coincide_or_miss_every_pixel_have_finite_weights(picture
     assert np.isfinite(weights).all()
 
 
+def _drawn_with(model, axes, weights):
+    return on_axes(model.replace(weights=weights), *axes)
+
+
 def test_many_components_start_without_their_equations(picture):
     """Conjugate gradients come near the exact solution, in gray and colour."""
     for image in (picture, np.stack([picture, 1 - picture, picture**2], axis=-1)):
         exact = starts.grid(image, 30)
-        found = starts._conjugate_gradients(exact.means, exact.precision_chol, image, pixel_axes(image.shape[:2]))
+        draw = partial(_drawn_with, exact, pixel_axes(image.shape[:2]))
+        found = starts._conjugate_gradients(draw, jnp.zeros_like(exact.weights), image)
         drawn = gmjax.render(exact.replace(weights=found), image.shape[:2])
         best = gmjax.mse(gmjax.render(exact, image.shape[:2]), image)
         assert found.shape == exact.weights.shape
