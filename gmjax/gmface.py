@@ -290,11 +290,12 @@ def _require_model(params) -> None:
         raise ArgumentTypeError("params", f"must be a GmFace, not {found}; a FitResult has it as .params")
 
 
-def require_gaussians(params, name: str = "params") -> None:
-    """Raises ArgumentTypeError for ``Atoms``, whose weights would pass for channels."""
+def require_gaussians(params, name: str = "params") -> Any:
+    """``params``. Raises ArgumentTypeError for ``Atoms``, whose terms would pass for channels."""
     if isinstance(params, Atoms):
         problem = f"must be a GmFace: this is for Gaussians only, not for the profile {params.profile.name}"
         raise ArgumentTypeError(name, problem)
+    return params
 
 
 def _formula(sum_of_gaussians, params, rows, columns):

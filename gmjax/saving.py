@@ -52,10 +52,10 @@ def save(
     if path.suffix.lower() != COMPACT:
         models.save(path, params, metadata, dtype=dtype)
         return
-    require_gaussians(params)
+    gaussians = require_gaussians(params)
     if dtype is not None:
         raise ArgumentError("dtype", f"is for safetensors files: a {COMPACT} file has steps of its own")
     if params.means.ndim != 2 or params.channels not in (None, 3):
         raise ArgumentError("params", f"must be one gray or RGB model for a {COMPACT} file")
     drawn = np.clip(render(params, models.fitted_shape(metadata or {})), 0, 1)
-    models.write(path, compact.encode(drawn, params).content)
+    models.write(path, compact.encode(drawn, gaussians).content)

@@ -76,12 +76,9 @@ def save(
     chol = np.asarray(params.precision_chol)
     profile = params.profile if isinstance(params, Atoms) else None
     if profile is not None and PROFILES.get(profile.name) != profile:
-        known = ", ".join(PROFILES)
-        problem = (
-            f"has the profile {profile.name}, a function of your own, which a file cannot hold; it can hold {known}"
-        )
-        raise ArgumentError("params", problem)
-    if profile is None and chol.ndim > 1 and chol.shape[-1] == 3 and (chol[..., ::2] < 0).any():
+        problem = f"has the profile {profile.name}, a function of your own, which a file cannot hold"
+        raise ArgumentError("params", f"{problem}; it can hold {', '.join(PROFILES)}")
+    if isinstance(params, GmFace) and chol.ndim > 1 and chol.shape[-1] == 3 and (chol[..., ::2] < 0).any():
         params = with_positive_diagonal(params)  # on a device, which may flush subnormal numbers to 0
     tensors = {name: np.ascontiguousarray(getattr(params, name)) for name in _names(profile)}
     conventions = HEADER if profile is None else {**ATOMS_HEADER, "profile": profile.name}
@@ -139,7 +136,7 @@ def _read(path: Path) -> tuple[Any, dict[str, str]]:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             _require_format(path, metadata, file.keys())
-            tensors = {name: _tensor(path, file, name) for name in file.keys()}
+            tensors = {name: _tensor(path, file, name) for name in sorted(file.keys())}
     except (OSError, safetensors.SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else shown(str(error))
         problem = f"{path} cannot be read as a model file ({reason}): it is damaged or of another kind"
@@ -209,7 +206,11 @@ def _names(profile: Profile | None) -> tuple[str, ...]:
 
 
 def _what_is_wrong(profile: Profile | None, tensors: Mapping[str, np.ndarray]) -> str | None:
-    return what_is_wrong(**tensors) if profile is None else what_is_wrong_with_atoms(Atoms(**tensors, profile=profile))
+    return (
+        what_is_wrong(**tensors)
+        if profile is None
+        else what_is_wrong_with_atoms(Atoms(profile=profile, **dict[str, Any](tensors)))
+    )
 
 
 def _text(path: Path) -> str:
