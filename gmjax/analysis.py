@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from gmjax.gmface import GmFace, pixel_axes, require_gaussians
-from gmjax.solvers.exact_weights import growth_without, normal_equations, without
+from gmjax.solvers.exact_weights import gaussian_equations, growth_without, without
 
 # Relative to the mean diagonal of the Gram matrix: far below what a component contributes, far above float64 rounding.
 _RIDGE = 1e-10
@@ -51,4 +51,4 @@ def _gram(params: GmFace, shape: tuple[int, int]) -> Float[np.ndarray, "m m"]:
         means, chol = (jnp.asarray(part, jnp.float64) for part in (params.means, params.precision_chol))
         everywhere = jnp.full(shape, 1 / (shape[0] * shape[1]))
         axes = pixel_axes(shape, params.offset, jnp.float64)
-        return np.asarray(jax.jit(normal_equations)(means, chol, everywhere, everywhere, *axes)[0])
+        return np.asarray(jax.jit(gaussian_equations)(means, chol, everywhere, everywhere, *axes)[0])

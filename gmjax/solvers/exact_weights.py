@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from gmjax.sums.points import gaussians
 from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import AnyArray
 
@@ -51,6 +52,16 @@ def normal_equations(
     zeros = jnp.zeros((m, k), picture.dtype), jnp.zeros((m, *picture.shape[2:]), picture.dtype)
     zeros = vary_like(zeros, shapes, picture, pixel_weights, against)
     return jax.lax.scan(add_band, zeros, (banded(rows), banded(picture), banded(pixel_weights)))[0]
+
+
+def gaussian_equations(means, precision_chol, picture, pixel_weights, rows, columns):
+    """``normal_equations`` of Gaussians, ``means`` (m, 2) and ``precision_chol`` (m, 3)."""
+
+    def basis(shapes, rows, columns):
+        means, precision_chol = shapes
+        return gaussians(means, precision_chol, rows, columns)
+
+    return normal_equations(basis, (means, precision_chol), picture, pixel_weights, rows, columns)
 
 
 def growth_without(inverse, weights, terms: int = 1):

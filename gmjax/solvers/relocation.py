@@ -47,7 +47,7 @@ def exchange(problem: Problem, shapes: Float[AnyArray, "S n"], stays, added, tri
     first = jnp.asarray(freed - added, int)
     new = places[:, jnp.clip(number - first, 0, places.shape[1] - 1)]
     new = jnp.where(number >= first, new, unused(problem, shapes.dtype))
-    new = jnp.where(number < freed, new, shapes[:, slots])
+    new = jnp.where(number < jnp.asarray(freed, int), new, shapes[:, slots])
     shapes = jnp.asarray(shapes).at[:, slots].set(new)
     rows, (new_matrix, new_right) = of_all_terms(slots, n, problem.terms), weight_equations(problem, new, shapes)
     matrix, right = matrix.at[rows].set(new_matrix).at[:, rows].set(new_matrix.T), right.at[rows].set(new_right)

@@ -13,9 +13,8 @@ from jaxtyping import Array, Float
 from gmjax.gmface import Atoms, GmFace, on_axes, pixel_axes, with_positive_diagonal
 from gmjax.profiles import Profile
 from gmjax.solvers import cholesky
-from gmjax.solvers.exact_weights import normal_equations
+from gmjax.solvers.exact_weights import gaussian_equations
 from gmjax.solvers.problem import Problem, inverse_factor, join, split, weight_equations
-from gmjax.sums.points import gaussians
 from gmjax.types import AnyArray, Picture
 
 # The exponent is a product of four of a model's numbers, which float32 must hold.
@@ -93,15 +92,10 @@ def of_profile(model: GmFace | Atoms, profile: Profile, picture: Picture) -> Ato
     return join(weights if picture.ndim > 2 else weights[:, 0], shapes, model.offset, profile)
 
 
-def _gaussians(shapes, rows, columns):
-    means, precision_chol = shapes
-    return gaussians(means, precision_chol, rows, columns)
-
-
 def _solve(means, precision_chol, picture, axes):
     """A ridge as large as the rounding of the equations keeps them positive definite where Gaussians coincide."""
     everywhere = jnp.ones(picture.shape[:2], picture.dtype)
-    gram, projections = normal_equations(_gaussians, (means, precision_chol), picture, everywhere, *axes)
+    gram, projections = gaussian_equations(means, precision_chol, picture, everywhere, *axes)
     precision = jnp.finfo(picture.dtype)
     # The floor is for Gaussians that all lie between the pixels, where they are 0.
     ridge = jnp.maximum(10 * precision.eps * jnp.trace(gram), precision.tiny**0.5)

@@ -25,11 +25,20 @@ def basis(
 
 
 def sum_of_atoms(profile: Profile, weights: Float[AnyArray, "m K C"], means, chol, parameters, rows, columns):
-    """The sum at positions (``rows``, ``columns``), which have equal rank and broadcast to (...): (..., C)."""
+    """The sum at positions (``rows``, ``columns``), which have equal rank and broadcast to (...): (..., C).
+
+    Written so that XLA sums all terms in one loop and stores none of them.
+    """
 
     @partial(jax.checkpoint, prevent_cse=False)
     def summed(rows, columns):
-        terms = basis(profile, means, chol, parameters, rows, columns)
-        return jnp.einsum("mkc,kmn->nc", weights, terms.reshape(*terms.shape[:2], -1), precision="highest")
+        (u, v), _ = whitened(means, chol, rows, columns)
+        terms = profile.values(u, v, [per_component(p, u) for p in parameters.T])
+
+        def channel(weights):
+            each = (per_component(weight, u) * term for weight, term in zip(weights.T, terms, strict=True))
+            return jnp.sum(sum(each), axis=0).reshape(-1)
+
+        return jnp.stack([channel(weights[..., c]) for c in range(weights.shape[2])], axis=-1)
 
     return in_chunks(summed, profile.terms * len(means), rows, columns)
