@@ -35,6 +35,7 @@ NAMES = (
     "compact",
     "sensitivity",
     "space",
+    "functions",
 )
 FOLDER = Path(__file__).parent
 
