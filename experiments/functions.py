@@ -37,14 +37,14 @@ class Config(collection.Options):
     numbers: tuple[int, ...] = (240, 480)
     """How many numbers describe a face, without channels."""
 
-    steps: tuple[int, ...] = (96,)
+    steps: tuple[int, ...] = (80,)
     """Steps of the solver: short and long fits."""
 
     faces: int = 4
     """Faces of each collection, evenly spaced."""
 
 
-FULL = Config(numbers=(120, 240, 480, 960), steps=(96, 480), faces=12)
+FULL = Config(numbers=(120, 240, 480, 960), steps=(80, 480), faces=12)
 
 
 def run(config: Config, cached: Cache) -> Report:

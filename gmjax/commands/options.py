@@ -74,7 +74,7 @@ class FitOptions:
     solver: Literal["adam", "lm"] = "adam"
     """adam: first order, as in the paper. lm: second order, closer to the picture with as many Gaussians."""
 
-    steps: Annotated[int | None, option("N", "adam 2000; lm 96, or 352 for a collection")] = None
+    steps: Annotated[int | None, option("N", "adam 2000; lm 80, or 352 for a collection")] = None
     """Steps of the solver; lm takes fewer above 80 Gaussians."""
 
     recipe: Literal["default", "paper"] = "default"
