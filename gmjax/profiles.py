@@ -165,7 +165,7 @@ _ALL = (
     _radial("laplace", lambda q: jnp.exp(-_root(q, 1e-2)), 0.62),
     _radial(
         "generalised",
-        lambda q, log_power: jnp.exp(-(jnp.clip(q, 1e-6, 1e4) ** jnp.exp(log_power))),
+        lambda q, log_power: jnp.exp(-((jnp.minimum(q, 1e4) + 1e-6) ** jnp.exp(log_power))),
         math.log(2),
         (Parameter("log_power", 0.0, math.log(0.4), math.log(8.0)),),
     ),

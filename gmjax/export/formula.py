@@ -1,9 +1,10 @@
 """A model as every language needs it: its numbers, and the expressions that its kind of formula is made of.
 
-The only place that knows the kinds: a new one is an entry in ``KINDS``.
+The only place that knows the kinds: a new one is an entry in ``KINDS``, and for a profile in ``_TERMS``.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,11 +12,12 @@ import jax
 import numpy as np
 
 from gmjax._version import __version__
-from gmjax.checks import what_is_wrong
+from gmjax.checks import what_is_wrong, what_is_wrong_with_atoms
 from gmjax.errors import ArgumentError, ArgumentTypeError
 from gmjax.export.expressions import names_in
 from gmjax.files.decimals import EXACT_DIGITS, rounded, shortest
-from gmjax.gmface import GmFace
+from gmjax.gmface import AnyModel, Atoms, GmFace
+from gmjax.profiles import PROFILES, monomials
 
 # What a picture of unknown size is drawn at.
 DEFAULT_SHAPE = 120, 120
@@ -47,7 +49,56 @@ def _numbers_of_gmface(params: GmFace):
     return weights.reshape(len(means), 1, -1), means, chol, np.empty((len(means), 0), means.dtype)
 
 
+def _numbers_of_atoms(params: Atoms):
+    weights, means, chol, parameters = map(np.asarray, jax.tree.leaves(params))
+    return weights.reshape(*weights.shape[:2], -1), means, chol, parameters
+
+
+def _hermite(degree: int) -> dict[str, str]:
+    factors = ("*".join(["g"] + ["u"] * a + ["v"] * b) for a, b in monomials(degree)[1:])
+    return {"g": "exp(-q)"} | {f"h{number}": factor for number, factor in enumerate(factors, 1)}
+
+
+# min(t, 1) = (t + 1 - |t - 1|) / 2 and max(t, 0) = (t + |t|) / 2, with |t| = sqrt(t t), in the functions that all
+# languages have.
+_RADIUS = "(sqrt(q + 0.000001) - 0.001)"
+_RADIUS_TO_1 = f"(0.5*({_RADIUS} + 1.0 - sqrt(({_RADIUS} - 1.0)*({_RADIUS} - 1.0))))"
+_TO_EDGE = "(0.5*(1.0 - q + sqrt((1.0 - q)*(1.0 - q))))"
+_PHASE, _SLOPE = "frequency_u*u + frequency_v*v", "slope_u*u + slope_v*v + shift"
+_TERMS = {
+    "gaussian": {"g": "exp(-q)"},
+    "laplace": {"g": "exp(0.1 - sqrt(q + 0.01))"},
+    "generalised": {"g": "exp(-exp(exp(log_power)*log(q + 0.000001)))"},
+    "cauchy": {"g": "1.0/(1.0 + q)"},
+    "student": {"g": "1.0/((1.0 + q)*(1.0 + q))"},
+    "inverse_multiquadric": {"g": "1.0/sqrt(1.0 + q)"},
+    "logarithmic": {"g": "log(1.0 + 1.0/(q + 0.1))/log(11.0)"},
+    "sech": {"g": f"2.0*exp(-{_RADIUS})/(1.0 + exp(-2.0*{_RADIUS}))"},
+    "raised_cosine": {"g": f"0.5 + 0.5*cos({math.pi!r}*{_RADIUS_TO_1})"},
+    "beta": {"g": f"{_TO_EDGE}*{_TO_EDGE}*{_TO_EDGE}"},
+    "wendland": {"g": "*".join(4 * [f"(1.0 - {_RADIUS_TO_1})"]) + f"*(1.0 + 4.0*{_RADIUS_TO_1})"},
+    "mexican_hat": {"g": "exp(-q)", "h1": "q*g"},
+    **{f"hermite{degree}": _hermite(degree) for degree in (1, 2, 3)},
+    "gabor": {"g": f"exp(-q)*cos({_PHASE})", "h1": f"exp(-q)*cos({_PHASE} - {math.pi / 2!r})"},
+    "edge": {"g": "exp(-q)", "h1": f"g*(2.0/(1.0 + exp(-2.0*({_SLOPE}))) - 1.0)"},
+}
 KINDS = {GmFace: Kind("two-dimensional Gaussians", {"g": "exp(-q)"}, _numbers_of_gmface)}
+PROFILE_KINDS = {
+    name: Kind(
+        f"components of the profile {name}", terms, _numbers_of_atoms, tuple(p.name for p in PROFILES[name].parameters)
+    )
+    for name, terms in _TERMS.items()
+}
+
+
+def _kind_of(params) -> Kind:
+    if not isinstance(params, Atoms):
+        if type(params) not in KINDS:
+            raise ArgumentTypeError("params", f"must be a GmFace, not {type(params).__name__}")
+        return KINDS[type(params)]
+    if PROFILES.get(params.profile.name) != params.profile:
+        raise ArgumentError("params", f"has the profile {params.profile.name}, a function of your own: it has no text")
+    return PROFILE_KINDS[params.profile.name]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,21 +140,22 @@ def formula_of(
     metadata: Mapping[str, str] | None = None,
 ) -> Formula:
     """Raises ArgumentError for a batch, and for a model that is not valid."""
-    kind = KINDS.get(type(params))
-    if kind is None:
-        raise ArgumentTypeError("params", f"must be a GmFace, not {type(params).__name__}")
-    arrays = {name: np.asarray(getattr(params, name)) for name in ("weights", "means", "precision_chol")}
-    wrong = what_is_wrong(**arrays)
+    kind = _kind_of(params)
+    arrays = jax.tree.map(np.asarray, params)
+    if isinstance(params, Atoms):
+        wrong = what_is_wrong_with_atoms(arrays)
+    else:
+        wrong = what_is_wrong(arrays.weights, arrays.means, arrays.precision_chol)
     if wrong:
         raise ArgumentError("params", f"must be a valid model: {wrong}")
-    if arrays["means"].ndim > 2:
-        problem = f"is a batch {arrays['means'].shape[:-2]} of models: export one of gmjax.unstack"
+    if arrays.means.ndim > 2:
+        problem = f"is a batch {arrays.means.shape[:-2]} of models: export one of gmjax.unstack"
         raise ArgumentError("params", problem)
     numbers = kind.numbers(params)
     return Formula(params, kind, *numbers, params.channels, float(params.offset), shape, metadata or {}, digits)
 
 
-def rounded_model(params: GmFace, digits: int | None) -> GmFace:
+def rounded_model(params: AnyModel, digits: int | None) -> AnyModel:
     """``params`` with ``digits`` significant decimal digits a number; None keeps all."""
     leaves = jax.tree.map(np.asarray, params)
     return jax.tree.map(lambda leaf: rounded(leaf, checked_digits(digits, leaf.dtype)), leaves)

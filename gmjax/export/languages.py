@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -9,18 +10,20 @@ from gmjax.errors import ArgumentError
 from gmjax.export import c, javascript, latex, numpy_source, plain, shaders, svg
 from gmjax.export.formula import Formula, checked_digits, formula_of, rounded_model
 from gmjax.files import models, text
-from gmjax.gmface import GmFace
+from gmjax.gmface import GmFace, Model, require_gaussians
 
 
 @dataclasses.dataclass(frozen=True)
 class Language:
     """``about``: for whom it is, in a line. ``suffixes``: of its files. ``write``: the text of a formula. ``rounded``:
-    the model that a text of so many digits stands for; None if it stands for none."""
+    the model that a text of so many digits stands for; None if it stands for none. ``gaussians_only``: whether it
+    cannot hold ``Atoms``."""
 
     about: str
     suffixes: tuple[str, ...]
     write: Callable[[Formula], str]
-    rounded: Callable[[GmFace, int | None], GmFace] | None = rounded_model
+    rounded: Callable[[Any, int | None], Any] | None = rounded_model
+    gaussians_only: bool = False
 
 
 def _json(formula: Formula) -> str:
@@ -47,13 +50,17 @@ def _own_text(formula: Formula) -> dict[str, str]:
 
 
 LANGUAGES = {
-    "csv": Language("a table with one row per Gaussian, for spreadsheets, R and SPSS", (".csv",), _csv),
-    "json": Language("the model with everything in its file, for other programs", (".json",), _json),
+    "csv": Language(
+        "a table with one row per Gaussian, for spreadsheets, R and SPSS", (".csv",), _csv, gaussians_only=True
+    ),
+    "json": Language(
+        "the model with everything in its file, for other programs", (".json",), _json, gaussians_only=True
+    ),
     "latex": Language("the whole sum as one formula, for a paper or its supplement", (".tex",), latex.write_equation),
     "latex-table": Language(
-        "the numbers as a table like the paper's Table 3", (), latex.write_table, latex.rounded_by_precision
+        "the numbers as a table like the paper's Table 3", (), latex.write_table, latex.rounded_by_precision, True
     ),
-    "svg": Language("a figure of the Gaussians as ellipses, not the picture", (".svg",), svg.write, None),
+    "svg": Language("a figure of the Gaussians as ellipses, not the picture", (".svg",), svg.write, None, True),
     "text": Language("f(x, y) = ... written out, for any program that takes formulas", (".txt",), plain.write_text),
     "desmos": Language("lines to paste into the calculator of desmos.com", (".desmos",), plain.write_desmos),
     "numpy": Language("Python code that needs NumPy only", (".py",), numpy_source.write),
@@ -67,7 +74,7 @@ LANGUAGES = {
 
 
 def to_text(
-    params: GmFace,
+    params: Model,
     language: str,
     *,
     digits: int | None = None,
@@ -87,6 +94,8 @@ def to_text(
         raise ArgumentError("language", f"must be one of {', '.join(LANGUAGES)}; got {language!r}")
     checked_digits(digits, np.float64)
     formula_of(params)
+    if LANGUAGES[language].gaussians_only:
+        params = require_gaussians(params)
     if LANGUAGES[language].rounded is rounded_model:
         params = rounded_model(params, digits)
     return LANGUAGES[language].write(formula_of(params, digits=digits, shape=shape, metadata=metadata))
