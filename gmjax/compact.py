@@ -12,7 +12,7 @@ from gmjax.errors import ArgumentError
 from gmjax.files import gmf
 from gmjax.files.gmf import COLORS, GAIN_STEP, MAX_COMPONENTS, Compact, Steps, layer_of
 from gmjax.files.gmf_layers import Layer, encode_layer
-from gmjax.gmface import GmFace, render
+from gmjax.gmface import GmFace, render, require_gaussians
 from gmjax.losses import psnr as psnr_of
 from gmjax.published import published_common_face
 from gmjax.solvers.gauss_newton import (
@@ -77,6 +77,8 @@ def encode(
 
     Deterministic. Raises ArgumentError.
     """
+    if init is not None:
+        require_gaussians(init, "init")
     picture = np.asarray(checked_image(picture), np.float32)
     if picture.ndim == 3 and picture.shape[2] != 3:
         raise ArgumentError("picture", f"must be gray (H, W) or RGB (H, W, 3); got {picture.shape}")

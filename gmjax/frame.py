@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 from gmjax import gmface
 from gmjax.checks import is_known
 from gmjax.errors import ArgumentError
-from gmjax.gmface import GmFace
+from gmjax.gmface import Model
 
 MARGIN = 0.05
 METADATA = "frame"
@@ -56,7 +56,7 @@ def _inside(matrix, offset, shape, grid_offset, margin):
     return 1.0 - way * way * (3.0 - 2.0 * way)
 
 
-def background(params: GmFace, matrix, offset) -> Float[Array, "*c"]:
+def background(params: Model, matrix, offset) -> Float[Array, "*c"]:
     """The mean of the formula along the border of the frame: a scalar, or (C,) for colour.
 
     ``params``: the moved model, ``matrix`` and ``offset`` how it was moved.
@@ -73,7 +73,7 @@ def background(params: GmFace, matrix, offset) -> Float[Array, "*c"]:
     return jnp.mean(gmface.gmface(params, border), axis=0)
 
 
-def render(params: GmFace, shape: Sequence[int], matrix, offset, *, margin: float = MARGIN) -> Float[Array, "..."]:
+def render(params: Model, shape: Sequence[int], matrix, offset, *, margin: float = MARGIN) -> Float[Array, "..."]:
     """``gmjax.render`` of a moved model, which fades into ``background`` outside its frame; see ``inside``."""
     weight = inside(matrix, offset, shape, grid_offset=params.offset, margin=margin)
     picture, behind = gmface.render(params, shape), background(params, matrix, offset)

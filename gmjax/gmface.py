@@ -127,7 +127,7 @@ class Atoms(_Shown):
     @property
     def gaussians_worth(self) -> int:
         """How many Gaussians have as many numbers, for a gray picture."""
-        return max(1, round(self.num_components * self.profile.numbers / 6))
+        return self.profile.gaussians(self.num_components)
 
     @property
     def num_parameters(self) -> int:
@@ -169,7 +169,7 @@ def unstack(params: AnyModel) -> list[AnyModel]:
     return [jax.tree.map(lambda leaf, i=i: leaf[i], params) for i in range(len(params.means))]
 
 
-def precision(params: GmFace) -> Float[Array, "*batch m 2 2"]:
+def precision(params: Model) -> Float[Array, "*batch m 2 2"]:
     """The precision matrices ``A = L L^T`` (4)."""
     l11, l21, l22 = jnp.moveaxis(params.precision_chol, -1, 0)
     rows = [l11 * l11, l11 * l21], [l11 * l21, l21 * l21 + l22 * l22]

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gmjax.errors import missing_extra
-from gmjax.gmface import GmFace, render
+from gmjax.gmface import Atoms, Model, render
 from gmjax.losses import mse, pae, psnr
 
 try:
@@ -31,7 +31,7 @@ _STAGES = {"least_squares": ("MSE", POSITIVE), "adam": ("MSE + λ PAE", NEGATIVE
 _STAGES |= {"corresponding": ("MSE + distance from the start", NEGATIVE)}
 
 
-def fit_figure(image: Picture, params: GmFace) -> Figure:
+def fit_figure(image: Picture, params: Model) -> Figure:
     """The picture (H, W[, 3]) in [0, 1], the model's render, their difference, and the model's components.
 
     Raises ArgumentError where only one of the two is gray.
@@ -47,7 +47,7 @@ def fit_figure(image: Picture, params: GmFace) -> Figure:
     return figure
 
 
-def common_figure(params: GmFace, average: Picture) -> Figure:
+def common_figure(params: Model, average: Picture) -> Figure:
     """The common face, the ``average`` (H, W) or (H, W, 3) of all faces, and their difference (the paper's Fig. 8)."""
     drawn = render(params, average.shape[:2])
     errors = f"MSE between the two {mse(drawn, average):.3g}"
@@ -76,7 +76,7 @@ def loss_figure(loss: Mapping[str, Float[Array, "_"] | Float[np.ndarray, "_"]]) 
     return figure
 
 
-def components_figure(params: GmFace, shape: tuple[int, int]) -> Figure:
+def components_figure(params: Model, shape: tuple[int, int]) -> Figure:
     """A model's render at ``shape`` (H, W), its components over it, and its weights by size, in colour their means."""
     drawn = render(params, shape)
     figure, axes = _panels(3, shape, ratios=(1, 1, 1.2))
@@ -92,7 +92,7 @@ def components_figure(params: GmFace, shape: tuple[int, int]) -> Figure:
     return figure
 
 
-def surface_figure(params: GmFace, shape: tuple[int, int]) -> Figure:
+def surface_figure(params: Model, shape: tuple[int, int]) -> Figure:
     """The model on a grid of ``shape`` (H, W) as the paper's Fig. 5 has it, see ``draw_surface``."""
     figure = Figure(figsize=(6.4, 5.2), layout="constrained")
     axes = figure.add_subplot(projection="3d")
@@ -184,7 +184,7 @@ def _panels(count: int, shape: tuple[int, ...], ratios=None) -> tuple[Figure, np
     return figure, figure.subplots(1, count, width_ratios=ratios)
 
 
-def _ellipses(axes: Axes, params: GmFace, image) -> None:
+def _ellipses(axes: Axes, params: Model, image) -> None:
     """Each component as its one-standard-deviation ellipse, (x - mu)^T A (x - mu) = 1/2, over the dimmed picture."""
     draw_picture(axes, image, "components", alpha=0.4)
     height, width = np.shape(image)[:2]
@@ -204,7 +204,10 @@ def _ellipses(axes: Axes, params: GmFace, image) -> None:
     legend.set_frame_on(False)
 
 
-def _signed_weights(params: GmFace) -> np.ndarray:
+def _signed_weights(params: Model) -> np.ndarray:
+    """Of each component, its mean over the channels; of ``Atoms``, that of the first term."""
+    if isinstance(params, Atoms):
+        return np.asarray(params.weights, np.float64)[:, 0].reshape(params.num_components, -1).mean(axis=-1)
     return np.asarray(params.weights, np.float64).reshape(params.num_components, -1).mean(axis=-1)
 
 
@@ -212,5 +215,5 @@ def _colors(weights: np.ndarray) -> np.ndarray:
     return np.where(weights >= 0, POSITIVE, NEGATIVE)
 
 
-def _size(params: GmFace) -> str:
+def _size(params: Model) -> str:
     return f"{params.num_components} components, {params.num_parameters} parameters"

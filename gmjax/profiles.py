@@ -65,6 +65,10 @@ class Profile:
         """How many numbers describe a component of a gray picture."""
         return 5 + self.terms + len(self.parameters)
 
+    def gaussians(self, num_components: int) -> int:
+        """How many Gaussians have as many numbers as ``num_components``, for a gray picture."""
+        return max(1, round(num_components * self.numbers / 6))
+
     @property
     def narrowing(self) -> float:
         """How many times as large L is as that of a Gaussian of the same width."""

@@ -19,7 +19,7 @@ from gmjax.data import Picture
 from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.files.gmf import SUFFIX as COMPACT
-from gmjax.gmface import GmFace, render
+from gmjax.gmface import GmFace, render, require_gaussians
 from gmjax.losses import psnr
 
 DtypeName = Literal["float16", "float32", "float64"]
@@ -72,6 +72,7 @@ class Convert:
             compact.require_possible_size(self.bytes or None, self.psnr)
         params, metadata = load_single(self.model)
         if is_compact:
+            require_gaussians(params, str(self.model))
             self._write_compact(params, metadata)
         else:
             saving.save(self.out, params, metadata, dtype=self.dtype)

@@ -13,7 +13,7 @@ from gmjax.commands.terminal import notice
 from gmjax.data.listing import natural_key
 from gmjax.errors import ArgumentError
 from gmjax.files import models
-from gmjax.gmface import GmFace, render, stack
+from gmjax.gmface import GmFace, render, require_gaussians, stack
 from gmjax.space import mean, middle_of, mirror_pairs
 
 _SUFFIX = ".safetensors"
@@ -64,7 +64,7 @@ def load_models(paths: Sequence[Path], *, like: ModelSet | None = None, correspo
     if not paths:
         raise ArgumentError("MODELS", "is needed: give run folders of gmjax fit --correspond, or model files in them")
     files = [file for path in paths for file in _files(path)]
-    loaded = [models.load(file) for file in files]
+    loaded = [require_gaussians(models.load(file), str(file)) for file in files]
     texts = [models.load_metadata(file) for file in files]
     for file, params in zip(files, loaded, strict=True):
         if params.means.ndim > 2:

@@ -13,7 +13,8 @@ from tyro.conf import arg
 from gmjax.data import CROPS, MAX_PIXELS, CropName, cores
 from gmjax.errors import ArgumentError
 from gmjax.files import models
-from gmjax.gmface import GmFace
+from gmjax.gmface import Atoms, Model
+from gmjax.profiles import profile_of
 from gmjax.published import published_common_face
 from gmjax.solvers.config import FitConfig, resolved
 
@@ -60,7 +61,7 @@ class Plan(NamedTuple):
     """How to fit, in the library's terms. ``start``: the name of ``init``, or the kind of start where that is None."""
 
     config: FitConfig
-    init: GmFace | None
+    init: Any
     start: str
     key: Array
     target_psnr: float | None = None
@@ -160,7 +161,9 @@ class FitOptions:
         config = make(**{name: value for name, value in changes.items() if value is not None})
         if target_psnr is None:  # the number of components is known, and what depends on it
             offset = 1.0 if init is None else init.offset
-            config = resolved(config, config.num_components, offset=offset, collection=collection)
+            profile = init.profile if isinstance(init, Atoms) else profile_of(config.profile or "gaussian")
+            worth = profile.gaussians(config.num_components)
+            config = resolved(config, worth, offset=offset, collection=collection)
         return Plan(config, init, start, jax.random.key(self.seed), target_psnr)
 
     def _check(self) -> None:
@@ -188,7 +191,7 @@ class FitOptions:
         if self.recipe == "paper" and self.solver != "adam":
             raise ArgumentError("recipe", f"paper is a recipe for Adam: leave --solver {self.solver} out")
 
-    def _initial_model(self, start: str) -> GmFace:
+    def _initial_model(self, start: str) -> Model:
         init = published_common_face() if start == "published" else models.load(start)
         if init.means.ndim > 2:
             raise ArgumentError("start", f"{start} holds a batch of models: give a file with a single one")

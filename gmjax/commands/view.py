@@ -19,7 +19,7 @@ from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.files.atomic import write_atomically
 from gmjax.files.suffixes import require_suffix
-from gmjax.gmface import GmFace, kind_of
+from gmjax.gmface import GmFace, kind_of, require_gaussians
 
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{2,5}$")  # of a picture
 
@@ -50,6 +50,8 @@ class View:
             require_fitted("picture", self.picture, picture, loaded[0][1])
         shape = models.fitted_shape(loaded[0][1]) if picture is None else picture.shape[:2]
         params, about = zip(*loaded, strict=True)
+        for path, one in zip(self.files, params, strict=True):
+            require_gaussians(one, str(path))
         self._require_one_kind(params)
         names = _names(self.files, about)
         _write(self.out, viewer.page(params, names=names, about=about, picture=picture, shape=shape))

@@ -51,7 +51,7 @@ ATOMS_HEADER = {
     "format": ATOMS_FORMAT,
     "formula": "f(x) = sum_i sum_k weights[i, k] psi_k(u, v; parameters[i]), (u, v) = L_i^T (x - means[i])",
     "weights": "(m, K) for a gray picture, (m, K, C) for one with C channels, K terms psi; intensities 0 to 1",
-    "parameters": "(m, P), those that the profile has for each component",
+    "profile_parameters": "parameters is (m, P): further numbers of each component",
 }
 
 _MAX_OFFSET = 1_000_000  # beyond it float32 could not tell pixels apart

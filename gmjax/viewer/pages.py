@@ -21,7 +21,7 @@ from gmjax.analysis import order_by_error
 from gmjax.checks import what_is_wrong
 from gmjax.errors import ArgumentError, ArgumentTypeError, missing_extra
 from gmjax.files.models import HEADER
-from gmjax.gmface import GmFace, checked_shape, unstack
+from gmjax.gmface import GmFace, checked_shape, require_gaussians, unstack
 from gmjax.viewer.bundle import bundle, text_of
 
 MAX_RANKED = 1000  # above, the order by error would take minutes
@@ -108,6 +108,7 @@ def _as_list(models: GmFace | Sequence[GmFace]) -> list[GmFace]:
         raise ArgumentError("models", "is empty: give at least one model")
     for model in given:
         if type(model) not in _PROFILES:
+            require_gaussians(model, "models")
             raise ArgumentTypeError("models", f"must be GmFace models, not {type(model).__name__}")
         wrong = what_is_wrong(*map(np.asarray, (model.weights, model.means, model.precision_chol)))
         if wrong:

@@ -23,6 +23,7 @@ from gmjax.commands.main import explained
 from gmjax.data import read_picture, write_picture
 from gmjax.files import models
 from gmjax.parallel import fit_many as real_fit_many
+from gmjax.profiles import PROFILES
 from gmjax.solvers.stages import Position
 
 FEW = ["--components", "6", "--steps", "20"]
@@ -65,6 +66,30 @@ def model(tmp_path):
     params = jax.tree.map(lambda leaf: leaf[:6], params)
     models.save(path, params, {"height": "24", "width": "20", "source": "a \x1b[31mface"})
     return path
+
+
+def test_fit_of_another_profile(tmp_path, capsys):
+    """The model is drawn, moved, plotted and exported as any other; what is for Gaussians only says so."""
+    write_picture("a.png", face())
+    assert run("fit", "a.png", *ALIGNED, "--profile", "mexican_hat") == 0
+    path = "runs/a/model.safetensors"
+    params = models.load(path)
+    assert params.profile is PROFILES["mexican_hat"]
+    image = read_picture("a.png")
+    config = gmjax.FitConfig(num_components=6, profile="mexican_hat", steps=20)
+    expected = gmjax.fit(image, config=config).params
+    np.testing.assert_array_equal(params.weights, expected.weights)
+    for command in ("render a.png", "plot b.png", "transform c.safetensors --rotate 20", "export d.c", "info"):
+        name, *rest = command.split()
+        assert run(name, path, *rest) == 0
+    capsys.readouterr()
+    for command in (f"view {path}", f"convert {path} a.gmf", f"export {path} a.json"):
+        assert run(*command.split()) == 2
+        assert "this is for Gaussians only, not for the profile mexican_hat" in capsys.readouterr().err
+    assert run("fit", "a.png", *ALIGNED, "--profile", "mexican_hat", "--view") == 2
+    assert "--view is for Gaussians only, not for --profile mexican_hat" in capsys.readouterr().err
+    assert run("fit", "a.png", *ALIGNED, "--profile", "round") == 2
+    assert "--profile must be one of gaussian, laplace," in capsys.readouterr().err
 
 
 def test_fit_of_one_picture(tmp_path, capsys):
