@@ -90,7 +90,7 @@ def add_pictures(report: Report, cached: Cache, name: str, pictures, sizes: tupl
         claim = f"{name}: ahead of {kind} at {', '.join(map(str, both))} bytes"
         measured = f"at {', '.join(map(str, ahead))}" if ahead else "nowhere"
         few = [size for size in both if size <= MOST_AHEAD]
-        report.compare(claim, f"up to {MOST_AHEAD}", measured, set(few) <= set(ahead))
+        report.compare(claim, f"up to {MOST_AHEAD}", measured, set(few) <= set(ahead), "see the table")
     return sizes, means
 
 
