@@ -72,7 +72,7 @@ def run(config: Config, cached: Cache) -> Report:
     report.figure(
         "functions",
         draw(images[0], {profile: found[profile, most] for profile in config.profiles}),
-        f"One component of each profile (its first term), a face with {most} numbers, and what the fit misses",
+        f"One component of each profile (its last term), a face with {most} numbers, and what the fit misses",
     )
     return report
 
