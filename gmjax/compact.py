@@ -33,6 +33,8 @@ FEWEST_BYTES, _MAX_PSNR = 24, 100
 # What a component takes, and the PSNR that twice the bytes bring, roughly: where searches begin.
 _BYTES_PER_COMPONENT, _DECIBELS_PER_DOUBLING = 3.3, 2.6
 _MOST_COMPONENTS = 1000
+# Where rounding multiplies the error by more, fewer components may lose less: so many times as many are tried.
+_MOST_LOST, _FEWER = 1.6, 0.8
 # Steps of least error at a given number of bytes; and some that lose next to nothing, for a given model.
 _STEPS, _FINE_STEPS = Steps(shape=1, position=14, weight=37), Steps(shape=3, position=18, weight=41)
 # Each number of steps of descent between two kinds of numbers gives another rounding; the best is taken.
@@ -151,15 +153,19 @@ def _best_layer(target: Target, compact: Compact, most: int, init: GmFace | None
     """The layer of at most ``most`` bytes that lowers the error most."""
     as_many_numbers = target.picture.size // (5 + target.channels)
     m = max(1, min(round(1.05 * (most - 3) / _BYTES_PER_COMPONENT), as_many_numbers, _MOST_COMPONENTS))
-    components = _fitted(target, m, init, report, cycles)
+    components, best = _fitted(target, m, init, report, cycles), None
     while True:
         found = [(len(encode_layer(q.layer, compact.grid)), q) for q in _roundings(components, target, compact, most)]
         fitting = [q for size, q in found if size <= most]
         report()
         if fitting:
-            return min(fitting, key=lambda q: q.error).layer
-        smallest = min(size for size, _ in found)
-        fewer = len(components) - max(1, round((smallest - most) * len(components) / smallest))
+            best = min([*fitting, *([best] if best else [])], key=lambda q: q.error)
+            fewer = int(_FEWER * len(components))
+            if fewer < 1 or best.error <= _MOST_LOST * squared_error(components, target):
+                return best.layer
+        else:
+            smallest = min(size for size, _ in found)
+            fewer = len(components) - max(1, round((smallest - most) * len(components) / smallest))
         if fewer < 1:
             raise ArgumentError("max_bytes", f"leaves {most} bytes for a layer, too few for one component: give more")
         components = descend(prune(components, target, fewer), target, _SETTLED)

@@ -5,6 +5,7 @@ import pytest
 
 import gmjax
 from gmjax import compact
+from gmjax.data import orl_faces
 from gmjax.errors import ArgumentError
 from gmjax.files import gmf
 
@@ -129,3 +130,11 @@ def test_what_a_file_cannot_hold_the_other_components_make_up_for():
     )
     drawn = np.clip(gmjax.render(bars, (24, 24)), 0, 1)
     assert compact.encode(drawn, bars).psnr > 35
+
+
+@pytest.mark.soak
+def test_more_bytes_are_no_worse_on_a_smooth_face():
+    """So many wide components cancel one another that rounding them costs more than they gain: fewer are taken."""
+    face = orl_faces().images[200]
+    few, many = (compact.encode(face, max_bytes=size) for size in (290, 500))
+    assert many.psnr > few.psnr
