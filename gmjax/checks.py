@@ -92,14 +92,17 @@ def what_is_wrong(weights, means, precision_chol) -> str | None:
 
 def what_is_wrong_with_atoms(params) -> str | None:
     """The same for ``Atoms``."""
-    *batch, m, terms = params.weights.shape[: params.means.ndim]
-    wrong = what_is_wrong(params.weights.reshape(*batch, m, -1), params.means, params.precision_chol)
+    weights, means = params.weights, params.means
+    if means.ndim < 2 or not means.ndim <= weights.ndim <= means.ndim + 1 or weights.size == 0:
+        return f"weights must be (m, K) or (m, K, C), and means (m, 2); got {weights.shape} and {means.shape}"
+    *batch, m, terms = weights.shape[: means.ndim]
+    wrong = what_is_wrong(weights.reshape(*batch, m, -1), means, params.precision_chol)
     if wrong:
         return wrong
     profile, count = params.profile, len(params.profile.parameters)
     if terms != profile.terms or params.parameters.shape != (*batch, m, count):
         needed = f"weights (m, {profile.terms}) or (m, {profile.terms}, C) and parameters (m, {count})"
-        return f"{profile.name} has {needed}; got {params.weights.shape} and {params.parameters.shape}"
+        return f"{profile.name} has {needed}; got {weights.shape} and {params.parameters.shape}"
     if is_known(params.parameters) and not np.isfinite(params.parameters).all():
         return "parameters has numbers that are NaN or infinite"
     return None
@@ -113,10 +116,7 @@ def checked_start(init, picture: Picture):
     wrong = what_is_wrong(leaves[0], leaves[1], chol)
     if wrong or leaves[1].ndim != 2:
         raise ArgumentError("init", f"must be one valid model: {wrong or f'it is a batch, means {leaves[1].shape}'}")
-    channels, expected = init.weights.shape[1:], picture.shape[2:]
-    if channels and channels != expected:
-        found = f"has {channels[0]} channels, but the picture has {expected[0] if expected else 'none'}"
-        raise ArgumentError("init", f"{found}: they must agree, or init be gray")
+    _require_channels_of(init.weights.shape[1:], picture)
     weights, means, precision_chol = (leaf.astype(picture.dtype) for leaf in leaves)
     return dataclasses.replace(init, weights=weights, means=means, precision_chol=precision_chol)
 
@@ -126,11 +126,16 @@ def checked_atoms(init, picture: Picture):
     wrong = what_is_wrong_with_atoms(init)
     if wrong or init.means.ndim != 2:
         raise ArgumentError("init", f"must be one valid model: {wrong or f'it is a batch, means {init.means.shape}'}")
-    channels, expected = init.weights.shape[2:], picture.shape[2:]
+    _require_channels_of(init.weights.shape[2:], picture)
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, picture.dtype), init)
+
+
+def _require_channels_of(channels: tuple[int, ...], picture: Picture) -> None:
+    """For a start with so many ``channels``, none if it is gray."""
+    expected = picture.shape[2:]
     if channels and channels != expected:
         found = f"has {channels[0]} channels, but the picture has {expected[0] if expected else 'none'}"
         raise ArgumentError("init", f"{found}: they must agree, or init be gray")
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, picture.dtype), init)
 
 
 @contextlib.contextmanager

@@ -28,8 +28,12 @@ from gmjax.types import AnyArray, Leaf
 _SHOWN = 240, 240
 
 
-class _Shown:
-    """What ``repr`` and a notebook show of a model."""
+class _Shared:
+    """What both kinds of model have: how many components, and what ``repr`` and a notebook show."""
+
+    @property
+    def num_components(self: Any) -> int:
+        return self.means.shape[-2]
 
     def __repr__(self: Any) -> str:
         """Its size, from shapes only; all fields where leaves are no arrays, as in ``jax.vmap``'s ``in_axes``."""
@@ -59,7 +63,7 @@ class _Shown:
 
 
 @struct.dataclass
-class GmFace(_Shown):
+class GmFace(_Shared):
     """The parameters of one model, or of many along leading axes (``stack``).
 
     ``weights``: ``(m,)`` for a gray picture, ``(m, C)`` for one with ``C`` channels.
@@ -73,10 +77,6 @@ class GmFace(_Shown):
     means: Leaf
     precision_chol: Leaf
     offset: float = struct.field(pytree_node=False, default=1.0)
-
-    @property
-    def num_components(self) -> int:
-        return self.means.shape[-2]
 
     @property
     def channels(self) -> int | None:
@@ -93,11 +93,11 @@ class GmFace(_Shown):
         """How many numbers describe the picture: 6 m for a gray one (18)."""
         return self.num_components * (5 + (self.channels or 1))
 
-    __repr__ = _Shown.__repr__
+    __repr__ = _Shared.__repr__
 
 
 @struct.dataclass
-class Atoms(_Shown):
+class Atoms(_Shared):
     """A model of another elementary function than the Gaussian, or several: those of its ``profile``.
 
         f(x) = sum_i sum_k w_ik psi_k(u_i, v_i; p_i),   (u_i, v_i) = L_i^T (x - mu_i)
@@ -116,10 +116,6 @@ class Atoms(_Shown):
     offset: float = struct.field(pytree_node=False, default=1.0)
 
     @property
-    def num_components(self) -> int:
-        return self.means.shape[-2]
-
-    @property
     def channels(self) -> int | None:
         """The number of channels ``C``, or None for gray."""
         return None if self.weights.ndim == self.means.ndim else self.weights.shape[-1]
@@ -134,7 +130,7 @@ class Atoms(_Shown):
         """How many numbers describe the picture."""
         return self.num_components * (self.profile.numbers + self.profile.terms * ((self.channels or 1) - 1))
 
-    __repr__ = _Shown.__repr__
+    __repr__ = _Shared.__repr__
 
 
 Model = GmFace | Atoms

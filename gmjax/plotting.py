@@ -205,7 +205,7 @@ def _ellipses(axes: Axes, params: Model, image) -> None:
 
 
 def _signed_weights(params: Model) -> np.ndarray:
-    """Of each component, its mean over the channels; of ``Atoms``, that of the first term."""
+    """The weight (m,) of each component, for ``Atoms`` that of its first term; in colour the mean over the channels."""
     if isinstance(params, Atoms):
         return np.asarray(params.weights, np.float64)[:, 0].reshape(params.num_components, -1).mean(axis=-1)
     return np.asarray(params.weights, np.float64).reshape(params.num_components, -1).mean(axis=-1)

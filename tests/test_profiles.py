@@ -178,6 +178,11 @@ def test_files_of_profiles_that_are_not_known_are_refused(tmp_path):
         safetensors.numpy.save_file(tensors, path, metadata=header | {"profile": profile})
         with pytest.raises(models.ModelFileError, match=problem):
             gmjax.load(path)
+    for name, shape in (("weights", ()), ("weights", (3,)), ("weights", (0, 1)), ("means", ()), ("parameters", (2, 2))):
+        damaged = tensors | {name: np.ones(shape, np.float32)}
+        safetensors.numpy.save_file(damaged, path, metadata=header | {"profile": "cauchy"})
+        with pytest.raises(models.ModelFileError, match="does not hold a valid model"):
+            gmjax.load(path)
 
 
 @pytest.mark.parametrize(

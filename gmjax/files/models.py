@@ -206,11 +206,9 @@ def _names(profile: Profile | None) -> tuple[str, ...]:
 
 
 def _what_is_wrong(profile: Profile | None, tensors: Mapping[str, np.ndarray]) -> str | None:
-    return (
-        what_is_wrong(**tensors)
-        if profile is None
-        else what_is_wrong_with_atoms(Atoms(profile=profile, **dict[str, Any](tensors)))
-    )
+    if profile is None:
+        return what_is_wrong(**tensors)
+    return what_is_wrong_with_atoms(Atoms(profile=profile, **dict[str, Any](tensors)))
 
 
 def _text(path: Path) -> str:
