@@ -143,6 +143,19 @@ def kind_of(params: Model) -> str:
     return channels if isinstance(params, GmFace) else f"{params.profile.name}, {channels}"
 
 
+def strengths(params: Model) -> Float[np.ndarray, " m"]:
+    """What each component of one model adds where its magnitude is largest; in colour the mean over the channels.
+
+    For a Gaussian it is the weight. In float64.
+    """
+    weights = np.asarray(params.weights, np.float64)
+    if params.channels is not None:
+        weights = weights.mean(axis=-1)
+    if isinstance(params, GmFace):
+        return weights
+    return np.asarray(atoms.peaks(params.profile, jnp.asarray(weights, params.means.dtype), params.parameters), float)
+
+
 def stack(models: Sequence[AnyModel]) -> AnyModel:
     """Many models as one pytree with a new leading axis, which ``gmface``, ``render`` and ``save`` take.
 

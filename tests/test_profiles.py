@@ -195,7 +195,6 @@ def test_files_of_profiles_that_are_not_known_are_refused(tmp_path):
         lambda atoms: gmjax.calculus.inner(atoms, atoms),
         lambda atoms: gmjax.space.morph(atoms, atoms, 0.5),
         lambda atoms: gmjax.save("model.gmf", atoms),
-        lambda atoms: gmjax.export.to_text(atoms, "json"),
         gmjax.analysis.order_by_weight,
         gmjax.view,
     ],

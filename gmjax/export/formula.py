@@ -168,6 +168,10 @@ def checked_digits(digits: int | None, dtype) -> int:
     return EXACT_DIGITS[np.dtype(dtype)] if digits is None else digits
 
 
+def definitions(kind: Kind) -> str:
+    return ", ".join(f"{name} = {term}" for name, term in kind.terms.items())
+
+
 def conventions(formula: Formula) -> list[str]:
     """What a reader of the text must know, in lines of at most 110 characters; nothing in them is from a model file."""
     count = f"{len(formula)} {formula.kind.noun}"
@@ -175,10 +179,9 @@ def conventions(formula: Formula) -> list[str]:
     terms = formula.kind.terms
     weights = ["w"] if len(terms) == 1 else [f"w_{number + 1}" for number in range(len(terms))]
     added = " + ".join(f"{weight} {name}" for weight, name in zip(weights, terms, strict=True))
-    defined = ", ".join(f"{name} = {term}" for name, term in terms.items())
     lines = [
         f"A picture as a sum of {count} ({colour}), written by gmjax {__version__}.",
-        f"The value at x is the sum of {added} over all components, with {defined},",
+        f"The value at x is the sum of {added} over all components, with {definitions(formula.kind)},",
         "q = u^2 + v^2, u = l11 d1 + l21 d2, v = l22 d2, (d1, d2) = x - mu; there is no factor 1/2 in q.",
         "Positions are x = (row / H, column / W), row first, from the top left corner of a picture of H x W pixels.",
         f"Pixel (r, c), counted from 0, lies at ((r + {formula.offset}) / H, (c + {formula.offset}) / W).",

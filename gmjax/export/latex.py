@@ -6,10 +6,10 @@ import numpy as np
 
 from gmjax.errors import ArgumentError
 from gmjax.export.expressions import holds_together, in_tex
-from gmjax.export.formula import Formula, checked_digits, conventions
+from gmjax.export.formula import Formula, checked_digits, conventions, rounded_model
 from gmjax.export.signs import minus, plus
 from gmjax.files.decimals import EXACT_DIGITS, rounded, shortest
-from gmjax.gmface import GmFace
+from gmjax.gmface import AnyModel
 
 _BREAKING_COMMA = r",\allowbreak "
 _STYLE = {
@@ -79,15 +79,15 @@ $i$ & {" & ".join(f"${head}$" for head in heads)} \\
 """
 
 
-def rounded_by_precision(params: GmFace, digits: int | None) -> GmFace:
-    """``params`` as the table has it. Raises ArgumentError for a Gaussian that is too narrow for its numbers."""
-    weights, means, chol = (np.asarray(leaf) for leaf in (params.weights, params.means, params.precision_chol))
-    weights, means = (rounded(array, checked_digits(digits, array.dtype)) for array in (weights, means))
+def rounded_by_precision(params: AnyModel, digits: int | None) -> AnyModel:
+    """``params`` as the table has it. Raises ArgumentError for a component that is too narrow for its numbers."""
+    chol = np.asarray(params.precision_chol)
     matrices, _ = _rounded_matrices(chol, checked_digits(digits, chol.dtype))
     a11, a21, _ = matrices.astype(np.float64).T
     l11 = np.sqrt(a11)
     chol = np.stack([l11, a21 / l11, np.sqrt(_rest(matrices))], axis=-1)
-    return dataclasses.replace(params, weights=weights, means=means, precision_chol=chol.astype(means.dtype))
+    rest = rounded_model(params, digits)
+    return dataclasses.replace(rest, precision_chol=chol.astype(rest.means.dtype))
 
 
 def _rounded_matrices(chol: np.ndarray, digits: int) -> tuple[np.ndarray, np.ndarray]:
@@ -99,7 +99,7 @@ def _rounded_matrices(chol: np.ndarray, digits: int) -> tuple[np.ndarray, np.nda
     while len(left):
         digits += 1
         if digits > EXACT_DIGITS[exact.dtype]:
-            problem = f"has a Gaussian, component {left[0] + 1}, that is too narrow for the table in {exact.dtype}"
+            problem = f"has component {left[0] + 1}, which is too narrow for the table in {exact.dtype}"
             raise ArgumentError("params", f"{problem}: use latex in place of latex-table")
         matrices[left] = rounded(exact[left], digits)
         left = left[_rest(matrices[left]) <= 0]

@@ -3,17 +3,18 @@
 import numpy as np
 
 from gmjax.export.formula import DEFAULT_SHAPE, Formula, conventions
+from gmjax.gmface import Atoms, strengths
 
 _POSITIVE, _NEGATIVE = "#c8423b", "#2a6db0"  # as in gmjax.plotting
 _DIGITS = 6
 
 
 def write(formula: Formula) -> str:
-    """In units of pixels of the fitted size; each ellipse is one standard deviation of its component, q = 1/2."""
+    """In units of pixels of the fitted size; each ellipse is where q = 1/2, one standard deviation of a Gaussian."""
     height, width = formula.shape or DEFAULT_SHAPE
     centers = formula.means.astype(np.float64) * (height, width) - formula.offset + 0.5
     radii, angles = _axes(formula.chol, height, width)
-    weights = formula.flat_weights.astype(np.float64).mean(axis=1)
+    weights = strengths(formula.params)
     strokes = 0.2 + 0.6 * np.sqrt(np.abs(weights) / max(np.abs(weights).max(), np.finfo(float).tiny))
     drawn = []
     for (row, column), (first, second), angle, weight, stroke in zip(
@@ -26,12 +27,15 @@ def write(formula: Formula) -> str:
         line = f'stroke="{color}" stroke-width="{stroke:.2f}"'
         drawn.append(f'<ellipse cx="{x}" cy="{y}" rx="{rx}" ry="{ry}" transform="rotate({turn} {x} {y})" {line}/>')
     comment = "\n".join(conventions(formula))
+    what, number = "one standard deviation of a component, q = 1/2", "weight"
+    if isinstance(formula.params, Atoms):
+        what, number = "where q = 1/2 for a component", "value of largest magnitude"
     ellipses = "\n".join(drawn)
     size = f'viewBox="0 0 {width} {height}" width="{4 * width}" height="{4 * height}"'
     return f"""<svg xmlns="http://www.w3.org/2000/svg" {size}>
 <title>The components of a formula</title>
-<desc>A drawing of the components, not of the picture: each ellipse is one standard deviation of a component, q = 1/2,
-red where its weight is positive and blue where it is negative. The unit is a pixel; (0, 0) is the picture's corner.
+<desc>A drawing of the components, not of the picture: each ellipse is {what},
+red where its {number} is positive and blue where it is negative. The unit is a pixel; (0, 0) is the picture's corner.
 {comment}</desc>
 <rect width="{width}" height="{height}" fill="white" stroke="#cccccc" vector-effect="non-scaling-stroke"/>
 <g fill="none">

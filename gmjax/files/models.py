@@ -1,9 +1,9 @@
 """Model files: a model, or a batch of models, and what is known about it in one safetensors file.
 
-The file holds the three tensors of a ``GmFace`` and a header of text, which gives the format, its version and the
-conventions in words, so that the numbers can be used without this library. A single model may also be a ``.json`` or
-``.csv`` file of ``gmjax.export``, or a compact file (``gmf.py``). Nothing in a file is executed, and whatever it holds,
-loading it takes at most 1 GiB of memory (0.8 GiB measured, for ``MAX_BYTES``).
+The file holds the three tensors of a ``GmFace``, or the four of ``Atoms``, and a header of text, which gives the
+format, its version and the conventions in words, so that the numbers can be used without this library. A single model
+may also be a ``.json`` or ``.csv`` file of ``gmjax.export``, or a compact file (``gmf.py``). Nothing in a file is
+executed, and whatever it holds, loading it takes at most 1 GiB of memory (0.8 GiB measured, for ``MAX_BYTES``).
 """
 
 import json
@@ -64,6 +64,11 @@ class ModelFileError(GmjaxError, ValueError):
     """A model file that cannot be read or written."""
 
 
+def header_of(params: Model) -> dict[str, str]:
+    """The format's own text in the file of a model, all but the offset."""
+    return HEADER if isinstance(params, GmFace) else {**ATOMS_HEADER, "profile": params.profile.name}
+
+
 def save(
     path: str | os.PathLike,
     params: Model,
@@ -81,7 +86,7 @@ def save(
     if isinstance(params, GmFace) and chol.ndim > 1 and chol.shape[-1] == 3 and (chol[..., ::2] < 0).any():
         params = with_positive_diagonal(params)  # on a device, which may flush subnormal numbers to 0
     tensors = {name: np.ascontiguousarray(getattr(params, name)) for name in _names(profile)}
-    conventions = HEADER if profile is None else {**ATOMS_HEADER, "profile": profile.name}
+    conventions = header_of(params)
     _require_text(metadata or {}, conventions)
     header = {**(metadata or {}), "offset": str(float(params.offset)), **conventions}
     wrong = _what_is_wrong(profile, tensors) or _too_many(tensors) or _wrong_offset(header)
@@ -154,7 +159,7 @@ def fitted_shape(metadata: Mapping[str, str]) -> tuple[int, int]:
     return 120, 120
 
 
-def parsed(content: str, suffix: str, name: str) -> tuple[GmFace, dict[str, str]]:
+def parsed(content: str, suffix: str, name: str) -> tuple[Any, dict[str, str]]:
     """The model and the header in text that ``gmjax.export`` wrote for files of that ``suffix``, ".json" or ".csv".
 
     ``name``: what errors call it. Raises ModelFileError.
@@ -166,12 +171,14 @@ def parsed(content: str, suffix: str, name: str) -> tuple[GmFace, dict[str, str]
         raise ModelFileError(f"{problem}; give what gmjax export wrote") from error
     if suffix == ".json":
         _require_format(name, metadata, tensors)
+    elif "profile" in metadata:
+        metadata["format"] = ATOMS_FORMAT
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         tensors = {key: array.astype(jax.dtypes.canonicalize_dtype(array.dtype)) for key, array in tensors.items()}
     params = _checked(name, tensors, metadata)
     if params.means.ndim > 2:
         raise ModelFileError(f"{name} holds a batch of models, and {suffix[1:].upper()} holds one; use .safetensors")
-    return params, {**metadata, **HEADER}
+    return params, {**metadata, **header_of(params)}
 
 
 def _compact(path: Path, content: bytes) -> tuple[GmFace, dict[str, str]]:

@@ -24,6 +24,20 @@ def basis(
     return jnp.stack(profile.values(u, v, [per_component(p, u) for p in parameters.T]))
 
 
+@partial(jax.jit, static_argnames="profile")
+def peaks(profile: Profile, weights: Float[AnyArray, "m K"], parameters: Float[AnyArray, "m P"]) -> Float[Array, " m"]:
+    """The value of each component where its magnitude is largest, on a grid within |u|, |v| <= 2."""
+    u, v = jnp.meshgrid(*2 * [jnp.linspace(-2.0, 2.0, 33, dtype=weights.dtype)])
+
+    def peak(component):
+        weights, parameters = component
+        terms = profile.values(u, v, list(parameters))
+        values = sum(weight * term for weight, term in zip(weights, terms, strict=True))
+        return jnp.ravel(values)[jnp.argmax(jnp.abs(values))]
+
+    return jax.lax.map(peak, (weights, parameters), batch_size=256)
+
+
 def sum_of_atoms(profile: Profile, weights: Float[AnyArray, "m K C"], means, chol, parameters, rows, columns):
     """The sum at positions (``rows``, ``columns``), which have equal rank and broadcast to (...): (..., C).
 

@@ -79,11 +79,12 @@ def test_fit_of_another_profile(tmp_path, capsys):
     config = gmjax.FitConfig(num_components=6, profile="mexican_hat", steps=20)
     expected = gmjax.fit(image, config=config).params
     np.testing.assert_array_equal(params.weights, expected.weights)
-    for command in ("render a.png", "plot b.png", "transform c.safetensors --rotate 20", "export d.c", "info"):
+    for command in ("render a.png", "plot b.png", "transform c.safetensors --rotate 20", "export d.csv", "info"):
         name, *rest = command.split()
         assert run(name, path, *rest) == 0
+    np.testing.assert_array_equal(models.load("d.csv").weights, params.weights)
     capsys.readouterr()
-    for command in (f"view {path}", f"convert {path} a.gmf", f"export {path} a.json"):
+    for command in (f"view {path}", f"convert {path} a.gmf"):
         assert run(*command.split()) == 2
         assert "this is for Gaussians only, not for the profile mexican_hat" in capsys.readouterr().err
     assert run("fit", "a.png", *ALIGNED, "--profile", "mexican_hat", "--view") == 2

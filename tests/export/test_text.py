@@ -107,7 +107,7 @@ def test_a_table_of_few_digits_stands_for_a_model():
 def test_a_gaussian_too_narrow_for_a_table_is_named():
     narrow = np.array([[1.0, 0.0, 1.0], [1e4, 1e4, 1e-3]], np.float32)
     params = gmjax.GmFace(np.ones(2, np.float32), np.full((2, 2), 0.5, np.float32), narrow)
-    with pytest.raises(ArgumentError, match=r"component 2, that is too narrow .* use latex"):
+    with pytest.raises(ArgumentError, match=r"component 2, which is too narrow .* use latex"):
         export.to_text(params, "latex-table", digits=4)
 
 
