@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gmjax.errors import missing_extra
-from gmjax.gmface import Atoms, Model, render
+from gmjax.gmface import GmFace, Model, render, strengths
 from gmjax.losses import mse, pae, psnr
 
 try:
@@ -77,16 +77,18 @@ def loss_figure(loss: Mapping[str, Float[Array, "_"] | Float[np.ndarray, "_"]]) 
 
 
 def components_figure(params: Model, shape: tuple[int, int]) -> Figure:
-    """A model's render at ``shape`` (H, W), its components over it, and its weights by size, in colour their means."""
+    """A model's render at ``shape`` (H, W), its components over it, and their ``strengths`` by size."""
     drawn = render(params, shape)
     figure, axes = _panels(3, shape, ratios=(1, 1, 1.2))
     draw_picture(axes[0], drawn, "model")
     _ellipses(axes[1], params, drawn)
-    weights = _signed_weights(params)
+    weights = strengths(params)
     weights = weights[np.argsort(-np.abs(weights))]
     rank = np.arange(1, len(weights) + 1)
     axes[2].vlines(rank, 0, np.abs(weights), colors=_colors(weights), linewidth=np.clip(160 / len(rank), 0.8, 6))
-    axes[2].set(xlabel="component, largest first", ylabel="|weight|", xlim=(0, len(rank) + 1), ylim=(0, None))
+    axes[2].set(
+        xlabel="component, largest first", ylabel=f"|{_strength(params)}|", xlim=(0, len(rank) + 1), ylim=(0, None)
+    )
     axes[2].spines[["top", "right"]].set_visible(False)
     figure.suptitle(_size(params), fontsize="medium")
     return figure
@@ -185,7 +187,8 @@ def _panels(count: int, shape: tuple[int, ...], ratios=None) -> tuple[Figure, np
 
 
 def _ellipses(axes: Axes, params: Model, image) -> None:
-    """Each component as its one-standard-deviation ellipse, (x - mu)^T A (x - mu) = 1/2, over the dimmed picture."""
+    """Each component as the ellipse (x - mu)^T A (x - mu) = 1/2, one standard deviation of a Gaussian, over the dimmed
+    picture."""
     draw_picture(axes, image, "components", alpha=0.4)
     height, width = np.shape(image)[:2]
     means, chol = (np.asarray(part, np.float64) for part in (params.means, params.precision_chol))
@@ -195,20 +198,19 @@ def _ellipses(axes: Axes, params: Model, image) -> None:
     column = math.sqrt(0.5) * np.sin(turn) / l22
     row = (math.sqrt(0.5) * np.cos(turn) - l21 * column) / l11
     lines = np.stack([(means[:, 1:] + column) * width, (means[:, :1] + row) * height], axis=-1) - params.offset
-    weights = _signed_weights(params)
+    weights = strengths(params)
     widths = 0.4 + 1.8 * np.sqrt(np.abs(weights) / max(np.abs(weights).max(), np.finfo(float).tiny))
     axes.add_collection(LineCollection(list(lines), colors=_colors(weights), linewidths=widths), autolim=False)
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
-    handles = [Line2D([], [], color=c, label=f"weight {sign} 0") for c, sign in ((POSITIVE, ">"), (NEGATIVE, "<"))]
+    labels = ((POSITIVE, f"{_strength(params)} > 0"), (NEGATIVE, f"{_strength(params)} < 0"))
+    handles = [Line2D([], [], color=color, label=label) for color, label in labels]
     legend = axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, fontsize="small")
     legend.set_frame_on(False)
 
 
-def _signed_weights(params: Model) -> np.ndarray:
-    """The weight (m,) of each component, for ``Atoms`` that of its first term; in colour the mean over the channels."""
-    if isinstance(params, Atoms):
-        return np.asarray(params.weights, np.float64)[:, 0].reshape(params.num_components, -1).mean(axis=-1)
-    return np.asarray(params.weights, np.float64).reshape(params.num_components, -1).mean(axis=-1)
+def _strength(params: Model) -> str:
+    """What a figure calls ``strengths``."""
+    return "weight" if isinstance(params, GmFace) else "peak"
 
 
 def _colors(weights: np.ndarray) -> np.ndarray:

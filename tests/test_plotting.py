@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from gmjax import GmFace, mse, pae, precision, psnr, render
@@ -20,6 +21,7 @@ from gmjax.plotting import (
     loss_figure,
     surface_figure,
 )
+from tests.test_profiles import model
 
 
 def drawn(figure: Figure, tmp_path) -> bytes:
@@ -175,3 +177,15 @@ assert "matplotlib.pyplot" not in sys.modules
 assert settings() == before
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_atoms_are_coloured_by_their_peaks():
+    """The second Mexican hat is a dark ring with a bright centre."""
+    params = model("mexican_hat", m=2).replace(weights=np.float32([[0.4, 0.1], [0.1, -2.0]]))
+    figure = components_figure(params, (20, 20))
+    bars = figure.axes[2]
+    assert bars.get_ylabel() == "|peak|"
+    (lines,) = bars.collections
+    assert [segment[1][1] for segment in lines.get_segments()] == pytest.approx([0.7, 0.4], abs=1e-3)
+    assert [to_hex(color) for color in lines.get_colors()] == [NEGATIVE, POSITIVE]
+    assert [text.get_text() for text in figure.axes[1].get_legend().get_texts()] == ["peak > 0", "peak < 0"]
