@@ -126,6 +126,21 @@ def test_fits_find_a_picture_of_their_own_kind(name, solver):
     assert result.info.mse < 0.2 * before
 
 
+def test_a_common_face_of_another_profile():
+    """From statistics and, on devices, from minibatches."""
+    pictures = np.random.default_rng(0).uniform(0.2, 0.8, (4, *SHAPE)).astype(np.float32)
+    config = gmjax.FitConfig(num_components=3, profile="hermite1", steps=40)
+    minibatches = gmjax.FitConfig(num_components=3, profile="hermite1", batch_size=2, epochs=3)
+    for result in (
+        gmjax.fit_common(pictures, config=config),
+        gmjax.parallel.fit_common(pictures, config=minibatches, key=jax.random.key(0)),
+    ):
+        assert result.params.profile is PROFILES["hermite1"]
+        mse = np.mean((pictures - np.asarray(gmjax.render(result.params, SHAPE))) ** 2)
+        np.testing.assert_allclose(result.info.mse, mse, rtol=1e-4)
+        assert mse < 1.05 * np.var(pictures)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("solver", ["adam", "lm"])
 @pytest.mark.parametrize("name", NAMES)

@@ -36,7 +36,6 @@ from gmjax.data import (
 from gmjax.errors import ArgumentError
 from gmjax.gmface import render
 from gmjax.parallel import processes
-from gmjax.profiles import profile_of
 from gmjax.solvers.stages import FitResult
 
 
@@ -50,9 +49,6 @@ class Fit(FitOptions):
     target_psnr: Annotated[float | None, option("DB")] = None
     """Choose the number of Gaussians: the fewest, within 10 %, that reach this PSNR in decibels (30 is a good
     likeness). Each number that is tried is a fit of its own, and compiled: about a minute the first time."""
-
-    profile: Annotated[str | None, option("NAME", "gaussian")] = None
-    """Another elementary function than the Gaussian, such as mexican_hat, hermite2 or gabor (docs/functions.md)."""
 
     correspond: Flag = False
     """Keep component i of every face the same part, as average, morph, axis, symmetrise and compare need it. All faces
@@ -84,22 +80,20 @@ class Fit(FitOptions):
             raise ArgumentError("mask", "outline goes with --templates")
         if self.mask_files is not None and not self.mask_files.exists():
             raise ArgumentError("mask", f"{self.mask} does not exist: give a picture, a folder of them, or outline")
-        if self.profile not in (None, "gaussian"):
-            profile_of(self.profile)
-            if self.view or self.correspond:
-                problem = f"is for Gaussians only, not for --profile {self.profile}: leave it out"
-                raise ArgumentError("view" if self.view else "correspond", problem)
+        if (self.view or self.correspond) and not self.is_gaussian:
+            problem = f"is for Gaussians only, not for --profile {self.profile}: leave it out"
+            raise ArgumentError("view" if self.view else "correspond", problem)
         if self.correspond:
             return self._corresponding_plan()
         if self.target_psnr is None:
-            return self.plan(from_published=not self.aligned and self.profile is None, profile=self.profile)
+            return self.plan(from_published=not self.aligned)
         if not math.isfinite(self.target_psnr):
             raise ArgumentError("target_psnr", f"must be a finite number of dB; got {self.target_psnr}")
         if self.components is not None:
             raise ArgumentError("target_psnr", "chooses the number of components: leave --components out")
         if self.start not in (None, "grid", "random"):
             raise ArgumentError("target_psnr", f"makes a start for each number tried: leave --start {self.start} out")
-        return self.plan(from_published=False, target_psnr=self.target_psnr, profile=self.profile)
+        return self.plan(from_published=False, target_psnr=self.target_psnr)
 
     def _corresponding_plan(self) -> Plan:
         for name, is_wrong in (

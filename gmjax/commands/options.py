@@ -75,6 +75,9 @@ class FitOptions:
     solver: Literal["adam", "lm"] = "adam"
     """adam: first order, as in the paper. lm: second order, closer to the picture with as many Gaussians."""
 
+    profile: Annotated[str | None, option("NAME", "gaussian")] = None
+    """Another elementary function than the Gaussian, such as mexican_hat, hermite2 or gabor (docs/functions.md)."""
+
     steps: Annotated[int | None, option("N", "adam 2000; lm 80, or 352 for a collection")] = None
     """Steps of the solver; lm takes fewer above 80 Gaussians."""
 
@@ -140,6 +143,10 @@ class FitOptions:
         return CROPS[self.crop].size if self.size is None else self.size
 
     @property
+    def is_gaussian(self) -> bool:
+        return self.profile in (None, "gaussian")
+
+    @property
     def mask_files(self) -> Path | None:
         """The masks, of a command that takes them."""
         return None
@@ -148,9 +155,9 @@ class FitOptions:
         """What the options stand for. ``from_published``: start from the published face if the number of Gaussians
         allows it and there is no ``--start``. ``more``: other fields of ``FitConfig``. Raises ArgumentError."""
         self._check()
-        is_published = from_published and self.crop == "paper" and self.components in (None, 80)
+        is_published = from_published and self.is_gaussian and self.crop == "paper" and self.components in (None, 80)
         start, init = self.start or ("published" if is_published else "grid"), None
-        changes = {"solver": self.solver, "steps": self.steps, "pae_weight": self.pae_weight, **more}
+        changes = {name: getattr(self, name) for name in ("solver", "profile", "steps", "pae_weight")} | more
         if start in ("grid", "random"):
             components = _COMPONENTS.get(self.crop) if self.components is None else self.components
             changes |= {"start": start, "num_components": components}

@@ -342,6 +342,21 @@ def test_common_model_of_a_folder(folder, capsys):
     assert run("plot", "out/model.safetensors", "f.png", "--kind", "fit", "--image", "out/average_face.png") == 0
 
 
+def test_common_model_of_another_profile(folder, capsys):
+    shutil.rmtree(folder / "sub")
+    command = ["common-model", folder, "--size", "20", "--aligned", *FEW, "--profile", "cauchy"]
+    assert run(*command) == 0
+    out = Path("runs/common-model")
+    params, average = models.load(out / "model.safetensors"), read_picture(out / "average_face.png")
+    assert params.profile is PROFILES["cauchy"]
+    np.testing.assert_allclose(read_picture(out / "common_face.png"), gmjax.render(params, (20, 20)), atol=0.003)
+    (metrics,) = rows(out / "metrics.csv")
+    assert float(metrics["mse_to_average"]) < 0.3 * np.var(average)
+    assert "It started from grid" in capsys.readouterr().out
+    assert run(*command) == 0
+    assert "nothing was done" in capsys.readouterr().out
+
+
 def test_common_model_the_papers_way(asked, folder, model):
     shutil.rmtree(folder / "sub")
     options = ["--batch-size", 2, "--epochs", 3, "--recipe", "paper", "--start", model, "--size", 20, "--aligned"]
