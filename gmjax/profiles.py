@@ -134,7 +134,7 @@ def _radial(name: str, function: Callable, half: float, parameters: tuple[Parame
     return Profile(name, terms, lambda u, v, *p: function(u * u + v * v, *p), half, parameters, "radial")
 
 
-def _turned_vector(weights, parameters, cosine, sine, sign):
+def turned_vector(weights, parameters, cosine, sine, sign):
     """e1 u + e2 v = (c e1 + s e2) u' + sign (c e2 - s e1) v', where (e1, e2) are the first two parameters."""
     first, second, *others = parameters
     return weights, [cosine * first + sine * second, sign * (cosine * second - sine * first), *others]
@@ -188,7 +188,7 @@ _ALL = (
         2,
         _gabor,
         parameters=(Parameter("frequency_u", 0.7, -6.0, 6.0), Parameter("frequency_v", 0.7, -6.0, 6.0)),
-        turn=_turned_vector,
+        turn=turned_vector,
     ),
     Profile(
         "edge",
@@ -199,7 +199,7 @@ _ALL = (
             Parameter("slope_v", 1.0, -12.0, 12.0),
             Parameter("shift", 0.0, -8.0, 8.0),
         ),
-        turn=_turned_vector,
+        turn=turned_vector,
     ),
 )
 PROFILES = {profile.name: profile for profile in _ALL}

@@ -211,7 +211,6 @@ def test_files_of_profiles_that_are_not_known_are_refused(tmp_path):
         lambda atoms: gmjax.space.morph(atoms, atoms, 0.5),
         lambda atoms: gmjax.save("model.gmf", atoms),
         gmjax.analysis.order_by_weight,
-        gmjax.view,
     ],
 )
 def test_what_is_for_gaussians_only_refuses_atoms(use):

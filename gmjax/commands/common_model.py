@@ -31,7 +31,7 @@ from gmjax.data import (
     write_picture,
 )
 from gmjax.errors import ArgumentError
-from gmjax.gmface import GmFace, render
+from gmjax.gmface import render
 from gmjax.losses import mse
 from gmjax.parallel import processes
 from gmjax.solvers.minibatches import steps_of
@@ -136,8 +136,7 @@ def _write(folder: Path, statistics: ImageStatistics, result: FitResult, seconds
     write_picture(folder / "common_face.png", drawn)
     write_picture(folder / "average_face.png", average)
     write_figure(folder / "comparison.png", plotting.common_figure(result.params, average))
-    if isinstance(result.params, GmFace):
-        write_view(folder, result.params, f"common face of {count} faces", average)
+    write_view(folder, result.params, f"common face of {count} faces", average)
     return (
         f"Common face of {count} faces: MSE to the average face {more['mse_to_average']:.3g}; "
         f"{figures['components']} components, {figures['parameters']} parameters.\n"

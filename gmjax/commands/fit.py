@@ -80,9 +80,9 @@ class Fit(FitOptions):
             raise ArgumentError("mask", "outline goes with --templates")
         if self.mask_files is not None and not self.mask_files.exists():
             raise ArgumentError("mask", f"{self.mask} does not exist: give a picture, a folder of them, or outline")
-        if (self.view or self.correspond) and not self.is_gaussian:
+        if self.correspond and not self.is_gaussian:
             problem = f"is for Gaussians only, not for --profile {self.profile}: leave it out"
-            raise ArgumentError("view" if self.view else "correspond", problem)
+            raise ArgumentError("correspond", problem)
         if self.correspond:
             return self._corresponding_plan()
         if self.target_psnr is None:

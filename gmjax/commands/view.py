@@ -19,7 +19,7 @@ from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.files.atomic import write_atomically
 from gmjax.files.suffixes import require_suffix
-from gmjax.gmface import GmFace, kind_of, require_gaussians
+from gmjax.gmface import Model, kind_of
 
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{2,5}$")  # of a picture
 
@@ -27,7 +27,7 @@ _SUFFIX = re.compile(r"\.[A-Za-z0-9]{2,5}$")  # of a picture
 @dataclasses.dataclass(kw_only=True)
 class View:
     """Write a page to look into a formula and to edit it, in any browser and without a network. Several models: one
-    after the other, and models with the same number of components as a morph; all gray or all in colour."""
+    after the other, and those with the same number of Gaussians as a morph; all gray or in colour, of one profile."""
 
     files: Annotated[Positional[tuple[Path, ...]], arg(metavar="MODEL [MODEL ...]", help_behavior_hint="(required)")]
     """Model files."""
@@ -50,23 +50,21 @@ class View:
             require_fitted("picture", self.picture, picture, loaded[0][1])
         shape = models.fitted_shape(loaded[0][1]) if picture is None else picture.shape[:2]
         params, about = zip(*loaded, strict=True)
-        for path, one in zip(self.files, params, strict=True):
-            require_gaussians(one, str(path))
         self._require_one_kind(params)
         names = _names(self.files, about)
         _write(self.out, viewer.page(params, names=names, about=about, picture=picture, shape=shape))
         say(f"{self.out}: open it in a browser")
         return 0
 
-    def _require_one_kind(self, params: Sequence[GmFace]) -> None:
+    def _require_one_kind(self, params: Sequence[Model]) -> None:
         first, *others = (f"{kind_of(one)} with the pixel offset {one.offset:g}" for one in params)
         for path, other in zip(self.files[1:], others, strict=True):
             if other != first:
-                remedy = "one page shows models that are all gray or all in colour, on the same grid"
+                remedy = "one page shows models that are all gray or all in colour, of one profile and on the same grid"
                 raise ArgumentError(str(path), f"is {other}, and {self.files[0]} is {first}: {remedy}")
 
 
-def write_view(folder: Path, params: GmFace, name: str, picture: Picture) -> None:
+def write_view(folder: Path, params: Model, name: str, picture: Picture) -> None:
     """The page of a run: its model, beside the picture that it was fitted to."""
     about = models.load_metadata(folder / MODEL)
     _write(folder / VIEW, viewer.page(params, names=[name], about=[about], picture=picture))

@@ -7,6 +7,8 @@ import ast
 import re
 from collections.abc import Mapping
 
+import numpy as np
+
 TexStyle = Mapping[str, str]
 """How products, quotients, parentheses and functions are written in a dialect of LaTeX, with {} for what they hold."""
 
@@ -39,8 +41,8 @@ def _tex(node: ast.expr, names: Mapping[str, str], style: TexStyle) -> str:
     match node:
         case ast.Name(name):
             return names[name]
-        case ast.Constant(number):
-            return str(number).removesuffix(".0")
+        case ast.Constant(int() | float() as number):
+            return np.format_float_positional(number, trim="-")
         case ast.UnaryOp(ast.USub(), operand):
             return f"-{_factor(operand, names, style)}"
         case ast.Call(ast.Name(function), [argument]):

@@ -1,12 +1,13 @@
 r"""LaTeX, to ``\input``: the whole sum as one formula, and the numbers as a table like the paper's Table 3."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
 from gmjax.errors import ArgumentError
 from gmjax.export.expressions import holds_together, in_tex
-from gmjax.export.formula import Formula, checked_digits, conventions, rounded_model
+from gmjax.export.formula import Formula, Kind, checked_digits, conventions, rounded_model
 from gmjax.export.signs import minus, plus
 from gmjax.files.decimals import EXACT_DIGITS, rounded, shortest
 from gmjax.gmface import AnyModel
@@ -33,15 +34,22 @@ def write_equation(formula: Formula) -> str:
         names = {"u": f"({l11}{row_part}{plus(l21)}{column_part})", "v": f"({l22}{column_part})"}
         names["q"] = f"[{names['u']}^2+{names['v']}^2]"
         names |= {name: _number(text) for name, text in zip(kind.parameters, row[5:], strict=False)}
-        for weight, (name, term) in zip(weights, kind.terms.items(), strict=True):
-            text = in_tex(term, names, _STYLE)
-            names[name] = text if holds_together(term) else rf"\bigl({text}\bigr)"
+        for weight, term in zip(weights, terms_in_tex(kind, names), strict=True):
             texts = [_number(shortest(number)) for number in weight]
             factor = plus(texts[0]) if channels is None else f"+({_BREAKING_COMMA.join(texts)})"
-            added.append(rf"{factor}\,{names[name]}")
+            added.append(rf"{factor}\,{term}")
     function = "f" if channels is None else r"\mathbf{f}"
     body = "$\\\\\n${}".join(added).removeprefix("+")
     return f"{_comment(formula)}\n\\begin{{flushleft}}\n${function}(x_1,x_2)={body}$\n\\end{{flushleft}}\n"
+
+
+def terms_in_tex(kind: Kind, names: Mapping[str, str]) -> list[str]:
+    """The terms as factors, with the ``names`` of u, v, q and the parameters replaced by LaTeX that holds together."""
+    names = dict(names)
+    for name, term in kind.terms.items():
+        text = in_tex(term, names, _STYLE)
+        names[name] = text if holds_together(term) else rf"\bigl({text}\bigr)"
+    return [names[name] for name in kind.terms]
 
 
 def write_table(formula: Formula) -> str:

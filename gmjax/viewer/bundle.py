@@ -1,8 +1,13 @@
-"""The viewer's JavaScript as one module, and its style sheet: for pages and for widgets."""
+"""The viewer's JavaScript as one module, and its style sheet: for pages and for widgets.
+
+All modules are files in ``js/``, but ``kinds``, which Python makes.
+"""
 
 import functools
 import re
 from importlib import resources
+
+from gmjax.viewer import kinds
 
 _FILES = resources.files("gmjax.viewer")
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(\w+)\.js";\n', re.MULTILINE)
@@ -30,7 +35,7 @@ def bundle(entry: str) -> str:
 def _add(name: str, parts: dict[str, str]) -> None:
     if name in parts:
         return
-    text = text_of(f"js/{name}.js")
+    text = kinds.module() if name == "kinds" else text_of(f"js/{name}.js")
     for _, other in _IMPORT.findall(text):
         _add(other, parts)
     names = ", ".join(_EXPORT.findall(text))

@@ -12,26 +12,27 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
 from gmjax import frame
 from gmjax._version import __version__
 from gmjax.analysis import order_by_error
-from gmjax.checks import what_is_wrong
+from gmjax.checks import what_is_wrong, what_is_wrong_with_atoms
 from gmjax.errors import ArgumentError, ArgumentTypeError, missing_extra
-from gmjax.files.models import HEADER
-from gmjax.gmface import GmFace, checked_shape, require_gaussians, unstack
+from gmjax.files.models import header_of
+from gmjax.gmface import Atoms, GmFace, Model, checked_shape, unstack
+from gmjax.profiles import PROFILES
+from gmjax.viewer import kinds
 from gmjax.viewer.bundle import bundle, text_of
 
 MAX_RANKED = 1000  # above, the order by error would take minutes
 _MAX_TEXT = 300  # characters of each entry that a page shows of a model file
-# By what a page calls the profile of a component (js/profiles.js).
-_PROFILES = {GmFace: "gaussian"}
 
 
 def page(
-    models: GmFace | Sequence[GmFace],
+    models: Model | Sequence[Model],
     *,
     names: Sequence[str] | None = None,
     picture: ArrayLike | None = None,
@@ -40,8 +41,9 @@ def page(
 ) -> str:
     """The page as HTML.
 
-    ``models``: one model, a batch, or several models of the same kind, gray or with 1 or 3 channels; they may differ in
-    their numbers of components. ``names``: one for each. ``picture``: (H, W) or (H, W, 3) in [0, 1], to compare with.
+    ``models``: one model, a batch, or several models of the same kind, gray or with 1 or 3 channels, all ``GmFace`` or
+    ``Atoms`` of one profile of ``PROFILES``; they may differ in their numbers of components. ``names``: one for each.
+    ``picture``: (H, W) or (H, W, 3) in [0, 1], to compare with.
     ``shape``: (H, W), the picture's proportions; by default those of ``picture``, or 120 x 120.
     ``about``: for each model what ``load_metadata`` returned.
 
@@ -62,7 +64,7 @@ def page(
 
 
 def view(
-    models: GmFace | Sequence[GmFace],
+    models: Model | Sequence[Model],
     *,
     names: Sequence[str] | None = None,
     picture: ArrayLike | None = None,
@@ -80,7 +82,7 @@ def view(
 
 
 def description(
-    models: GmFace | Sequence[GmFace],
+    models: Model | Sequence[Model],
     *,
     names: Sequence[str] | None = None,
     picture: ArrayLike | None = None,
@@ -98,53 +100,60 @@ def description(
     size = checked_shape(shape if shape is not None else (120, 120) if encoded is None else encoded.shape[:2])
     described = [_described(*each, size) for each in zip(models, names, about, strict=True)]
     drawn = None if encoded is None else _png(encoded)
-    options = {"shape": size, "header": HEADER, "version": __version__, "picture": drawn}
+    options = {"shape": size, "header": header_of(models[0]), "version": __version__, "picture": drawn}
     return {"models": described, "options": options}
 
 
-def _as_list(models: GmFace | Sequence[GmFace]) -> list[GmFace]:
+def _as_list(models: Model | Sequence[Model]) -> list[Model]:
     given: list[Any] = list(models) if isinstance(models, Sequence) else [models]
     if not given:
         raise ArgumentError("models", "is empty: give at least one model")
     for model in given:
-        if type(model) not in _PROFILES:
-            require_gaussians(model, "models")
-            raise ArgumentTypeError("models", f"must be GmFace models, not {type(model).__name__}")
-        wrong = what_is_wrong(*map(np.asarray, (model.weights, model.means, model.precision_chol)))
+        if not isinstance(model, Model):
+            raise ArgumentTypeError("models", f"must be GmFace or Atoms models, not {type(model).__name__}")
+        arrays = jax.tree.map(np.asarray, model)
+        if isinstance(model, GmFace):
+            wrong = what_is_wrong(arrays.weights, arrays.means, arrays.precision_chol)
+        elif PROFILES.get(model.profile.name) == model.profile:
+            wrong = what_is_wrong_with_atoms(arrays)
+        else:
+            problem = f"have the profile {model.profile.name}, a function of your own, which a page cannot draw"
+            raise ArgumentError("models", f"{problem}; it can draw {', '.join(PROFILES)}")
         if wrong:
             raise ArgumentError("models", f"holds one that is not valid: {wrong}")
     found = [single for model in given for single in (_flat(model) if model.means.ndim > 2 else [model])]
-    kinds = {(type(model), model.channels, model.offset) for model in found}
-    if len(kinds) > 1:
-        raise ArgumentError("models", "must be all gray or all in colour, and on the same grid (offset)")
+    if len({(kinds.name_of(model), model.channels, model.offset) for model in found}) > 1:
+        raise ArgumentError("models", "must be all gray or all in colour, of one profile and on the same grid (offset)")
     if found[0].channels not in (None, 1, 3):
         raise ArgumentError("models", f"have {found[0].channels} channels; a picture has 1 or 3")
     return found
 
 
-def _flat(batch: GmFace) -> list[GmFace]:
+def _flat(batch: Model) -> list[Model]:
     return [single for model in unstack(batch) for single in (_flat(model) if model.means.ndim > 2 else [model])]
 
 
-def _described(model: GmFace, name: str, about: Mapping[str, str], shape: tuple[int, int]) -> dict[str, Any]:
+def _described(model: Model, name: str, about: Mapping[str, str], shape: tuple[int, int]) -> dict[str, Any]:
     moved = frame.from_metadata(about)
     return {
         "name": _short(name),
-        "profile": _PROFILES[type(model)],
+        "profile": kinds.name_of(model),
         "channels": model.channels or 0,
         "offset": float(model.offset),
         "weights": _base64(model.weights),
         "means": _base64(model.means),
         "precision_chol": _base64(model.precision_chol),
+        "parameters": _base64(model.parameters if isinstance(model, Atoms) else []),
         "order_by_error": _ranking(model, shape),
         "frame": None if moved is None else {"matrix": moved[0].tolist(), "offset": moved[1].tolist()},
-        "about": [[_short(key), _short(text)] for key, text in sorted(about.items()) if key not in HEADER],
+        "about": [[_short(key), _short(text)] for key, text in sorted(about.items()) if key not in header_of(model)],
     }
 
 
-def _ranking(model: GmFace, shape: tuple[int, int]) -> list[int] | None:
-    """The order by error, on at most 120 x 120 pixels; None if the model is too large, or falls between the pixels."""
-    if model.num_components > MAX_RANKED:
+def _ranking(model: Model, shape: tuple[int, int]) -> list[int] | None:
+    """The order by error, on at most 120 x 120 pixels; None for ``Atoms``, and if the model is too large, or falls
+    between the pixels."""
+    if isinstance(model, Atoms) or model.num_components > MAX_RANKED:
         return None
     scale = min(1.0, 120 / max(shape))
     height, width = (max(1, round(scale * side)) for side in shape)

@@ -1,13 +1,16 @@
 """The viewer as a notebook widget."""
 
 import base64
+import dataclasses
+from typing import Any
 
 import anywidget
 import jax.numpy as jnp
 import numpy as np
 import traitlets
 
-from gmjax.gmface import GmFace
+from gmjax.files.models import ATOMS_TENSORS, TENSORS
+from gmjax.gmface import GmFace, Model
 from gmjax.viewer.bundle import bundle, text_of
 
 
@@ -20,17 +23,18 @@ class Viewer(anywidget.AnyWidget):
     options: traitlets.Dict = traitlets.Dict().tag(sync=True)
     edited: traitlets.Dict = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, start: GmFace, **traits) -> None:
+    def __init__(self, start: Model, **traits) -> None:
         super().__init__(**traits)
         self._start = start
 
     @property
-    def params(self) -> GmFace:
-        if not self.edited:
-            return self._start
-        numbers = {name: np.frombuffer(base64.b64decode(text), "<f8") for name, text in self.edited.items()}
-        m, dtype = len(numbers["means"]) // 2, self._start.means.dtype
-        weights = numbers["weights"] if self._start.channels is None else numbers["weights"].reshape(m, -1)
-        means, chol = numbers["means"].reshape(m, 2), numbers["precision_chol"].reshape(m, 3)
+    def params(self) -> Model:
         start = self._start
-        return GmFace(jnp.asarray(weights, dtype), jnp.asarray(means, dtype), jnp.asarray(chol, dtype), start.offset)
+        if not self.edited:
+            return start
+        names = TENSORS if isinstance(start, GmFace) else ATOMS_TENSORS
+        numbers = {name: np.frombuffer(base64.b64decode(self.edited[name]), "<f8") for name in names}
+        m, dtype = len(numbers["means"]) // 2, start.means.dtype
+        shapes = {name: (m, *np.shape(getattr(start, name))[1:]) for name in names}
+        tensors = {name: jnp.asarray(numbers[name].reshape(shapes[name]), dtype) for name in names}
+        return dataclasses.replace(start, **dict[str, Any](tensors))

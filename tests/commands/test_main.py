@@ -79,16 +79,16 @@ def test_fit_of_another_profile(tmp_path, capsys):
     config = gmjax.FitConfig(num_components=6, profile="mexican_hat", steps=20)
     expected = gmjax.fit(image, config=config).params
     np.testing.assert_array_equal(params.weights, expected.weights)
-    for command in ("render a.png", "plot b.png", "transform c.safetensors --rotate 20", "export d.csv", "info"):
+    commands = "render a.png", "plot b.png", "transform c.safetensors --rotate 20", "export d.csv", "view", "info"
+    for command in commands:
         name, *rest = command.split()
         assert run(name, path, *rest) == 0
     np.testing.assert_array_equal(models.load("d.csv").weights, params.weights)
     capsys.readouterr()
-    for command in (f"view {path}", f"convert {path} a.gmf"):
-        assert run(*command.split()) == 2
-        assert "this is for Gaussians only, not for the profile mexican_hat" in capsys.readouterr().err
-    assert run("fit", "a.png", *ALIGNED, "--profile", "mexican_hat", "--view") == 2
-    assert "--view is for Gaussians only, not for --profile mexican_hat" in capsys.readouterr().err
+    assert run("convert", path, "a.gmf") == 2
+    assert "this is for Gaussians only, not for the profile mexican_hat" in capsys.readouterr().err
+    assert run("fit", "a.png", *ALIGNED, "--profile", "mexican_hat", "--correspond") == 2
+    assert "--correspond is for Gaussians only, not for --profile mexican_hat" in capsys.readouterr().err
     assert run("fit", "a.png", *ALIGNED, "--profile", "round") == 2
     assert "--profile must be one of gaussian, laplace," in capsys.readouterr().err
 
@@ -352,6 +352,7 @@ def test_common_model_of_another_profile(folder, capsys):
     np.testing.assert_allclose(read_picture(out / "common_face.png"), gmjax.render(params, (20, 20)), atol=0.003)
     (metrics,) = rows(out / "metrics.csv")
     assert float(metrics["mse_to_average"]) < 0.3 * np.var(average)
+    assert '"profile":"cauchy"' in (out / "view.html").read_text("utf-8")
     assert "It started from grid" in capsys.readouterr().out
     assert run(*command) == 0
     assert "nothing was done" in capsys.readouterr().out

@@ -4,9 +4,9 @@ import { colorsOf } from "./colors.js";
 import { componentPanel } from "./component_panel.js";
 import { differencePanel } from "./difference_panel.js";
 import { button, h, icon, section } from "./dom.js";
-import { IDENTITY, weightOf } from "./formula.js";
+import { IDENTITY, peakOf } from "./formula.js";
 import { keyTable } from "./keys.js";
-import { generalFormula, termOf } from "./mathematics.js";
+import { definitions, generalFormula, termOf } from "./mathematics.js";
 import { modelsPanel } from "./models_panel.js";
 import { numberPanel } from "./number_panel.js";
 import { signed } from "./numbers.js";
@@ -184,7 +184,7 @@ export function createViewer(element, models, options) {
     "section",
     { class: "formula", "aria-label": "The formula" },
     general,
-    h("p", { class: "hint" }, positions),
+    h("p", { class: "hint" }, positions, definitions(session.model)),
     term,
   );
 
@@ -237,7 +237,7 @@ export function createViewer(element, models, options) {
   }
 
   session.onChange(() => {
-    stage.update((i) => `no. ${i + 1}   ${weightOf(session.model, i).map(signed).join("  ")}`);
+    stage.update((i) => `no. ${i + 1}   ${peakOf(session.model, i).map(signed).join("  ")}`);
     title.textContent = session.name;
     edited.hidden = !session.isEdited();
     for (const tab of tabs) tab.setAttribute("aria-pressed", String(tab.dataset.look === looks.look));

@@ -1,19 +1,29 @@
 // The formula written down for other programs, with the same text as gmjax.export.
 
-import { componentOf, size } from "./formula.js";
+import { channelsOf, componentOf, size } from "./formula.js";
+import { KINDS } from "./kinds.js";
 import { asFloat } from "./numbers.js";
-import { PROFILES } from "./profiles.js";
 
 const components = (model) => model.ids.map((_, i) => componentOf(model, i));
 const list = (values) => values.map(asFloat).join(", ");
+const defined = ({ terms }) => terms.map(([name, text]) => `${name} = ${text}`).join(", ");
+const needsQ = ({ terms }) => terms.some(([, text]) => /\bq\b/.test(text));
+
+// The weights of a component, an array for each term.
+function byTerm({ terms }, { weights }) {
+  const each = weights.length / terms.length;
+  return terms.map((_, k) => weights.slice(k * each, (k + 1) * each));
+}
 
 // What a reader must know. version: of gmjax; fitted: [H, W] of the picture that the model was fitted to, or null.
 function conventions({ channels, offset, ids, profile }, { version, fitted }) {
-  const { noun, glsl } = PROFILES[profile],
+  const kind = KINDS[profile],
+    { noun, terms } = kind,
+    added = terms.map(([name], k) => `${terms.length > 1 ? `w_${k + 1}` : "w"} ${name}`).join(" + "),
     colour = { 0: "gray", 3: "red, green, blue" }[channels] ?? `${channels} channels`;
   const lines = [
     `A picture as a sum of ${ids.length} ${noun} (${colour}), written by gmjax ${version}.`,
-    `The value at x is the sum of w g over all components, with g = ${glsl},`,
+    `The value at x is the sum of ${added} over all components, with ${defined(kind)},`,
     "q = u^2 + v^2, u = l11 d1 + l21 d2, v = l22 d2, (d1, d2) = x - mu; there is no factor 1/2 in q.",
     "Positions are x = (row / H, column / W), row first, from the top left corner of a picture of H x W pixels.",
     `Pixel (r, c), counted from 0, lies at ((r + ${asFloat(offset)}) / H, (c + ${asFloat(offset)}) / W).`,
@@ -36,11 +46,21 @@ function latex(model, about) {
   };
   const plus = (value) => `${value < 0 ? "" : "+"}${number(value)}`,
     minus = (value) => (value < 0 ? `+${number(-value)}` : `-${number(value)}`);
-  const terms = components(model).map(({ weights, mean: [row, column], chol: [l11, l21, l22] }) => {
+  const kind = KINDS[model.profile];
+  const terms = components(model).flatMap((one) => {
+    const {
+      mean: [row, column],
+      chol: [l11, l21, l22],
+      parameters,
+    } = one;
     const u = `(${number(l11)}(x_1${minus(row)})${plus(l21)}(x_2${minus(column)}))`,
-      v = `(${number(l22)}(x_2${minus(column)}))`;
-    const factor = model.channels ? `+(${weights.map(number).join(",\\allowbreak ")})` : plus(weights[0]);
-    return `${factor}\\,${PROFILES[model.profile].latex(`[${u}^2+${v}^2]`)}`;
+      v = `(${number(l22)}(x_2${minus(column)}))`,
+      own = kind.parameters.map(([name], k) => [name, number(parameters[k])]);
+    const texts = { u, v, q: `[${u}^2+${v}^2]`, ...Object.fromEntries(own) };
+    return byTerm(kind, one).map((weights, k) => {
+      const factor = model.channels ? `+(${weights.map(number).join(",\\allowbreak ")})` : plus(weights[0]);
+      return `${factor}\\,${kind.latex[k].replace(/«(\w+)»/g, (_, name) => texts[name])}`;
+    });
   });
   const sum = terms.join("$\\\\\n${}").replace(/^\+/, ""),
     name = model.channels ? "\\mathbf{f}" : "f";
@@ -50,7 +70,11 @@ function latex(model, about) {
 function glsl(model, about) {
   const type = model.channels > 1 ? "vec3" : "float",
     m = size(model),
-    all = components(model);
+    all = components(model),
+    kind = KINDS[model.profile],
+    { parameters, terms } = kind;
+  const ofParameter = (name) => `FACE_${name.toUpperCase()}`,
+    ofWeight = (k) => (terms.length > 1 ? `FACE_WEIGHT_${k + 1}` : "FACE_WEIGHT");
   const array = (name, kind, rows) => {
     const texts = rows.map((row) => (row.length > 1 ? `${kind}(${list(row)})` : list(row))),
       lines = [];
@@ -76,20 +100,34 @@ ${array(
   "vec3",
   all.map(({ chol }) => chol),
 )}
-${array(
-  "FACE_WEIGHT",
-  type,
-  all.map(({ weights }) => weights),
-)}
+${[
+  ...parameters.map(([name], n) =>
+    array(
+      ofParameter(name),
+      "float",
+      all.map((one) => [one.parameters[n]]),
+    ),
+  ),
+  ...terms.map((_, k) =>
+    array(
+      ofWeight(k),
+      type,
+      all.map((one) => byTerm(kind, one)[k]),
+    ),
+  ),
+].join("\n")}
 
 ${type} face(vec2 x) {
     ${type} value = ${type === "vec3" ? "vec3(0.0)" : "0.0"};
     for (int i = 0; i < ${m}; i++) {
-        vec2 d = x - FACE_MEAN[i];
-        float u = FACE_FACTOR[i].x * d.x + FACE_FACTOR[i].y * d.y, v = FACE_FACTOR[i].z * d.y;
-        float q = u * u + v * v;
-        float g = ${PROFILES[model.profile].glsl};
-        value += FACE_WEIGHT[i] * g;
+        ${[
+          ...parameters.map(([name]) => `float ${name} = ${ofParameter(name)}[i];`),
+          "vec2 d = x - FACE_MEAN[i];",
+          "float u = FACE_FACTOR[i].x * d.x + FACE_FACTOR[i].y * d.y, v = FACE_FACTOR[i].z * d.y;",
+          ...(needsQ(kind) ? ["float q = u * u + v * v;"] : []),
+          ...terms.map(([name, text]) => `float ${name} = ${text};`),
+          `value += ${terms.map(([name], k) => `${ofWeight(k)}[i] * ${name}`).join(" + ")};`,
+        ].join("\n        ")}
     }
     return value;
 }
@@ -99,8 +137,16 @@ ${type} face(vec2 x) {
 function numpy(model, about) {
   const [head, ...lines] = conventions(model, about),
     c = model.channels,
-    more = c ? `, ${c}` : "";
-  const rows = components(model).map(({ mean, chol, weights }) => `        [${list([...mean, ...chol, ...weights])}],`);
+    more = c ? `, ${c}` : "",
+    kind = KINDS[model.profile],
+    each = channelsOf(model),
+    own = kind.parameters.map(([name]) => `${name}, `).join("");
+  const rows = components(model).map(
+    ({ mean, chol, parameters, weights }) => `        [${list([...mean, ...chol, ...parameters, ...weights])}],`,
+  );
+  const added = kind.terms.map(([name], k) =>
+    c ? `np.multiply.outer(${name}, w[${k * each}:${(k + 1) * each}])` : `w[${k}] * ${name}`,
+  );
   return `"""${head}
 
 ${lines.join("\n")}
@@ -108,7 +154,7 @@ ${lines.join("\n")}
 
 import numpy as np
 
-# mu (row, column), l11, l21, l22, weights
+# mu (row, column), l11, l21, l22, ${own}weights
 COMPONENTS = np.array(
     [
 ${rows.join("\n")}
@@ -121,12 +167,14 @@ def face(x):
     """The values (...${more}) at positions \`\`x\`\` (..., 2)."""
     x = np.asarray(x, dtype=float)
     value = np.zeros(${c ? `(*x.shape[:-1], ${c})` : "x.shape[:-1]"})
-    for mu1, mu2, l11, l21, l22, *w in COMPONENTS:
-        d1, d2 = x[..., 0] - mu1, x[..., 1] - mu2
-        u, v = l11 * d1 + l21 * d2, l22 * d2
-        q = u * u + v * v
-        g = ${PROFILES[model.profile].numpy}
-        value += ${c ? `np.multiply.outer(g, w[0:${c}])` : "w[0] * g"}
+    for mu1, mu2, l11, l21, l22, ${own}*w in COMPONENTS:
+        ${[
+          "d1, d2 = x[..., 0] - mu1, x[..., 1] - mu2",
+          "u, v = l11 * d1 + l21 * d2, l22 * d2",
+          ...(needsQ(kind) ? ["q = u * u + v * v"] : []),
+          ...kind.terms.map(([name, text]) => `${name} = ${text.replace(/\b\w+(?=\()/g, "np.$&")}`),
+          `value += ${added.join(" + ")}`,
+        ].join("\n        ")}
     return value
 
 
@@ -139,21 +187,32 @@ def render(height, width):
 
 function json(model, { header, metadata }) {
   const all = components(model),
-    nested = (rows) => `[\n    ${rows.map((row) => `[${list(row)}]`).join(",\n    ")}\n  ]`;
+    kind = KINDS[model.profile],
+    inLine = (value) => (Array.isArray(value) ? `[${value.map(inLine).join(", ")}]` : asFloat(value)),
+    nested = (rows) => `[\n    ${rows.map(inLine).join(",\n    ")}\n  ]`;
   const quoted = (texts) =>
     Object.entries(texts).map(([name, text]) => `${JSON.stringify(name)}: ${JSON.stringify(text)}`);
-  const { format, format_version, batch, ...conventions } = header,
+  const { format, format_version, profile, batch, ...conventions } = header,
     own = Object.fromEntries(Object.entries(metadata).sort()),
-    weights = all.map((one) => one.weights);
+    isAtoms = profile !== undefined;
+  const weights = all.map((one) => {
+    const each = byTerm(kind, one).map((term) => (model.channels ? term : term[0]));
+    return isAtoms ? each : each[0];
+  });
+  if (isAtoms) {
+    const given = kind.parameters.map(([name]) => `, ${name}`).join("");
+    conventions.psi = `functions of u, v${given}: ${defined(kind)}, with q = u^2 + v^2`;
+  }
   const lines = [
-    ...quoted({ format, format_version }),
+    ...quoted({ format, format_version, ...(isAtoms && { profile }) }),
     `"conventions": {\n    ${quoted(conventions).join(",\n    ")}\n  }`,
     `"metadata": {\n    ${quoted(own).join(",\n    ")}\n  }`,
     `"offset": ${asFloat(model.offset)}`,
     '"dtype": "float32"',
-    `"weights": ${model.channels ? nested(weights) : `[${list(weights.flat())}]`}`,
+    `"weights": ${Array.isArray(weights[0]) ? nested(weights) : inLine(weights)}`,
     `"means": ${nested(all.map(({ mean }) => mean))}`,
     `"precision_chol": ${nested(all.map(({ chol }) => chol))}`,
+    ...(isAtoms ? [`"parameters": ${nested(all.map(({ parameters }) => parameters))}`] : []),
   ];
   return `{\n  ${lines.join(",\n  ")}\n}\n`;
 }

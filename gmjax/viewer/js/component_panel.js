@@ -1,18 +1,22 @@
 // The chosen component: its numbers to read and to change, and what it contributes.
 
-import { added, axesOf, componentOf, size, withComponent, without } from "./formula.js";
+import { added, axesOf, channelsOf, componentOf, peakOf, size, withComponent, without } from "./formula.js";
 import { button, h, labelled, problemPlace, section, showProblem, showValue, slider } from "./dom.js";
+import { KINDS } from "./kinds.js";
+import { shaped, weighed, weightOf } from "./moves.js";
 import { exact, short, signed } from "./numbers.js";
-import { shaped, weighed } from "./moves.js";
 import { plainFloats } from "./plain.js";
+import { isGaussian, weightNames } from "./profiles.js";
 import { viewWindow } from "./windows.js";
 
-const CHANNELS = { 1: ["weight w"], 3: ["red", "green", "blue"] };
 const SIDE = 112;
 const UNITS = { long: "px", short: "px", angle: "°" };
 
 export function componentPanel(session, { shape, view, reveal, palette }) {
-  const channels = CHANNELS[Math.max(1, session.model.channels)];
+  const { profile } = session.model,
+    c = channelsOf(session.model),
+    { terms, parameters } = KINDS[profile];
+  const axis = isGaussian(profile) ? "One standard deviation along its" : "From its centre to q = 1/2 along its";
   const title = h("p", { class: "big" });
   const canvas = h("canvas", {
     width: SIDE,
@@ -30,10 +34,10 @@ export function componentPanel(session, { shape, view, reveal, palette }) {
     [name]: component[name].map((old, k) => (k === n ? value : old)),
   });
   const numbers = [
-    ...channels.map((name, k) => [
+    ...weightNames(session.model, "weight w").map((name, k) => [
       name,
       "How much light it adds; negative takes light away",
-      (c) => c.weights[k],
+      (one) => one.weights[k],
       set("weights", k),
     ]),
     ["row μ₁", "Its centre, from the top (0) to the bottom (1)", (c) => c.mean[0], set("mean", 0)],
@@ -46,18 +50,24 @@ export function componentPanel(session, { shape, view, reveal, palette }) {
     ],
     ["L₂₁", "Shape: how much it is sheared", (c) => c.chol[1], set("chol", 1)],
     ["L₂₂", "Shape: how fast it falls sideways", (c) => c.chol[2], set("chol", 2)],
+    ...parameters.map(([name], k) => [
+      name.replace("_", " "),
+      "A parameter of the profile",
+      (one) => one.parameters[k],
+      set("parameters", k),
+    ]),
   ];
   const axes = (c) => axesOf(c.chol, ...shape);
   const shapes = [
     [
       "long",
-      "One standard deviation along its long axis, in pixels of the picture",
+      `${axis} long axis, in pixels of the picture`,
       (c) => axes(c).long,
       (c, value) => shaped(c, { long: value }, shape),
     ],
     [
       "short",
-      "One standard deviation along its short axis, in pixels of the picture",
+      `${axis} short axis, in pixels of the picture`,
       (c) => axes(c).short,
       (c, value) => shaped(c, { short: value }, shape),
     ],
@@ -101,13 +111,12 @@ export function componentPanel(session, { shape, view, reveal, palette }) {
     (value) => {
       if (session.shown === null) return;
       session.choose(session.shown);
-      const now = one(),
-        middle = now.weights.reduce((sum, w) => sum + w, 0) / now.weights.length;
-      put(weighed(now, value - middle));
+      const now = one();
+      put(weighed(now, value - weightOf(now)));
     },
     () => session.commit(`weight ${session.chosenId}`),
   );
-  const weigh = labelled("weight", "Its weight, or the mean of its three weights", weight);
+  const weigh = labelled("weight", "Its first weight, in colour the mean of the three", weight);
 
   const step = (way) => () => {
     const all = session.active(),
@@ -163,7 +172,13 @@ export function componentPanel(session, { shape, view, reveal, palette }) {
 
   function add() {
     const spread = 24 / view.zoom; // device pixels
-    const part = { weights: channels.map(() => 0.3), mean: [...view.center], chol: [1, 0, 1] };
+    const part = {
+      profile,
+      weights: terms.flatMap((_, k) => new Array(c).fill(k === 0 ? 0.3 : 0)),
+      mean: [...view.center],
+      chol: [1, 0, 1],
+      parameters: parameters.map(([, start]) => start),
+    };
     session.edit(added(session.model, shaped(part, { long: spread, short: spread, angle: 0 }, shape)));
     session.choose(size(session.model) - 1);
   }
@@ -190,8 +205,7 @@ export function componentPanel(session, { shape, view, reveal, palette }) {
       SIDE,
     );
     const values = plainFloats(model, [i], window),
-      c = channels.length;
-    const most = Math.max(...componentOf(model, i).weights.map(Math.abs), 1e-12),
+      most = Math.max(...peakOf(model, i).map(Math.abs), 1e-12),
       { back, plus, minus } = palette();
     for (let n = 0; n < SIDE * SIDE; n++) {
       for (let k = 0; k < 3; k++) {
@@ -223,8 +237,7 @@ export function componentPanel(session, { shape, view, reveal, palette }) {
       if (input !== input.getRootNode().activeElement) show();
     }
     last = key;
-    const component = one();
-    const middle = component.weights.reduce((sum, w) => sum + w, 0) / channels.length,
+    const middle = weightOf(one()),
       reach = Math.max(1, 2 ** Math.ceil(Math.log2(Math.abs(middle) + 1e-9)));
     if (!weight.matches(":active")) Object.assign(weight, { min: -reach, max: reach });
     showValue(weight, exact(middle));
@@ -236,9 +249,10 @@ export function componentPanel(session, { shape, view, reveal, palette }) {
   // For screen readers.
   function spoken() {
     if (session.chosen === null) return "";
-    const { weights, mean } = one(),
-      { long, short: narrow } = axes(one());
-    const which = `Component ${session.chosen + 1} of ${size(session.model)}: weight ${weights.map(signed).join(", ")}`;
+    const { mean } = one(),
+      { long, short: narrow } = axes(one()),
+      peak = `${terms.length > 1 ? "peak" : "weight"} ${peakOf(session.model, session.chosen).map(signed).join(", ")}`;
+    const which = `Component ${session.chosen + 1} of ${size(session.model)}: ${peak}`;
     return `${which}, at row ${short(mean[0])}, column ${short(mean[1])}, ${short(long)} by ${short(narrow)} pixels`;
   }
 }

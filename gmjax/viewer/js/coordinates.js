@@ -1,6 +1,7 @@
 // Morphs: straight lines in weights, means and the logarithm of the precision matrix, as gmjax.coordinates has it.
 
 import { copyOf, size } from "./formula.js";
+import { isGaussian } from "./profiles.js";
 
 // A = exp [[a + b, c], [c, a - b]].
 function logPrecision([l11, l21, l22]) {
@@ -42,8 +43,8 @@ export function between(first, second, t) {
   return model;
 }
 
-// Whether component i of all models may be the same part: as many components of the same kind, on the same grid.
+// Whether component i of all models may be the same part: as many Gaussians of the same kind, on the same grid.
 export function correspond(models) {
   const kind = (model) => [model.profile, model.channels, model.offset, size(model)].join();
-  return models.length > 1 && models.every((model) => kind(model) === kind(models[0]));
+  return models.length > 1 && models.every((model) => isGaussian(model.profile) && kind(model) === kind(models[0]));
 }

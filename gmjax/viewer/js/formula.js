@@ -1,20 +1,60 @@
-// The formula in float64. A model is {profile, channels, offset, ids, weights, means, chol}: flat arrays of m * C, 2 m
-// and 3 m numbers, where channels is 0 for gray, and ids names each component for as long as it lives. Models are
-// values: functions return new ones.
+// The formula in float64. A model is {profile, channels, offset, ids, weights, means, chol, parameters}: flat arrays of
+// m * K * C, 2 m, 3 m and m * P numbers for K terms and P parameters of the profile, where channels is 0 for gray, and
+// ids names each component for as long as it lives. Models are values: functions return new ones.
+
+import { KINDS } from "./kinds.js";
+import { turned } from "./profiles.js";
 
 export const size = (model) => model.ids.length;
 
-export const weightsEach = (model) => Math.max(1, model.channels);
+export const channelsOf = (model) => Math.max(1, model.channels);
 
-export function weightOf(model, i) {
-  const c = weightsEach(model);
-  return Array.from(model.weights.subarray(i * c, (i + 1) * c));
+const weightsEach = (model) => channelsOf(model) * KINDS[model.profile].terms.length;
+
+const parametersEach = (model) => KINDS[model.profile].parameters.length;
+
+const part = (array, i, each) => Array.from(array.subarray(i * each, (i + 1) * each));
+
+// A function that adds component i to sums, a number a channel, at so many columns from a position on.
+export function addingOf(model) {
+  const { profile, weights, means, chol, parameters } = model,
+    { add } = KINDS[profile];
+  const c = channelsOf(model),
+    each = weightsEach(model),
+    own = parametersEach(model);
+  return (sums, i, row, column, step = 0, count = 1) => {
+    const [l11, l21, l22] = [chol[3 * i], chol[3 * i + 1], chol[3 * i + 2]],
+      [dr, dc] = [row - means[2 * i], column - means[2 * i + 1]];
+    add(sums, c, count, l11 * dr + l21 * dc, l22 * dc, l21 * step, l22 * step, weights, each * i, parameters, own * i);
+  };
+}
+
+const peaks = new WeakMap();
+
+// What a component adds where it adds most, a number a channel: its weight, if it has one term.
+export function peakOf(model, i) {
+  if (KINDS[model.profile].terms.length === 1) return part(model.weights, i, channelsOf(model));
+  if (!peaks.has(model)) peaks.set(model, model.ids.map((_, n) => largest(model, n)));
+  return peaks.get(model)[i];
+}
+
+function largest(model, i) {
+  const { weights, parameters } = componentOf(model, i),
+    c = channelsOf(model);
+  let best = new Array(c).fill(0);
+  for (let n = 0; n < 121; n++) {
+    const here = new Array(c).fill(0),
+      [u, v] = [0.32 * ((n % 11) - 5), 0.32 * (Math.floor(n / 11) - 5)];
+    KINDS[model.profile].add(here, c, 1, u, v, 0, 0, weights, 0, parameters, 0);
+    if (Math.hypot(...here) > Math.hypot(...best)) best = here;
+  }
+  return best;
 }
 
 // One number that has the sign of the component: the mean over the channels.
 export function strengthOf(model, i) {
-  const weights = weightOf(model, i);
-  return weights.reduce((sum, w) => sum + w, 0) / weights.length;
+  const peak = peakOf(model, i);
+  return peak.reduce((sum, w) => sum + w, 0) / peak.length;
 }
 
 export function copyOf(model) {
@@ -24,25 +64,18 @@ export function copyOf(model) {
     weights: model.weights.slice(),
     means: model.means.slice(),
     chol: model.chol.slice(),
+    parameters: model.parameters.slice(),
   };
 }
 
 export function componentOf(model, i) {
   return {
-    weights: weightOf(model, i),
-    mean: Array.from(model.means.subarray(2 * i, 2 * i + 2)),
-    chol: Array.from(model.chol.subarray(3 * i, 3 * i + 3)),
+    profile: model.profile,
+    weights: part(model.weights, i, weightsEach(model)),
+    mean: part(model.means, i, 2),
+    chol: part(model.chol, i, 3),
+    parameters: part(model.parameters, i, parametersEach(model)),
   };
-}
-
-// q = |L^T d|^2 of component i at a position.
-export function exponentAt(model, i, row, column) {
-  const { means, chol } = model;
-  const dr = row - means[2 * i],
-    dc = column - means[2 * i + 1];
-  const u = chol[3 * i] * dr + chol[3 * i + 1] * dc,
-    v = chol[3 * i + 2] * dc;
-  return u * u + v * v;
 }
 
 // A = L L^T as [a11, a21, a22].
@@ -76,7 +109,21 @@ export function cholOfAxes({ long, short, angle }, height, width) {
   return [l11, (x * height * width) / l11, (Math.sqrt(p * q) * height * width) / l11];
 }
 
-// GmFace(B x + t), for a map {matrix: [[b11, b12], [b21, b22]], offset: [t1, t2]}.
+// The component of a factor L, weights and parameters at B d in place of d = x - mu.
+export function mapped({ profile, weights, chol: [l11, l21, l22], parameters }, [[b11, b12], [b21, b22]]) {
+  const det = b11 * b22 - b12 * b21;
+  const m11 = b11 * l11 + b21 * l21,
+    m12 = b21 * l22,
+    m21 = b12 * l11 + b22 * l21,
+    m22 = b22 * l22;
+  const first = Math.hypot(m11, m12),
+    chol = [first, (m21 * m11 + m22 * m12) / first, (Math.abs(det) * l11 * l22) / first];
+  const kind = KINDS[profile],
+    each = weights.length / kind.terms.length;
+  return { chol, ...turned(kind, { weights, parameters }, each, m11 / first, m12 / first, Math.sign(det)) };
+}
+
+// The formula at B x + t, for a map {matrix: [[b11, b12], [b21, b22]], offset: [t1, t2]}.
 export function affine(model, { matrix: [[b11, b12], [b21, b22]], offset: [t1, t2] }) {
   const moved = copyOf(model),
     det = b11 * b22 - b12 * b21;
@@ -85,13 +132,7 @@ export function affine(model, { matrix: [[b11, b12], [b21, b22]], offset: [t1, t
       column = model.means[2 * i + 1] - t2;
     moved.means[2 * i] = (b22 * row - b12 * column) / det;
     moved.means[2 * i + 1] = (b11 * column - b21 * row) / det;
-    const [l11, l21, l22] = model.chol.subarray(3 * i, 3 * i + 3);
-    const m11 = b11 * l11 + b21 * l21,
-      m12 = b21 * l22,
-      m21 = b12 * l11 + b22 * l21,
-      m22 = b22 * l22;
-    const first = Math.hypot(m11, m12);
-    moved.chol.set([first, (m21 * m11 + m22 * m12) / first, (Math.abs(det) * l11 * l22) / first], 3 * i);
+    setShape(moved, i, mapped(componentOf(model, i), [[b11, b12], [b21, b22]]));
   }
   return moved;
 }
@@ -128,9 +169,9 @@ export const IDENTITY = {
   offset: [0, 0],
 };
 
-// Indices by decreasing |weight|, for colour its norm.
+// Indices by decreasing |peak|, for colour its norm.
 export function orderByWeight(model) {
-  const strength = model.ids.map((_, i) => Math.hypot(...weightOf(model, i)));
+  const strength = model.ids.map((_, i) => Math.hypot(...peakOf(model, i)));
   return model.ids.map((_, i) => i).sort((i, j) => strength[j] - strength[i] || i - j);
 }
 
@@ -141,15 +182,20 @@ export function orderByIds(model, ids) {
   return model.ids.map((_, i) => i).sort((i, j) => place(i) - place(j) || i - j);
 }
 
-export function withComponent(model, i, { weights, mean, chol }) {
+function setShape(model, i, { weights, chol, parameters }) {
+  model.weights.set(weights, i * weightsEach(model));
+  model.chol.set(chol, 3 * i);
+  model.parameters.set(parameters, i * parametersEach(model));
+}
+
+export function withComponent(model, i, component) {
   const changed = copyOf(model);
-  changed.weights.set(weights, i * weightsEach(model));
-  changed.means.set(mean, 2 * i);
-  changed.chol.set(chol, 3 * i);
+  changed.means.set(component.mean, 2 * i);
+  setShape(changed, i, component);
   return changed;
 }
 
-export function added(model, { weights, mean, chol }) {
+export function added(model, { weights, mean, chol, parameters }) {
   const id = Math.max(-1, ...model.ids) + 1;
   const join = (old, more) => Float64Array.from([...old, ...more]);
   return {
@@ -158,6 +204,7 @@ export function added(model, { weights, mean, chol }) {
     weights: join(model.weights, weights),
     means: join(model.means, mean),
     chol: join(model.chol, chol),
+    parameters: join(model.parameters, parameters),
   };
 }
 
@@ -169,5 +216,6 @@ export function without(model, i) {
     weights: cut(model.weights, weightsEach(model)),
     means: cut(model.means, 2),
     chol: cut(model.chol, 3),
+    parameters: cut(model.parameters, parametersEach(model)),
   };
 }

@@ -2,8 +2,9 @@
 
 import { componentOf, size, strengthOf } from "./formula.js";
 import { math } from "./dom.js";
-import { short, signed } from "./numbers.js";
-import { PROFILES } from "./profiles.js";
+import { KINDS } from "./kinds.js";
+import { lowered, short, signed } from "./numbers.js";
+import { isGaussian } from "./profiles.js";
 
 const mi = (text) => math("mi", {}, text);
 // Brackets of one size are calmer than ones that grow with the sum.
@@ -14,15 +15,15 @@ const sub = (base, index) => math("msub", {}, mi(base), index);
 const bold = (text) => math("mi", { class: "bold" }, text);
 const squared = (open, inner, close) => row(mo(open), inner, math("msup", {}, mo(close), math("mn", {}, "2")));
 
-// f(x) = sum_i w_i exp(-|L_i^T (x - mu_i)|^2).
+// f(x) = sum_i w_i exp(-|L_i^T (x - mu_i)|^2), or sum_i sum_k w_ik psi_k(L_i^T (x - mu_i)).
 export function generalFormula(model) {
-  const { symbol, sign } = PROFILES[model.profile];
-  const last = math("mn", {}, String(size(model)));
-  const sum = math("munderover", {}, mo("∑"), row(mi("i"), mo("="), math("mn", {}, "1")), last);
-  const weight = sub("w", mi("i"));
+  const sum = (index, last) =>
+    math("munderover", {}, mo("∑"), row(mi(index), mo("="), math("mn", {}, "1")), math("mn", {}, String(last)));
+  const count = KINDS[model.profile].terms.length,
+    many = count > 1;
+  const weight = sub("w", many ? row(mi("i"), mi("k")) : mi("i"));
   const turned = math("msubsup", {}, mi("L"), mi("i"), mi("⊤"));
   const inner = row(turned, mo("("), bold("x"), mo("−"), math("msub", {}, bold("μ"), mi("i")), mo(")"));
-  const q = squared("‖", inner, "‖");
   return math(
     "math",
     { display: "block" },
@@ -31,15 +32,25 @@ export function generalFormula(model) {
     bold("x"),
     mo(")"),
     mo("="),
-    sum,
+    sum("i", size(model)),
+    many ? sum("k", count) : [],
     weight,
     math("mspace", { width: "0.2em" }),
-    mi(symbol),
-    mo("("),
-    mo(sign),
-    q,
-    mo(")"),
+    isGaussian(model.profile)
+      ? [mi("exp"), mo("("), mo("−"), squared("‖", inner, "‖"), mo(")")]
+      : [many ? sub("ψ", mi("k")) : mi("ψ"), mo("("), inner, mo(")")],
   );
+}
+
+const psi = (terms, k) => (terms.length > 1 ? `ψ${lowered(k + 1)}` : "ψ");
+
+// What psi is, in words; nothing for Gaussians.
+export function definitions({ profile }) {
+  if (isGaussian(profile)) return "";
+  const { terms } = KINDS[profile],
+    names = Object.fromEntries(terms.map(([name], k) => [name, psi(terms, k)]));
+  const texts = terms.map(([name, text]) => `${names[name]} = ${text.replace(/\b[a-z]\w*\b/g, (word) => names[word] ?? word)}`);
+  return ` Here ${texts.join(", ")}, with (u, v) = Lᵀ(x − μ) and q = u² + v².`;
 }
 
 // ... + w exp(-[(l11 (r - mu_r) + l21 (c - mu_c))^2 + (l22 (c - mu_c))^2]) + ..., the term marked by its sign.
@@ -50,22 +61,32 @@ export function termOf(model, i) {
       mean: [r, c],
       chol: [l11, l21, l22],
     } = componentOf(model, i),
-    { symbol, sign } = PROFILES[model.profile];
+    { terms } = KINDS[model.profile];
   const minus = (name, value) => row(mo("("), mi(name), mo(value < 0 ? "+" : "−"), mn(Math.abs(value)), mo(")"));
-  const first = squared(
-    "(",
-    row(mn(l11), minus("r", r), mo(l21 < 0 ? "−" : "+"), mn(Math.abs(l21)), minus("c", c)),
-    ")",
-  );
-  const second = squared("(", row(mn(l22), minus("c", c)), ")");
-  const entry = (w) => math("mtr", {}, math("mtd", {}, math("mn", {}, signed(w))));
-  const weight =
-    weights.length > 1
-      ? row(math("mo", {}, "("), math("mtable", {}, weights.map(entry)), math("mo", {}, ")"))
-      : math("mn", {}, signed(weights[0]));
-  const lit = { class: strengthOf(model, i) < 0 ? "lit minus" : "lit plus" };
-  const start = math("math", lit, weight, math("mspace", { width: "0.2em" }), mi(symbol), mo("("), mo(sign), mo("["));
+  const u = row(mn(l11), minus("r", r), mo(l21 < 0 ? "−" : "+"), mn(Math.abs(l21)), minus("c", c)),
+    v = row(mn(l22), minus("c", c));
+  const entry = (w) => math("mtr", {}, math("mtd", {}, math("mn", {}, signed(w)))),
+    each = weights.length / terms.length;
+  const weight = (k) =>
+    each > 1
+      ? row(math("mo", {}, "("), math("mtable", {}, weights.slice(k * each, (k + 1) * each).map(entry)), math("mo", {}, ")"))
+      : math("mn", {}, signed(weights[k]));
+  const lit = { class: strengthOf(model, i) < 0 ? "lit minus" : "lit plus" },
+    space = () => math("mspace", { width: "0.2em" });
   const plus = () => math("mo", { form: "infix" }, "+");
-  const end = math("math", lit, plus(), second, mo("]"), mo(")"));
-  return [math("math", {}, mo("⋯")), start, math("math", lit, first), end, math("math", {}, plus(), mo("⋯"))];
+  const before = math("math", {}, mo("⋯")),
+    after = math("math", {}, plus(), mo("⋯"));
+  if (!isGaussian(model.profile)) {
+    const at = row(mo("("), mi("u"), mo(","), mi("v"), mo(")"));
+    return [
+      before,
+      ...terms.map((_, k) => math("math", lit, weight(k), space(), mi(psi(terms, k)), at.cloneNode(true))),
+      after,
+      math("math", lit, mi("u"), mo("="), u, mo(",")),
+      math("math", lit, mi("v"), mo("="), v),
+    ];
+  }
+  const start = math("math", lit, weight(0), space(), mi("exp"), mo("("), mo("−"), mo("["));
+  const end = math("math", lit, plus(), squared("(", v, ")"), mo("]"), mo(")"));
+  return [before, start, math("math", lit, squared("(", u, ")")), end, after];
 }

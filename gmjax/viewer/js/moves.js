@@ -1,19 +1,45 @@
-// Changes of one component: each takes a component {weights, mean, chol} and returns another.
+// Changes of one component: each takes a component {profile, weights, mean, chol, parameters} and returns another.
 
-import { axesOf, cholOfAxes } from "./formula.js";
+import { axesOf, cholOfAxes, mapped } from "./formula.js";
+import { KINDS } from "./kinds.js";
 
 const LEAST = 1e-3; // pixels of the picture
 
 export const moved = (one, down, right) => ({ ...one, mean: [one.mean[0] + down, one.mean[1] + right] });
 
-export const weighed = (one, change) => ({ ...one, weights: one.weights.map((w) => w + change) });
+// How many weights a term has.
+const each = ({ profile, weights }) => weights.length / KINDS[profile].terms.length;
 
-// axes: any of long, short, angle; lengths in pixels of the picture, whose shape is [H, W].
+// The weight of the first term, in colour the mean of its three.
+export const weightOf = (one) => one.weights.slice(0, each(one)).reduce((sum, w) => sum + w, 0) / each(one);
+
+export const weighed = (one, change) => ({
+  ...one,
+  weights: one.weights.map((w, n) => (n < each(one) ? w + change : w)),
+});
+
+// axes: any of long, short, angle; lengths in pixels of the picture, whose shape is [H, W]. What is inside of the
+// ellipse is stretched and turned with it.
 export function shaped(one, axes, [height, width]) {
-  const now = { ...axesOf(one.chol, height, width), ...axes };
+  const before = axesOf(one.chol, height, width),
+    now = { ...before, ...axes };
   now.long = Math.max(now.long, LEAST);
   now.short = Math.max(now.short, LEAST);
-  return { ...one, chol: cholOfAxes(now, height, width) };
+  const { turn } = KINDS[one.profile];
+  if (turn !== "weights" && turn !== "vector") return { ...one, chol: cholOfAxes(now, height, width) };
+  // An ellipse turned by half a circle is the same ellipse.
+  const half = Math.round((now.angle - before.angle) / Math.PI) * Math.PI;
+  const columns = ({ long, short, angle }) => {
+    const [c, s] = [Math.cos(angle), Math.sin(angle)];
+    return [
+      [(-s * long) / height, (-c * short) / height],
+      [(c * long) / width, (-s * short) / width],
+    ];
+  };
+  const [[a, b], [c, d]] = columns({ ...now, angle: now.angle - half }),
+    det = a * d - b * c;
+  const map = columns(before).map(([p, q]) => [(p * d - q * c) / det, (q * a - p * b) / det]);
+  return { ...one, ...mapped(one, map) };
 }
 
 export function stretched(one, factor, [height, width]) {

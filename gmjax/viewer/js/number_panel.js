@@ -1,6 +1,7 @@
 // How many components take part, the most important first.
 
 import { size } from "./formula.js";
+import { KINDS } from "./kinds.js";
 import { h, labelled, section, showText, showValue, slider } from "./dom.js";
 
 export function numberPanel(session) {
@@ -9,7 +10,7 @@ export function numberPanel(session) {
   const order = h(
     "select",
     {},
-    h("option", { value: "weight" }, "by weight"),
+    h("option", { value: "weight" }, KINDS[session.model.profile].terms.length > 1 ? "by peak" : "by weight"),
     h("option", { value: "error" }, "by error"),
   );
   order.addEventListener("change", () => session.set({ order: order.value }));
@@ -18,7 +19,7 @@ export function numberPanel(session) {
     labelled("components", "Draw only the most important components", count, value),
     labelled(
       "order",
-      "By weight: the largest weights first. By error: last come those that the picture misses least",
+      "By weight or peak: the largest first. By error: last come those that the picture misses least",
       order,
     ),
   );

@@ -10,6 +10,9 @@ export function short(value) {
 
 export const signed = (value) => (value < 0 ? short(value) : `+${short(value)}`);
 
+// A whole number as an index below the line.
+export const lowered = (number) => String(number).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
+
 // For programs: the fewest digits that give the same float32.
 export function exact(value) {
   const single = Math.fround(value);

@@ -1,8 +1,7 @@
-// Ellipses of the components over the picture, and handles to drag the chosen one. An ellipse is one standard deviation
-// away from the centre, where the Gaussian has fallen to 61 %.
+// Ellipses of the components over the picture, and handles to drag the chosen one. An ellipse is where q = 1/2: one
+// standard deviation away from the centre of a Gaussian, where it has fallen to 61 %.
 
-import { axesOf, exponentAt, size, strengthOf } from "./formula.js";
-import { PROFILES } from "./profiles.js";
+import { addingOf, axesOf, channelsOf, size, strengthOf } from "./formula.js";
 
 const HANDLE = 7; // CSS pixels
 
@@ -59,8 +58,12 @@ export function componentAt(model, indices, places, x, y) {
 
 // The component that contributes most at a position.
 export function strongestAt(model, indices, [row, column]) {
-  const share = (i) =>
-    Math.abs(strengthOf(model, i)) * PROFILES[model.profile].value(exponentAt(model, i, row, column));
+  const add = addingOf(model);
+  const share = (i) => {
+    const sum = new Array(channelsOf(model)).fill(0);
+    add(sum, i, row, column);
+    return Math.abs(sum.reduce((total, value) => total + value, 0));
+  };
   return indices.reduce((best, i) => (share(i) > (best === null ? 0 : share(best)) ? i : best), null);
 }
 

@@ -1,8 +1,7 @@
 // Draws without WebGL2: the same sums in float64 on a 2D canvas, in slices of time so that the page stays alive.
 
-import { exponentAt, weightsEach } from "./formula.js";
+import { addingOf, channelsOf } from "./formula.js";
 import { resize } from "./dom.js";
-import { PROFILES } from "./profiles.js";
 import { tilesOf } from "./tiles.js";
 
 const SLICE = 25; // milliseconds
@@ -17,18 +16,20 @@ export function plainPainter(canvas) {
     destroy();
     const { rows, columns } = window;
     const image = new ImageData(columns.count, rows.count),
-      c = weightsEach(model);
+      c = channelsOf(model);
     const sums = summing(model, look === "picture" ? [] : indices, window);
-    const paint = (row, column, values) => {
-      const wanted = look === "formula" ? null : pixelOf(row, column);
-      const color = [0, 1, 2].map((k) => {
-        const value = values[Math.min(k, c - 1)];
-        if (look === "formula") return value;
-        if (!wanted) return 0.5;
-        return look === "picture" ? wanted[k] : 0.5 + gain * (value - wanted[k]);
-      });
-      // ImageData rounds to the nearest and clips.
-      image.data.set([...color.map((value) => 255 * value), 255], 4 * (row * columns.count + column));
+    const paint = (row, left, count, values) => {
+      for (let n = 0; n < count; n++) {
+        const wanted = look === "formula" ? null : pixelOf(row, left + n);
+        const color = [0, 1, 2].map((k) => {
+          const value = values[n * c + Math.min(k, c - 1)];
+          if (look === "formula") return value;
+          if (!wanted) return 0.5;
+          return look === "picture" ? wanted[k] : 0.5 + gain * (value - wanted[k]);
+        });
+        // ImageData rounds to the nearest and clips.
+        image.data.set([...color.map((value) => 255 * value), 255], 4 * (row * columns.count + left + n));
+      }
     };
     const pixelOf = (row, column) => {
       const r = Math.floor((rows.start + row * rows.step) * shape[0] - model.offset + 0.5);
@@ -81,19 +82,20 @@ export function plainPainter(canvas) {
 
 // The values of the formula in a window: rows * columns * channels numbers.
 export function plainFloats(model, indices, window) {
-  const c = weightsEach(model),
+  const c = channelsOf(model),
     values = new Float32Array(window.rows.count * window.columns.count * c);
   const sums = summing(model, indices, window);
-  while (!sums.next((row, column, sum) => values.set(sum, (row * window.columns.count + column) * c)));
+  const paint = (row, left, count, sum) =>
+    values.set(sum.subarray(0, count * c), (row * window.columns.count + left) * c);
+  while (!sums.next(paint));
   return values;
 }
 
-// next(paint) sums one row of one tile, and says whether it was the last.
+// next(paint) sums one row of one tile, calls paint(row, left, count, sums), and says whether it was the last.
 function summing(model, indices, { rows, columns }) {
   const { side, across, down, lists } = tilesOf(model, indices, { rows, columns });
-  const value = PROFILES[model.profile].value,
-    c = weightsEach(model),
-    sum = new Float64Array(c);
+  const add = addingOf(model),
+    sums = new Float64Array(side * channelsOf(model));
   let tile = 0,
     line = 0;
   return {
@@ -103,15 +105,11 @@ function summing(model, indices, { rows, columns }) {
         row = top + line;
       const from = lists[2 * tile],
         end = from + lists[2 * tile + 1];
-      for (let column = left; column < Math.min(left + side, columns.count); column++) {
-        sum.fill(0);
-        for (let n = from; n < end; n++) {
-          const i = indices[lists[n]];
-          const g = value(exponentAt(model, i, rows.start + row * rows.step, columns.start + column * columns.step));
-          for (let k = 0; k < c; k++) sum[k] += model.weights[i * c + k] * g;
-        }
-        paint(row, column, sum);
-      }
+      const count = Math.min(side, columns.count - left),
+        position = [rows.start + row * rows.step, columns.start + left * columns.step];
+      sums.fill(0);
+      for (let n = from; n < end; n++) add(sums, indices[lists[n]], ...position, columns.step, count);
+      paint(row, left, count, sums);
       line++;
       if (line === side || top + line === rows.count) {
         line = 0;

@@ -1,15 +1,19 @@
 // Model files that gmjax.load reads: an 8-byte length, a header as JSON, and the tensors in float32.
 
 import { size } from "./formula.js";
+import { KINDS } from "./kinds.js";
 
 // header: the text of the format (its name, version and conventions); more: further text by name.
 export function modelFile(model, header, more = {}) {
   const m = size(model),
-    tensors = {
-      means: [[m, 2], model.means],
-      precision_chol: [[m, 3], model.chol],
-      weights: [model.channels ? [m, model.channels] : [m], model.weights],
-    };
+    { terms, parameters } = KINDS[model.profile],
+    isAtoms = "profile" in header;
+  const tensors = {
+    means: [[m, 2], model.means],
+    ...(isAtoms && { parameters: [[m, parameters.length], model.parameters] }),
+    precision_chol: [[m, 3], model.chol],
+    weights: [[m, ...(isAtoms ? [terms.length] : []), ...(model.channels ? [model.channels] : [])], model.weights],
+  };
   const table = { __metadata__: { ...more, offset: String(model.offset), ...header } },
     parts = [];
   let end = 0;

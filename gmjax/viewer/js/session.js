@@ -7,16 +7,17 @@ import { orderByIds, orderByWeight, size } from "./formula.js";
 
 const MOST_STEPS = 200;
 
-export function decoded({ name, profile, channels, offset, weights, means, precision_chol, order_by_error, about }) {
+export function decoded({ name, profile, channels, offset, order_by_error, about, ...tensors }) {
   const numbers = (text) =>
     Float64Array.from(new Float32Array(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer));
   const model = {
     profile,
     channels,
     offset,
-    weights: numbers(weights),
-    means: numbers(means),
-    chol: numbers(precision_chol),
+    weights: numbers(tensors.weights),
+    means: numbers(tensors.means),
+    chol: numbers(tensors.precision_chol),
+    parameters: numbers(tensors.parameters),
   };
   model.ids = Array.from({ length: model.means.length / 2 }, (_, i) => i);
   return { name, model, orderByError: order_by_error, about };

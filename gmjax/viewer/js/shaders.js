@@ -1,6 +1,6 @@
 // The formula in GLSL, evaluated for each pixel in float32.
 
-import { PROFILES } from "./profiles.js";
+import { KINDS } from "./kinds.js";
 
 export const LOOKS = { formula: 0, difference: 1, picture: 2 };
 
@@ -8,7 +8,23 @@ export const COVER = `#version 300 es
 in vec2 corner;
 void main() { gl_Position = vec4(corner, 0.0, 1.0); }`;
 
-// Two texels a component: (mean - middle, l11, l21), (l22, weights).
+// How many texels a component has: mean - middle, l11, l21, l22, the parameters, and three weights a term.
+export const texelsOf = ({ parameters, terms }) => Math.ceil((5 + parameters.length + 3 * terms.length) / 4);
+
+function componentOf(kind) {
+  const { parameters, terms } = kind,
+    number = (n) => `t${n >> 2}.${"xyzw"[n % 4]}`;
+  const weight = (k) => [0, 1, 2].map((n) => number(5 + parameters.length + 3 * k + n)).join(", ");
+  return [
+    ...Array.from({ length: texelsOf(kind) }, (_, n) => `vec4 t${n} = texel(place + ${n}u);`),
+    "vec2 d = x - t0.xy;",
+    "float u = t0.z * d.x + t0.w * d.y, v = t1.x * d.y, q = u * u + v * v;",
+    ...parameters.map(([name], n) => `float ${name} = ${number(5 + n)};`),
+    ...terms.map(([name, text]) => `float ${name} = ${text.replaceAll("cos(", "cosine(")};`),
+    `return ${terms.map(([name], k) => `vec3(${weight(k)}) * ${name}`).join(" + ")};`,
+  ].join("\n  ");
+}
+
 export const formulaShader = (profile) => `#version 300 es
 precision highp float;
 precision highp int;
@@ -23,7 +39,17 @@ uniform int look, flip;
 uniform float gain;
 out vec4 color;
 
-float profile(float q) { return ${PROFILES[profile].glsl}; }
+vec4 texel(uint n) { return texelFetch(components, ivec2(n & 2047u, n >> 11), 0); }
+
+// To float32, where cos may be off by 2^-11: the cosine of x is the sine of pi / 2 - |x|, for |x| < pi.
+float cosine(float x) {
+  float t = 1.5707963 - abs(x - 6.2831853 * round(x / 6.2831853)), s = t * t;
+  return t * (1.0 + s * (-1.0 / 6.0 + s * (1.0 / 120.0 + s * (-1.0 / 5040.0 + s * (1.0 / 362880.0 - s / 39916800.0)))));
+}
+
+vec3 component(vec2 x, uint place) {
+  ${componentOf(KINDS[profile])}
+}
 
 uint entry(uint n) { return texelFetch(lists, ivec2(n & 2047u, n >> 11), 0).r; }
 
@@ -32,14 +58,7 @@ vec3 formula(ivec2 at) {
   uint tile = 2u * uint((at.x / tiles.y) * tiles.x + at.y / tiles.y);
   uint from = entry(tile), end = from + entry(tile + 1u);
   vec3 sum = vec3(0.0);
-  for (uint n = from; n < end; n++) {
-    uint place = 2u * entry(n);
-    ivec2 texel = ivec2(place & 2047u, place >> 11);
-    vec4 a = texelFetch(components, texel, 0), b = texelFetch(components, texel + ivec2(1, 0), 0);
-    vec2 d = x - a.xy;
-    float u = a.z * d.x + a.w * d.y, v = b.x * d.y;
-    sum += b.yzw * profile(u * u + v * v);
-  }
+  for (uint n = from; n < end; n++) sum += component(x, ${texelsOf(KINDS[profile])}u * entry(n));
   return sum;
 }
 

@@ -2,7 +2,9 @@
 
 import { componentOf } from "./formula.js";
 import { button, h, section } from "./dom.js";
+import { KINDS } from "./kinds.js";
 import { exact, short } from "./numbers.js";
+import { weightNames } from "./profiles.js";
 
 const ROWS = 8;
 
@@ -10,8 +12,8 @@ const ROWS = 8;
 const narrow = (value) => short(Math.abs(value) < 1e-3 ? value : Number(value.toFixed(4)));
 
 export function tablePanel(session, reveal) {
-  const names = session.model.channels > 1 ? ["red", "green", "blue"] : ["weight"];
-  const heads = ["no.", ...names, "row", "column", "L₁₁", "L₂₁", "L₂₂"];
+  const own = KINDS[session.model.profile].parameters.map(([name]) => name.replace("_", " ")),
+    heads = ["no.", ...weightNames(session.model, "weight"), "row", "column", "L₁₁", "L₂₁", "L₂₂", ...own];
   const body = h("tbody", { onmouseleave: () => session.hover(null) }),
     where = h("span", { class: "grow" });
   let first = 0,
@@ -73,7 +75,7 @@ export function tablePanel(session, reveal) {
     if (key.length === shown.length && key.every((part, n) => part === shown[n])) return;
     shown = key;
     const rows = all.slice(first, first + ROWS).map((i) => {
-      const { weights, mean, chol } = componentOf(session.model, i);
+      const { weights, mean, chol, parameters } = componentOf(session.model, i);
       const choose = () => {
         session.choose(i);
         reveal(i);
@@ -82,7 +84,7 @@ export function tablePanel(session, reveal) {
         "data-component": i,
         onfocus: () => session.hover(i),
       });
-      const cells = [...weights, ...mean, ...chol].map((value) => h("td", { title: exact(value) }, narrow(value)));
+      const cells = [...weights, ...mean, ...chol, ...parameters].map((value) => h("td", { title: exact(value) }, narrow(value)));
       const row = { class: i === session.chosen ? "chosen" : null, onmouseenter: () => session.hover(i) };
       return h("tr", row, h("th", { scope: "row" }, pick), cells);
     });

@@ -1,6 +1,6 @@
 // Which components reach which tile of a window: a component is left out where it is below EPS of its weight.
 
-import { PROFILES } from "./profiles.js";
+import { reachOf } from "./profiles.js";
 
 const EPS = 2 ** -23;
 const SIDE = 32,
@@ -36,7 +36,7 @@ export function tilesOf(model, indices, window) {
 
 // Calls reached(place, row of tiles, first tile, last tile) for each row of tiles that a component reaches.
 function eachReached(model, indices, { rows, columns }, side, reached) {
-  const root = Math.sqrt(PROFILES[model.profile].reach(EPS));
+  const root = Math.sqrt(reachOf(model, EPS));
   const down = Math.ceil(rows.count / side),
     across = Math.ceil(columns.count / side);
   for (let place = 0; place < indices.length; place++) {

@@ -1,8 +1,9 @@
 // Draws with WebGL2. A painter has show, floats, surface, setPicture and destroy; plain.js has the same without WebGL.
 
 import { resize } from "./dom.js";
-import { weightsEach } from "./formula.js";
-import { COVER, LOOKS, SURFACE, SURFACE_LIGHT, formulaShader } from "./shaders.js";
+import { channelsOf } from "./formula.js";
+import { KINDS } from "./kinds.js";
+import { COVER, LOOKS, SURFACE, SURFACE_LIGHT, formulaShader, texelsOf } from "./shaders.js";
 import { tilesOf } from "./tiles.js";
 import { middleOf, parts } from "./windows.js";
 
@@ -86,7 +87,7 @@ export function webglPainter(canvas, profile, restored) {
   // The values of the formula, not clipped: rows * columns * channels numbers. Null where the GPU cannot draw floats.
   function floats(model, indices, window) {
     if (lost || !tools.hasFloats) return null;
-    const c = weightsEach(model),
+    const c = channelsOf(model),
       { count: height } = window.rows,
       { count: width } = window.columns;
     const values = new Float32Array(height * width * c);
@@ -166,12 +167,20 @@ export function webglPainter(canvas, profile, restored) {
 }
 
 function packed(model, indices, [row, column]) {
-  const data = new Float32Array(8 * Math.max(1, indices.length)),
-    c = weightsEach(model);
+  const kind = KINDS[model.profile],
+    each = 4 * texelsOf(kind),
+    data = new Float32Array(each * Math.max(1, indices.length)),
+    c = channelsOf(model);
   indices.forEach((i, n) => {
-    const weights = [0, 1, 2].map((k) => model.weights[i * c + Math.min(k, c - 1)]);
-    const [l11, l21, l22] = model.chol.subarray(3 * i, 3 * i + 3);
-    data.set([model.means[2 * i] - row, model.means[2 * i + 1] - column, l11, l21, l22, ...weights], 8 * n);
+    const own = model.parameters.subarray(i * kind.parameters.length, (i + 1) * kind.parameters.length);
+    data.set([model.means[2 * i] - row, model.means[2 * i + 1] - column], each * n);
+    data.set(model.chol.subarray(3 * i, 3 * i + 3), each * n + 2);
+    data.set(own, each * n + 5);
+    let to = each * n + 5 + own.length;
+    kind.terms.forEach((_, term) => {
+      const from = (i * kind.terms.length + term) * c;
+      for (let k = 0; k < 3; k++) data[to++] = model.weights[from + Math.min(k, c - 1)];
+    });
   });
   return data;
 }

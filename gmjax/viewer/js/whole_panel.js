@@ -1,6 +1,7 @@
 // The whole picture moved, enlarged and turned, exactly, by its parameters.
 
 import { affine, compose, similarity } from "./formula.js";
+import { KINDS } from "./kinds.js";
 import { button, h, labelled, section, showText, showValue, slider } from "./dom.js";
 import { short } from "./numbers.js";
 
@@ -21,6 +22,8 @@ export function wholePanel(session, { shape }) {
       (x) => move(name, x),
       () => session.commit(`whole ${name}`),
     );
+    // Not every profile can turn.
+    input.disabled = name === "angle" && KINDS[session.model.profile].turn === null;
     return { name, input, value, text, element: labelled(label, tip, input, value) };
   });
   const undo = button("As it was", "Take these four back", restore);

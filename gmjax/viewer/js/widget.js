@@ -17,8 +17,9 @@ export function render({ model, el }) {
 
   function send() {
     sent = session.model;
-    const { weights, means, chol } = sent;
-    model.set("edited", { weights: encoded(weights), means: encoded(means), precision_chol: encoded(chol) });
+    const { weights, means, chol: precision_chol, parameters } = sent,
+      tensors = Object.entries({ weights, means, precision_chol, parameters });
+    model.set("edited", Object.fromEntries(tensors.map(([name, numbers]) => [name, encoded(numbers)])));
     model.save_changes();
   }
 
