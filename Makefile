@@ -10,7 +10,7 @@
 #                                           solvers and registration)
 #   make experiments                        the paper reproduced, into experiments/RESULTS.md, in half an hour; FULL=1 at the
 #                                           paper's size, in hours (DATA=orl|caspeal|folder, ROOT=folder, ALSO=folder, ALIGNED=1)
-#   make picture                            the README's picture, from runs/common-model
+#   make picture                            the README's picture, from runs/common-model, and that of docs/functions.md
 #   make lock                               pin the newest versions of all dependencies
 
 PYTHON ?= python3
@@ -66,6 +66,7 @@ format: $(READY)
 
 picture: $(READY)
 	$(BIN)/python docs/make_picture.py
+	$(BIN)/python -m docs.make_functions_picture
 
 lock: $(READY)
 	$(PIP) uv
