@@ -72,8 +72,7 @@ class Convert:
             compact.require_possible_size(self.bytes or None, self.psnr)
         params, metadata = load_single(self.model)
         if is_compact:
-            require_gaussians(params, str(self.model))
-            self._write_compact(params, metadata)
+            self._write_compact(require_gaussians(params, str(self.model)), metadata)
         else:
             saving.save(self.out, params, metadata, dtype=self.dtype)
             say(f"{self.out}: {self.out.stat().st_size} bytes")

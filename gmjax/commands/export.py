@@ -17,7 +17,7 @@ from gmjax.commands.printing import say
 from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.files.atomic import write_atomically
-from gmjax.gmface import GmFace, render
+from gmjax.gmface import Model, render
 from gmjax.losses import pae, psnr
 
 _SUFFIXES = {suffix: name for name, language in export.LANGUAGES.items() for suffix in language.suffixes}
@@ -94,11 +94,11 @@ class Export:
         return named
 
 
-def _cost(params: GmFace, language: str, digits: int | None, shape: tuple[int, int]) -> str:
+def _cost(params: Model, language: str, digits: int | None, shape: tuple[int, int]) -> str:
     """What the digits change in the picture."""
     rounded = export.LANGUAGES[language].rounded
     if rounded is None:
-        return "A drawing of the Gaussians, not of the picture."
+        return "A drawing of the components, not of the picture."
     written = rounded(params, digits)
     if all(map(np.array_equal, jax.tree.leaves(written), jax.tree.leaves(params))):
         return "The numbers are exact."

@@ -21,7 +21,7 @@ from gmjax.errors import ArgumentError
 from gmjax.files import models
 from gmjax.files.gmf import SUFFIX as COMPACT
 from gmjax.files.suffixes import require_suffix
-from gmjax.gmface import GmFace, kind_of, precision, render
+from gmjax.gmface import Atoms, Model, kind_of, precision, render
 
 MAX_FIGURE_PIXELS = 2**24  # a figure takes about 60 bytes for each
 _OF_THE_FIT = ("mse", "pae", "psnr", FINGERPRINT)  # what no longer holds for a transformed model
@@ -188,15 +188,15 @@ class Info:
 
     def run(self) -> int:
         params, metadata = load_model(self.model, drawable=False)
-        batch = params.means.shape[:-2]
+        batch, header = params.means.shape[:-2], models.header_of(params)
         many = f"a batch {batch} of models, each with " if batch else ""
         facts = f"{params.num_components} components, {kind_of(params)}, {params.num_parameters} parameters"
         say(f"{self.model}: {many}{facts}")
-        _print_texts({name: text for name, text in metadata.items() if name not in models.HEADER})
+        _print_texts({name: text for name, text in metadata.items() if name not in header})
         if not batch:
             _print_components(params)
         say("The file's format:")
-        _print_texts({name: text for name, text in metadata.items() if name in models.HEADER})
+        _print_texts({name: text for name, text in metadata.items() if name in header})
         return 0
 
 
@@ -205,18 +205,30 @@ def _print_texts(texts: dict[str, str]) -> None:
         say(f"  {_printable(name)}: {_printable(text)}")
 
 
-def _print_components(params: GmFace) -> None:
+def _print_components(params: Model) -> None:
     weights = np.asarray(params.weights).reshape(params.num_components, -1)
     largest = np.argsort(-np.abs(weights).max(axis=1), kind="stable")[:10]
     say(f"The {len(largest)} components of largest weight:")
-    channels = {1: ("weight",), 3: ("red", "green", "blue")}.get(weights.shape[1])
-    heads = channels or [f"weight {number}" for number in range(1, weights.shape[1] + 1)]
-    say(f"{''.join(f'{head:>9}' for head in heads)}{'row':>9}{'column':>9}{'a11':>10}{'a21':>10}{'a22':>10}")
+    heads, own = _heads_of_weights(params, weights.shape[1]), []
+    parameters = np.empty((params.num_components, 0))
+    if isinstance(params, Atoms):
+        own, parameters = [parameter.name for parameter in params.profile.parameters], np.asarray(params.parameters)
+    more = "".join(f"{name:>{len(name) + 2}}" for name in own)
+    say(f"{''.join(f'{head:>9}' for head in heads)}{'row':>9}{'column':>9}{'a11':>10}{'a21':>10}{'a22':>10}{more}")
     means, matrices = np.asarray(params.means), np.asarray(precision(params))
     for i in largest:
         (a11, _), (a21, a22) = matrices[i]
         numbers = "".join(f"{number:9.4f}" for number in (*weights[i], *means[i]))
-        say(numbers + "".join(f"{number:10.4g}" for number in (a11, a21, a22)))
+        numbers += "".join(f"{number:10.4g}" for number in (a11, a21, a22))
+        say(numbers + "".join(f"{x:{len(name) + 2}.4g}" for name, x in zip(own, parameters[i], strict=True)))
+
+
+def _heads_of_weights(params: Model, count: int) -> list[str]:
+    names = {1: ["weight"], 3: ["red", "green", "blue"]}.get(params.channels or 1, [])
+    if len(names) == count:
+        return names
+    terms = count // len(names) if len(names) == 3 else 0
+    return [f"{name} {k}" for k in range(1, terms + 1) for name in names] or [f"w{k}" for k in range(1, count + 1)]
 
 
 def notice_lost_frame(out: Path, metadata: Mapping[str, str]) -> None:
@@ -225,7 +237,7 @@ def notice_lost_frame(out: Path, metadata: Mapping[str, str]) -> None:
         notice(f"{out} does not say where the picture of the moved model ends: it draws the formula everywhere")
 
 
-def load_single(path: Path) -> tuple[GmFace, dict[str, str]]:
+def load_single(path: Path) -> tuple[Model, dict[str, str]]:
     """A model and its metadata. Raises ArgumentError for a batch."""
     params, metadata = models.load(path), models.load_metadata(path)
     if params.means.ndim > 2:
@@ -233,7 +245,7 @@ def load_single(path: Path) -> tuple[GmFace, dict[str, str]]:
     return params, metadata
 
 
-def fitted_picture(argument: str, path: Path, params: GmFace, metadata: dict[str, str]) -> Picture:
+def fitted_picture(argument: str, path: Path, params: Model, metadata: dict[str, str]) -> Picture:
     """The picture in the file ``path`` that the model was fitted to. Raises ArgumentError if it is another one."""
     picture = read_picture(path, color=params.channels is not None)
     if picture.shape[0] * picture.shape[1] > MAX_FIGURE_PIXELS:
@@ -252,7 +264,7 @@ def require_fitted(argument: str, path: Path, picture: Picture, metadata: dict[s
         raise ArgumentError(argument, f"{path} is not the picture that was fitted: {remedy}")
 
 
-def load_model(path: Path, *, drawable: bool = True) -> tuple[GmFace, dict[str, str]]:
+def load_model(path: Path, *, drawable: bool = True) -> tuple[Model, dict[str, str]]:
     if not drawable:
         return models.load(path), models.load_metadata(path)
     params, metadata = load_single(path)
@@ -261,7 +273,7 @@ def load_model(path: Path, *, drawable: bool = True) -> tuple[GmFace, dict[str, 
     return params, metadata
 
 
-def _write_render(path: Path, params: GmFace, shape: tuple[int, int], moved, outside: Outside) -> None:
+def _write_render(path: Path, params: Model, shape: tuple[int, int], moved, outside: Outside) -> None:
     """``moved``: how, as ``frame.from_metadata`` returns it."""
     if moved is None or outside == "formula":
         drawn = np.asarray(render(params, shape))

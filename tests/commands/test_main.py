@@ -83,6 +83,7 @@ def test_fit_of_another_profile(tmp_path, capsys):
     for command in commands:
         name, *rest = command.split()
         assert run(name, path, *rest) == 0
+    assert "       w1       w2      row" in capsys.readouterr().out
     np.testing.assert_array_equal(models.load("d.csv").weights, params.weights)
     capsys.readouterr()
     assert run("convert", path, "a.gmf") == 2
