@@ -7,7 +7,8 @@ Everything is differentiable in the parameters and takes batches of models (lead
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -18,7 +19,8 @@ from jax.scipy.special import erf
 from jaxtyping import Array, Float
 
 from gmjax.errors import ArgumentError
-from gmjax.gmface import GmFace, checked_shape, pixel_axes, precision, require_gaussians
+from gmjax.gmface import AnyModel, Atoms, GmFace, Model, checked_shape, gmface, pixel_axes, precision, require_gaussians
+from gmjax.profiles import PROFILES, as_polynomial, monomials, substituted
 from gmjax.types import AnyArray
 
 # The number of Gaussians held at once.
@@ -37,22 +39,54 @@ class Moments(NamedTuple):
     second: Array
 
 
-def blur(params: GmFace, covariance) -> GmFace:
+def blur(params: AnyModel, covariance) -> AnyModel:
     """The model convolved with a normalised Gaussian of ``covariance`` (2, 2), which each component adds to its own.
 
-    For a blur of sigma pixels: ``jnp.diag(jnp.array([sigma / H, sigma / W]) ** 2)``.
-    Raises ArgumentError for another shape.
+    For a blur of sigma pixels: ``jnp.diag(jnp.array([sigma / H, sigma / W]) ** 2)``. Also for ``Atoms`` that are
+    polynomials times a Gaussian: the profiles gaussian and Hermite keep theirs, a Mexican hat becomes "hermite2".
+    Raises ArgumentError for another shape, or another profile.
     """
-    require_gaussians(params)
+    if isinstance(params, Atoms) and as_polynomial(params.profile, [0.0] * params.profile.terms) is None:
+        problem = f"has the profile {params.profile.name}, whose blur has no closed form here"
+        raise ArgumentError("params", f"{problem}; gaussian, mexican_hat and hermite1 to hermite3 have one")
     covariance = jnp.asarray(covariance, params.means.dtype)
     if covariance.shape != (2, 2):
         raise ArgumentError("covariance", f"must have the shape (2, 2); got {covariance.shape}")
-    return _blur(params, covariance)
+    return _blur_of_atoms(params, covariance) if isinstance(params, Atoms) else _blur(params, covariance)
 
 
 @jax.jit
 def _blur(params: GmFace, covariance) -> GmFace:
-    """A' = (A^-1 + 2 S)^-1 = L M^-1 L^T with M = 1 + 2 L^T S L. The new factor is L N, where M^-1 = N N^T."""
+    chol, _, determinant = _blurred_factor(params, covariance)
+    return dataclasses.replace(
+        params, weights=params.weights / _per_channel(params, jnp.sqrt(determinant)), precision_chol=chol
+    )
+
+
+@jax.jit
+def _blur_of_atoms(params: Atoms, covariance) -> Atoms:
+    """P(z) exp(-|z|^2), z = L^T d, becomes det(M)^-1/2 E[P(N z' + e)] exp(-|z'|^2): z' is whitened by the new factor,
+    and e is normal with the covariance (1 - N N^T) / 2. P has at most the degree 3."""
+    chol, n, determinant = _blurred_factor(params, covariance)
+    n11, n21, n22, scale = (_per_channel(params, x) for x in (*n, 1.0 / jnp.sqrt(determinant)))
+    c11, c21, c22 = (1.0 - n11 * n11) / 2.0, -n11 * n21 / 2.0, (1.0 - n21 * n21 - n22 * n22) / 2.0
+    axis = params.means.ndim - 1
+    weights = list(jnp.moveaxis(params.weights, axis, 0))
+    polynomial = as_polynomial(params.profile, weights) or {}
+    mean = dict(polynomial)
+    for (a, b), weight in polynomial.items():
+        lower = {(a - 2, b): math.comb(a, 2) * c11, (a - 1, b - 1): a * b * c21, (a, b - 2): math.comb(b, 2) * c22}
+        for power, moment in lower.items():
+            if min(power) >= 0:
+                mean[power] = mean.get(power, 0.0) + moment * weight
+    blurred = substituted(mean, n11, jnp.zeros_like(n11), n21, n22)
+    profile = PROFILES["hermite2"] if params.profile == PROFILES["mexican_hat"] else params.profile
+    terms = [scale * blurred.get(power, jnp.zeros_like(weights[0])) for power in monomials(max(map(sum, blurred)))]
+    return dataclasses.replace(params, weights=jnp.stack(terms, axis), precision_chol=chol, profile=profile)
+
+
+def _blurred_factor(params: Model, covariance):
+    """A' = (A^-1 + 2 S)^-1 = L M^-1 L^T with M = 1 + 2 L^T S L: the new factor L N, N where M^-1 = N N^T, and det M."""
     l11, l21, l22 = _factor(params)
     (s11, _), (s21, s22) = 2.0 * covariance
     m11 = 1.0 + s11 * l11 * l11 + 2.0 * s21 * l11 * l21 + s22 * l21 * l21
@@ -61,32 +95,34 @@ def _blur(params: GmFace, covariance) -> GmFace:
     n11, n22 = jnp.sqrt(m22 / determinant), 1.0 / jnp.sqrt(m22)
     n21 = -m21 / (determinant * n11)
     chol = jnp.stack([l11 * n11, l21 * n11 + l22 * n21, l22 * n22], axis=-1)
-    return dataclasses.replace(
-        params, weights=params.weights / _per_channel(params, jnp.sqrt(determinant)), precision_chol=chol
-    )
+    return chol, (n11, n21, n22), determinant
 
 
-def gradient(params: GmFace, x: Float[AnyArray, "*points 2"]) -> Float[Array, "..."]:
+def gradient(params: Model, x: Float[AnyArray, "*points 2"]) -> Float[Array, "..."]:
     """The gradient of the formula at ``x`` (..., 2), per normalised unit: (..., 2), or (..., C, 2) for colour."""
     return _derivative(params, x, 1)
 
 
-def hessian(params: GmFace, x: Float[AnyArray, "*points 2"]) -> Float[Array, "..."]:
+def hessian(params: Model, x: Float[AnyArray, "*points 2"]) -> Float[Array, "..."]:
     """The second derivatives of the formula at ``x`` (..., 2): (..., 2, 2), or (..., C, 2, 2) for colour."""
     return _derivative(params, x, 2)
 
 
-def laplacian(params: GmFace, x: Float[AnyArray, "*points 2"]) -> Float[Array, "..."]:
+def laplacian(params: Model, x: Float[AnyArray, "*points 2"]) -> Float[Array, "..."]:
     """The sum of both second derivatives at ``x`` (..., 2), in normalised units: (...), or (..., C) for colour."""
     return jnp.trace(hessian(params, x), axis1=-2, axis2=-1)
 
 
 @partial(jax.jit, static_argnames="order")
-def _derivative(params: GmFace, x, order: int):
-    """With s = A d: grad g = -2 g s and the Hessian of g is g (4 s s^T - 2 A)."""
-    require_gaussians(params)
+def _derivative(params: Model, x, order: int):
+    """With s = A d: grad g = -2 g s and the Hessian of g is g (4 s s^T - 2 A). JAX derives ``Atoms``."""
     if params.means.ndim > 2:
         return jax.vmap(partial(_derivative, order=order), (0, None))(params, x)
+    if isinstance(params, Atoms):
+        derived: Callable = partial(gmface, params)
+        for _ in range(order):
+            derived = jax.jacfwd(derived)
+        return _at_each(derived, params, x)
     l11, l21, l22 = _factor(params)
     a = precision(params)
 
@@ -98,14 +134,29 @@ def _derivative(params: GmFace, x, order: int):
         terms = terms * g.reshape(-1, *(1,) * order)
         return jnp.tensordot(params.weights.T, terms, axes=1, precision="highest")
 
-    found = jax.lax.map(at, x.reshape(-1, 2), batch_size=max(1, _TERMS // params.num_components))
+    return _at_each(at, params, x)
+
+
+def _at_each(function, params: Model, x):
+    found = jax.lax.map(function, x.reshape(-1, 2), batch_size=max(1, _TERMS // params.num_components))
     return found.reshape(*x.shape[:-1], *found.shape[1:])
 
 
-def integral(params: GmFace) -> Float[Array, "..."]:
-    """The integral over the whole plane, sum_i w_i pi / (l11 l22): a scalar, or (C,) for colour."""
-    require_gaussians(params)
-    return _total(params, _areas(params))
+def integral(params: Model) -> Float[Array, "..."]:
+    """The integral over the whole plane, sum_i w_i pi / (l11 l22): a scalar, or (C,) for colour.
+
+    For ``Atoms`` the integrals of the terms take the place of pi. Raises ArgumentError for a profile without them.
+    """
+    if isinstance(params, GmFace):
+        return _total(params, _areas(params))
+    if params.profile.integrals is None:
+        problem = f"has the profile {params.profile.name}, whose integral is infinite or has no closed form"
+        raise ArgumentError("params", problem)
+    l11, _, l22 = _factor(params)
+    each = params.profile.integrals(*jnp.moveaxis(jnp.asarray(params.parameters), -1, 0))
+    areas = jnp.stack([jnp.broadcast_to(value, l11.shape) for value in each], axis=-1) / (l11 * l22)[..., None]
+    subscripts = "...mk,...mk->..." if params.channels is None else "...mkc,...mk->...c"
+    return jnp.einsum(subscripts, params.weights, areas, precision="highest")
 
 
 def moments(params: GmFace) -> Moments:
@@ -299,7 +350,7 @@ def _quadrature(start, end, count: int):
     return middle + half * nodes, half * weights
 
 
-def _factor(params: GmFace):
+def _factor(params: Model):
     return jnp.moveaxis(jnp.asarray(params.precision_chol), -1, 0)
 
 
@@ -314,7 +365,7 @@ def _from_means(params: GmFace, place):
     return jnp.moveaxis(jnp.broadcast_to(place, params.means.shape) - params.means, -1, 0)
 
 
-def _per_channel(params: GmFace, values):
+def _per_channel(params: Model, values):
     return values if params.channels is None else values[..., None]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+from jax.scipy.special import gammaincc, gammaln
 
 from gmjax.errors import ArgumentError, ArgumentTypeError
 
@@ -22,6 +23,9 @@ class Parameter(NamedTuple):
     low: float = -math.inf
     high: float = math.inf
 
+
+Polynomial = dict[tuple[int, int], Any]
+"""The coefficients of u^a v^b by (a, b)."""
 
 Turn = Callable[[Any, Any, Any, Any, Any], tuple[Any, Any]]
 
@@ -40,6 +44,8 @@ class Profile:
         sine, sign)`` gives the weights and parameters of the same function in terms of (u', v'), where u = cosine u' -
         sign sine v' and v = sine u' + sign cosine v'; sign is -1 for a mirror image, else 1. All are lists of arrays.
         "radial" where the terms are functions of q only; None where a turned component is of another kind.
+    integrals: ``integrals(*parameters)`` gives the K integrals of the terms over the plane of (u, v); None where they
+        are infinite or have no closed form.
     """
 
     name: str
@@ -48,6 +54,7 @@ class Profile:
     half: float = math.log(2)
     parameters: tuple[Parameter, ...] = ()
     turn: Turn | str | None = None
+    integrals: Callable | None = None
 
     def __post_init__(self):
         if self.terms < 1:
@@ -108,6 +115,18 @@ def monomials(degree: int) -> list[tuple[int, int]]:
     return [(total - b, b) for total in range(degree + 1) for b in range(total + 1)]
 
 
+def substituted(polynomial: Polynomial, m11, m12, m21, m22) -> Polynomial:
+    """The same polynomial in terms of (u', v'), where u = m11 u' + m12 v' and v = m21 u' + m22 v'."""
+    found = dict.fromkeys(polynomial, 0.0)
+    for (a, b), weight in polynomial.items():
+        for i in range(a + 1):
+            for j in range(b + 1):
+                factor = math.comb(a, i) * m11**i * m12 ** (a - i) * math.comb(b, j) * m21**j * m22 ** (b - j)
+                power = i + j, a + b - i - j
+                found[power] = found.get(power, 0.0) + factor * weight
+    return found
+
+
 def _hermite(degree: int) -> Profile:
     powers = monomials(degree)
 
@@ -116,22 +135,35 @@ def _hermite(degree: int) -> Profile:
         return [g * u**a * v**b for a, b in powers]
 
     def turn(weights, parameters, cosine, sine, sign):
-        """u^a v^b = (c u' - s v'')^a (s u' + c v'')^b, multiplied out, with v'' = sign v'."""
-        turned = dict.fromkeys(powers, 0.0)
-        for weight, (a, b) in zip(weights, powers, strict=True):
-            for i in range(a + 1):
-                for j in range(b + 1):
-                    factor = math.comb(a, i) * math.comb(b, j)
-                    power = i + b - j, a - i + j
-                    turned[power] += factor * weight * cosine ** (i + j) * (-sine) ** (a - i) * sine ** (b - j)
-        return [turned[a, b] * sign**b for a, b in powers], parameters
+        turned = substituted(dict(zip(powers, weights, strict=True)), cosine, -sign * sine, sine, sign * cosine)
+        return [turned[power] for power in powers], parameters
 
-    return Profile(f"hermite{degree}", len(powers), function, turn=turn)
+    def integrals():
+        return [0.0 if a % 2 or b % 2 else math.gamma((a + 1) / 2) * math.gamma((b + 1) / 2) for a, b in powers]
+
+    return Profile(f"hermite{degree}", len(powers), function, turn=turn, integrals=integrals)
 
 
-def _radial(name: str, function: Callable, half: float, parameters: tuple[Parameter, ...] = (), terms: int = 1):
+def as_polynomial(profile: Profile, weights: Sequence) -> Polynomial | None:
+    """A component with the K ``weights`` divided by exp(-q), where that is a polynomial; else None."""
+    if profile == PROFILES["gaussian"]:
+        return {(0, 0): weights[0]}
+    if profile == PROFILES["mexican_hat"]:
+        return {(0, 0): weights[0], (2, 0): weights[1], (0, 2): weights[1]}
+    degree = next((degree for degree in (1, 2, 3) if profile == PROFILES[f"hermite{degree}"]), None)
+    return None if degree is None else dict(zip(monomials(degree), weights, strict=True))
+
+
+def _radial(
+    name: str,
+    function: Callable,
+    half: float,
+    integrals: Callable | None = None,
+    parameters: tuple[Parameter, ...] = (),
+    terms: int = 1,
+) -> Profile:
     """A profile of q alone; ``function(q, *parameters)``."""
-    return Profile(name, terms, lambda u, v, *p: function(u * u + v * v, *p), half, parameters, "radial")
+    return Profile(name, terms, lambda u, v, *p: function(u * u + v * v, *p), half, parameters, "radial", integrals)
 
 
 def turned_vector(weights, parameters, cosine, sine, sign):
@@ -164,24 +196,34 @@ def _raised_cosine(q):
     return 0.5 + 0.5 * jnp.cos(jnp.pi * jnp.minimum(_root(q, 1e-6), 1.0))
 
 
+def _generalised_integral(log_power):
+    """pi / p times the upper incomplete Gamma(1 / p, (10^-6)^p)."""
+    p = jnp.exp(log_power)
+    return [jnp.pi / p * jnp.exp(gammaln(1 / p)) * gammaincc(1 / p, 1e-6**p)]
+
+
+# 4 pi times Catalan's constant, and pi^2 / 1000 because the root is rounded off at 0.
+_SECH_INTEGRAL = 4 * math.pi * 0.915965594177219 + 1e-3 * math.pi**2
+
 _ALL = (
-    _radial("gaussian", lambda q: jnp.exp(-q), math.log(2)),
-    _radial("laplace", lambda q: jnp.exp(-_root(q, 1e-2)), 0.62),
+    _radial("gaussian", lambda q: jnp.exp(-q), math.log(2), lambda: [math.pi]),
+    _radial("laplace", lambda q: jnp.exp(-_root(q, 1e-2)), 0.62, lambda: [2.2 * math.pi]),
     _radial(
         "generalised",
         lambda q, log_power: jnp.exp(-((jnp.minimum(q, 1e4) + 1e-6) ** jnp.exp(log_power))),
         math.log(2),
+        _generalised_integral,
         (Parameter("log_power", 0.0, math.log(0.4), math.log(8.0)),),
     ),
     _radial("cauchy", lambda q: 1.0 / (1.0 + q), 1.0),
-    _radial("student", lambda q: (1.0 + q) ** -2, math.sqrt(2) - 1),
+    _radial("student", lambda q: (1.0 + q) ** -2, math.sqrt(2) - 1, lambda: [math.pi]),
     _radial("inverse_multiquadric", lambda q: 1.0 / jnp.sqrt(1.0 + q), 3.0),
     _radial("logarithmic", lambda q: jnp.log1p(1.0 / (q + 0.1)) / math.log(11.0), 0.33),
-    _radial("sech", lambda q: 1.0 / jnp.cosh(jnp.minimum(_root(q, 1e-6), 40.0)), 1.317**2),
-    _radial("raised_cosine", _raised_cosine, 0.25),
-    _radial("beta", lambda q: jnp.maximum(1.0 - q, 0.0) ** 3, 1 - 0.5 ** (1 / 3)),
-    _radial("wendland", _wendland, 0.0984),
-    _radial("mexican_hat", lambda q: (jnp.exp(-q), q * jnp.exp(-q)), math.log(2), terms=2),
+    _radial("sech", lambda q: 1.0 / jnp.cosh(jnp.minimum(_root(q, 1e-6), 40.0)), 1.317**2, lambda: [_SECH_INTEGRAL]),
+    _radial("raised_cosine", _raised_cosine, 0.25, lambda: [math.pi * (0.5 + 1e-3) - 2 / math.pi]),
+    _radial("beta", lambda q: jnp.maximum(1.0 - q, 0.0) ** 3, 1 - 0.5 ** (1 / 3), lambda: [math.pi / 4]),
+    _radial("wendland", _wendland, 0.0984, lambda: [2 * math.pi * (1 / 14 + 1e-3 / 3)]),
+    _radial("mexican_hat", lambda q: (jnp.exp(-q), q * jnp.exp(-q)), math.log(2), lambda: [math.pi] * 2, terms=2),
     *map(_hermite, (1, 2, 3)),
     Profile(
         "gabor",
@@ -189,6 +231,7 @@ _ALL = (
         _gabor,
         parameters=(Parameter("frequency_u", 0.7, -6.0, 6.0), Parameter("frequency_v", 0.7, -6.0, 6.0)),
         turn=turned_vector,
+        integrals=lambda e1, e2: [math.pi * jnp.exp(-(e1 * e1 + e2 * e2) / 4), 0.0],
     ),
     Profile(
         "edge",

@@ -8,8 +8,10 @@ from jax.test_util import check_grads
 
 import gmjax
 from gmjax import calculus
+from gmjax.profiles import PROFILES
 from tests import reference
 from tests.conftest import small_model
+from tests.test_profiles import model as profile_model
 
 COVARIANCE = np.array([[0.02, 0.005], [0.005, 0.01]])
 RECTANGLE = (0.2, 0.15), (0.7, 0.95)
@@ -202,3 +204,58 @@ def test_wrong_arguments_are_named(model):
         calculus.inner(model_of(), model_of(3))
     with pytest.raises(gmjax.ArgumentError, match="channels"):
         calculus.multiply(model_of(2), model_of(3))
+
+
+def atoms(name: str, channels: tuple[int, ...] = (3,)) -> gmjax.Atoms:
+    return jax.tree.map(np.float64, profile_model(name, channels=channels))
+
+
+@pytest.mark.parametrize("name", [name for name, profile in PROFILES.items() if profile.integrals is not None])
+def test_the_integrals_of_terms(name):
+    """In polar coordinates: r from 0 to 1 and, as t / (1 - t), from 1 on."""
+    profile = PROFILES[name]
+    parameters = [parameter.start + 0.3 for parameter in profile.parameters]
+    nodes, weights = np.polynomial.legendre.leggauss(300)
+    t, weights = np.concatenate([0.25 + 0.25 * nodes, 0.75 + 0.25 * nodes]), np.tile(0.25 * weights, 2)
+    r, angle = (t / (1 - t))[:, None], 2 * np.pi * np.arange(64) / 64
+    terms = profile.values(jnp.asarray(r * np.cos(angle)), jnp.asarray(r * np.sin(angle)), parameters)
+    wanted = [np.sum(weights * r[:, 0] / (1 - t) ** 2 * np.mean(term, axis=1)) * 2 * np.pi for term in terms]
+    np.testing.assert_allclose(profile.integrals(*parameters), wanted, rtol=1e-5, atol=1e-9)
+
+
+def test_the_integral_of_atoms():
+    params = atoms("gabor")
+    found = calculus.integral(gmjax.stack([params, params]))
+    np.testing.assert_allclose(found, [AREA * np.sum(gmjax.gmface(params, PLANE), axis=0)] * 2, rtol=1e-9)
+    gray = atoms("hermite2", ())
+    np.testing.assert_allclose(calculus.integral(gray), AREA * np.sum(gmjax.gmface(gray, PLANE)), rtol=1e-9)
+    with pytest.raises(gmjax.ArgumentError, match="the profile cauchy, whose integral is infinite or has no"):
+        calculus.integral(atoms("cauchy"))
+
+
+@pytest.mark.parametrize(("name", "channels"), [("gaussian", (3,)), ("mexican_hat", ()), ("hermite3", (3,))])
+def test_atoms_are_blurred(name, channels):
+    """Convolved in two halves they are as after one; and as by summation over the plane."""
+    params = atoms(name, channels)
+    blurred = calculus.blur(params, COVARIANCE)
+    assert blurred.profile.name == name.replace("mexican_hat", "hermite2")
+    d = POINTS[:, None] - PLANE[None]
+    kernel = np.exp(-0.5 * np.einsum("nki,ij,nkj->nk", d, np.linalg.inv(COVARIANCE), d))
+    kernel *= AREA / (2 * np.pi * np.sqrt(np.linalg.det(COVARIANCE)))
+    wanted = kernel @ np.asarray(gmjax.gmface(params, PLANE))
+    np.testing.assert_allclose(gmjax.gmface(blurred, POINTS), wanted, rtol=1e-6, atol=1e-9)
+    twice = calculus.blur(calculus.blur(gmjax.stack([params]), COVARIANCE / 2), COVARIANCE / 2)
+    np.testing.assert_allclose(gmjax.gmface(twice, POINTS)[0], wanted, rtol=1e-6, atol=1e-9)
+    with pytest.raises(gmjax.ArgumentError, match="the profile gabor, whose blur has no closed form here"):
+        calculus.blur(atoms("gabor"), COVARIANCE)
+
+
+def test_the_derivatives_of_atoms():
+    params, step = atoms("gabor"), 1e-5
+    moved = [[gmjax.gmface(params, POINTS + sign * step * axis) for sign in (1, -1)] for axis in np.eye(2)]
+    wanted = np.stack([(after - before) / (2 * step) for after, before in moved], axis=-1)
+    np.testing.assert_allclose(calculus.gradient(params, POINTS), wanted, rtol=1e-6, atol=1e-6)
+    slopes = [calculus.gradient(params, POINTS + sign * step * np.eye(2)[0]) for sign in (1, -1)]
+    found = calculus.hessian(gmjax.stack([params, params]), POINTS)
+    assert found.shape == (2, 7, 3, 2, 2)
+    np.testing.assert_allclose(found[1, ..., 0, :], (slopes[0] - slopes[1]) / (2 * step), rtol=1e-5, atol=1e-5)

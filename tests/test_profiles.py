@@ -203,10 +203,8 @@ def test_files_of_profiles_that_are_not_known_are_refused(tmp_path):
 @pytest.mark.parametrize(
     "use",
     [
-        gmjax.calculus.integral,
         gmjax.calculus.moments,
-        lambda atoms: gmjax.calculus.blur(atoms, np.eye(2, dtype=np.float32)),
-        lambda atoms: gmjax.calculus.gradient(atoms, np.zeros((1, 2), np.float32)),
+        lambda atoms: gmjax.calculus.pixel_means(atoms, SHAPE),
         lambda atoms: gmjax.calculus.inner(atoms, atoms),
         lambda atoms: gmjax.space.morph(atoms, atoms, 0.5),
         lambda atoms: gmjax.save("model.gmf", atoms),
