@@ -13,9 +13,10 @@ from jaxtyping import Array, Float
 
 from gmjax.checks import checked_images, require_collection
 from gmjax.errors import ArgumentError
-from gmjax.gmface import GmFace
+from gmjax.gmface import GmFace, require_gaussians
 from gmjax.losses import mse
 from gmjax.personal import fit
+from gmjax.profiles import PROFILES
 from gmjax.solvers.config import FitConfig, resolved
 from gmjax.solvers.fitting import fit_statistics, starting_model
 from gmjax.solvers.starts import solve_weights
@@ -47,7 +48,10 @@ def fit_geometry(
     average, principal = _principal_pictures(images, min(PRINCIPAL_PICTURES, len(images) - 1))
     stacked = jnp.concatenate([average[None], principal])
     picture = jnp.moveaxis(stacked.reshape(len(stacked), *images.shape[1:3], -1), 0, 2).reshape(*images.shape[1:3], -1)
+    if config.profile not in (None, PROFILES["gaussian"]):
+        raise ArgumentError("FitConfig.profile", "must be left out: one geometry is for Gaussians only")
     if init is not None:
+        require_gaussians(init, "init")
         init = solve_weights(init.means, init.precision_chol, picture, offset=init.offset)
     init = starting_model(init, picture, config, key)
     params = fit_statistics(one_image(picture), init, None, resolved(config, init.gaussians_worth)).params
@@ -101,6 +105,7 @@ def project(images: Pictures, geometry: GmFace) -> GmFace:
 
     One linear system for all: thousands of pictures a second.
     """
+    require_gaussians(geometry, "geometry")
     require_collection(images)
     images = checked_images(images)
     if geometry.means.ndim != 2:

@@ -11,6 +11,7 @@ from gmjax.files import models
 from gmjax.profiles import PROFILES, Parameter, Profile, monomials, profile_of
 
 SHAPE = 24, 20
+PICTURES = np.random.default_rng(3).uniform(0.2, 0.8, (4, *SHAPE)).astype(np.float32)
 NAMES = sorted(PROFILES)
 TURNING = [name for name in NAMES if PROFILES[name].turn is not None]
 
@@ -103,6 +104,8 @@ def test_errors_name_what_is_wrong():
         gmjax.fit(np.ones(SHAPE, np.float32), model("cauchy"), config=gmjax.FitConfig(profile="sech"))
     with pytest.raises(gmjax.ArgumentError, match=r"cauchy has weights \(m, 1\)"):
         gmjax.fit(np.ones(SHAPE, np.float32), model("hermite1").replace(profile=PROFILES["cauchy"]))
+    with pytest.raises(gmjax.ArgumentError, match="one geometry is for Gaussians only"):
+        gmjax.correspondence.fit_geometry(PICTURES, config=gmjax.FitConfig(profile="cauchy"))
     with pytest.raises(gmjax.ArgumentError, match="stay is for Gaussians only"):
         gmjax.fit(np.ones(SHAPE, np.float32), model("cauchy"), config=gmjax.FitConfig(stay=1e-6))
 
@@ -128,17 +131,16 @@ def test_fits_find_a_picture_of_their_own_kind(name, solver):
 
 def test_a_common_face_of_another_profile():
     """From statistics and, on devices, from minibatches."""
-    pictures = np.random.default_rng(0).uniform(0.2, 0.8, (4, *SHAPE)).astype(np.float32)
     config = gmjax.FitConfig(num_components=3, profile="hermite1", steps=40)
     minibatches = gmjax.FitConfig(num_components=3, profile="hermite1", batch_size=2, epochs=3)
     for result in (
-        gmjax.fit_common(pictures, config=config),
-        gmjax.parallel.fit_common(pictures, config=minibatches, key=jax.random.key(0)),
+        gmjax.fit_common(PICTURES, config=config),
+        gmjax.parallel.fit_common(PICTURES, config=minibatches, key=jax.random.key(0)),
     ):
         assert result.params.profile is PROFILES["hermite1"]
-        mse = np.mean((pictures - np.asarray(gmjax.render(result.params, SHAPE))) ** 2)
+        mse = np.mean((PICTURES - np.asarray(gmjax.render(result.params, SHAPE))) ** 2)
         np.testing.assert_allclose(result.info.mse, mse, rtol=1e-4)
-        assert mse < 1.05 * np.var(pictures)
+        assert mse < 1.05 * np.var(PICTURES)
 
 
 @pytest.mark.soak
@@ -207,6 +209,10 @@ def test_files_of_profiles_that_are_not_known_are_refused(tmp_path):
         lambda atoms: gmjax.calculus.pixel_means(atoms, SHAPE),
         lambda atoms: gmjax.calculus.inner(atoms, atoms),
         lambda atoms: gmjax.space.morph(atoms, atoms, 0.5),
+        lambda atoms: gmjax.space.distances(gmjax.stack([atoms, atoms])),
+        lambda atoms: gmjax.correspondence.project(PICTURES, atoms),
+        lambda atoms: gmjax.correspondence.fit_geometry(PICTURES, atoms),
+        lambda atoms: gmjax.registration.register(atoms, PICTURES[0]),
         lambda atoms: gmjax.save("model.gmf", atoms),
         gmjax.analysis.order_by_weight,
     ],
