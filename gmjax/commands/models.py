@@ -149,7 +149,8 @@ class Plot:
     """Figure to write; its suffix (.png, .pdf, .svg ...) is its format."""
 
     kind: Literal["components", "surface", "fit"] = "components"
-    """components: the Gaussians and their weights. surface: 1 - f as a landscape. fit: beside --image, with errors."""
+    """components: the components and their weights (their peaks, if they are no Gaussians). surface: 1 - f as a
+    landscape. fit: beside --image, with errors."""
 
     image: Annotated[Path | None, option("PICTURE")] = None
     """For --kind fit: the picture that the model was fitted to, aligned and cropped: picture.png of its run folder."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from random import Random
 
 import jax
 import numpy as np
@@ -12,6 +13,8 @@ from gmjax.export.formula import PROFILE_KINDS, formula_of
 from gmjax.files import models
 from gmjax.gmface import strengths
 from gmjax.profiles import PROFILES, Profile
+from tests.export.test_interchange import holds_a_model
+from tests.reliability.mutations import mutated
 from tests.test_profiles import NAMES, model
 
 POINTS = np.random.default_rng(1).uniform(-0.2, 1.2, (40, 2)).astype(np.float32)
@@ -54,6 +57,17 @@ def test_their_files_keep_the_profile(tmp_path):
         models.save(tmp_path / "again.safetensors", gmjax.load(path), found)
     psi = json.loads((tmp_path / "model.json").read_text())["conventions"]["psi"]
     assert psi.startswith("functions of u, v, frequency_u, frequency_v: g = exp(-q)*cos(")
+
+
+@pytest.mark.parametrize("language", ["json", "csv"])
+def test_mutated_files(tmp_path, language):
+    """A valid model or an error that names the file."""
+    path, loaded = tmp_path / f"m.{language}", 0
+    content = gmjax.export.to_text(model("gabor", channels=(3,)), language, shape=(24, 20)).encode()
+    for number in range(100):
+        path.write_bytes(mutated(content, Random(number)))
+        loaded += holds_a_model(path)
+    assert 2 < loaded < 90
 
 
 HEAD = "row,column,l11,l21,l22,term_1_weight,term_2_weight,profile\n"

@@ -49,7 +49,8 @@ export function definitions({ profile }) {
   if (isGaussian(profile)) return "";
   const { terms } = KINDS[profile],
     names = Object.fromEntries(terms.map(([name], k) => [name, psi(terms, k)]));
-  const texts = terms.map(([name, text]) => `${names[name]} = ${text.replace(/\b[a-z]\w*\b/g, (word) => names[word] ?? word)}`);
+  const renamed = (text) => text.replace(/\b[a-z]\w*\b/g, (word) => names[word] ?? word),
+    texts = terms.map(([name, text]) => `${names[name]} = ${renamed(text)}`);
   return ` Here ${texts.join(", ")}, with (u, v) = Lᵀ(x − μ) and q = u² + v².`;
 }
 
@@ -67,10 +68,9 @@ export function termOf(model, i) {
     v = row(mn(l22), minus("c", c));
   const entry = (w) => math("mtr", {}, math("mtd", {}, math("mn", {}, signed(w)))),
     each = weights.length / terms.length;
+  const column = (k) => math("mtable", {}, weights.slice(k * each, (k + 1) * each).map(entry));
   const weight = (k) =>
-    each > 1
-      ? row(math("mo", {}, "("), math("mtable", {}, weights.slice(k * each, (k + 1) * each).map(entry)), math("mo", {}, ")"))
-      : math("mn", {}, signed(weights[k]));
+    each > 1 ? row(math("mo", {}, "("), column(k), math("mo", {}, ")")) : math("mn", {}, signed(weights[k]));
   const lit = { class: strengthOf(model, i) < 0 ? "lit minus" : "lit plus" },
     space = () => math("mspace", { width: "0.2em" });
   const plus = () => math("mo", { form: "infix" }, "+");
