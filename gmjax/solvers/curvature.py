@@ -17,6 +17,8 @@ from gmjax.types import AnyArray, Leaf
 
 # Added to each curvature, of the mean of its kind; and to the scaled matrix, for what rounding and sampling leave open.
 FLOOR, JITTER = 1e-3, 1e-4
+# The damping of the shapes where a component is removed, and up to how many weights they are taken into account there.
+REMOVAL_DAMPING, _COUPLED = 3e-3, 2000
 
 
 class Products(NamedTuple):
@@ -120,6 +122,20 @@ def equations(products, seen, weights: Float[AnyArray, "n C"], damping, m: int) 
     outer = sum(w[:, None] * w[None] for w in of_shapes * scale[None])
     matrix = (products[m:, m:] / seen - cholesky.product(half.T, half)) * outer
     return Equations(factor, mixed[None] * of_shapes[:, None], matrix, damping * jnp.square(scale) + JITTER, scale)
+
+
+def coupling_by_shapes(products, seen, weights: Float[AnyArray, "n C"], m: int) -> Float[Array, "k k"]:
+    """What the inverse of J^T J has, for the weights of ``m`` components, more than the inverse of their own matrix:
+    shapes adjust too when a weight changes.
+
+    (C n, C n), the channels stacked; for more than ``_COUPLED`` weights zeros (n, n), which cost less.
+    """
+    if weights.size > _COUPLED:
+        return jnp.zeros((len(weights), len(weights)), weights.dtype)
+    factor, coupling, matrix, diagonal, scale = equations(products, seen, weights, REMOVAL_DAMPING, m)
+    following = jnp.concatenate([cholesky.solve(factor, channel) for channel in coupling])
+    half = cholesky.product(cholesky.inverse_factor(matrix + jnp.diag(diagonal)), scale[:, None] * following.T)
+    return cholesky.product(half.T, half)
 
 
 def _equations_of_profile(products: Products, seen, damping, m: int) -> Equations:

@@ -22,17 +22,14 @@ def normal_equations(
     pixel_weights: Float[AnyArray, "h w"],
     rows: Float[AnyArray, " h"],
     columns: Float[AnyArray, " w"],
-    against: Any = None,
-) -> tuple[Float[Array, "m k"], Float[Array, "m *c"]]:
+) -> tuple[Float[Array, "m m"], Float[Array, "m *c"]]:
     """(A, b) of A w = b for the weights w that minimise ``sum(pixel_weights (picture - w . basis)^2)``.
 
     ``basis(shapes, rows, columns)``: the m functions of ``shapes`` at positions that broadcast, (m, ...).
-    With ``against``, A holds the products of these functions with those of the shapes ``against``.
     """
     height, width = picture.shape[:2]
     m = len(jax.eval_shape(basis, shapes, rows[:1], rows[:1]))
-    k = m if against is None else len(jax.eval_shape(basis, against, rows[:1], rows[:1]))
-    band = min(height, max(1, _TERMS // (max(m, k) * width)))
+    band = min(height, max(1, _TERMS // (m * width)))
     count = -(-height // band)
 
     def banded(array):
@@ -44,13 +41,12 @@ def normal_equations(
         root = jnp.sqrt(pixel_weights).reshape(1, -1)
         pixels = pixels.reshape(len(root[0]), -1) * root.T
         g = basis(shapes, rows[:, None], columns[None]).reshape(m, -1) * root
-        others = g if against is None else basis(against, rows[:, None], columns[None]).reshape(k, -1) * root
-        gram = jnp.matmul(g, others.T, precision="highest")
+        gram = jnp.matmul(g, g.T, precision="highest")
         projections = jnp.matmul(g, pixels, precision="highest").reshape(sums[1].shape)
         return (sums[0] + gram, sums[1] + projections), None
 
-    zeros = jnp.zeros((m, k), picture.dtype), jnp.zeros((m, *picture.shape[2:]), picture.dtype)
-    zeros = vary_like(zeros, shapes, picture, pixel_weights, against)
+    zeros = jnp.zeros((m, m), picture.dtype), jnp.zeros((m, *picture.shape[2:]), picture.dtype)
+    zeros = vary_like(zeros, shapes, picture, pixel_weights)
     return jax.lax.scan(add_band, zeros, (banded(rows), banded(picture), banded(pixel_weights)))[0]
 
 
@@ -83,6 +79,12 @@ def growth_without(inverse, weights, terms: int = 1):
 
 
 def without(inverse, weights, i):
-    """``inverse`` and ``weights`` without component ``i``, by a rank-one update that sets its own entries to 0."""
+    """``inverse`` and ``weights`` without component ``i``, by a rank-one update that sets its own entries to 0.
+
+    With JAX arrays, ``i`` (terms,) may be the rows of all terms of a component.
+    """
+    if jnp.ndim(i):
+        following = jnp.linalg.solve(inverse[i][:, i], inverse[i]).T
+        return tuple(array - jnp.matmul(following, array[i], precision="highest") for array in (inverse, weights))
     column = inverse[:, i] / inverse[i, i]
     return inverse - column[:, None] * inverse[i][None], weights - column[:, None] * weights[i][None]

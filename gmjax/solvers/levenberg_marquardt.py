@@ -1,15 +1,15 @@
 """Second-order fitting: Levenberg-Marquardt on weights and shapes together.
 
 It minimises ``sum(pixel_weights r^2) + RIDGE sum(w^2)`` over the pixels, r being model minus picture. A step
-approximates only the matrix J^T J: some steps add the products of one pixel in ``stride x stride`` to a decaying sum,
-in turn another one, so that a few of them together have seen all. The weights enter linearly: they are not damped, and
+approximates only the matrix J^T J: it adds the products of one pixel in ``stride x stride`` to a decaying sum, in turn
+another one, so that a few steps together have seen all. The weights enter linearly: they are not damped, and
 at the new shapes one step of preconditioned descent brings them nearer to their best. The gradient and
 the test of acceptance are exact.
 
-In the first rounds, every few steps, the components that do least move to where the error is (``relocation.py``). Then
-follow cycles of growth: add components, take some steps, remove as many, and take some steps again. The components to
-remove are those that do least after all have settled. A round or cycle that does not lower the loss is undone, and the
-next one changes half as many, at other places. The arrays have spare slots for the components that a cycle adds.
+Cycles of growth follow each other: add components where the error is, take some steps, remove as many, and
+take some steps again. The components to remove are those that do least after all have settled, if the weights and
+shapes of the others adjust. A cycle that does not lower the loss is undone, and the next one adds half as many, at
+other places. The arrays have spare slots for the components that a cycle adds.
 """
 
 import dataclasses
@@ -25,15 +25,13 @@ from jaxtyping import Float
 
 from gmjax.gmface import Model
 from gmjax.profiles import Profile
-from gmjax.solvers import cholesky, relocation
-from gmjax.solvers.curvature import equations, no_products, sampled_products
+from gmjax.solvers import cholesky, slots
+from gmjax.solvers.curvature import coupling_by_shapes, equations, no_products, sampled_products
 from gmjax.solvers.problem import RIDGE, Problem, join, split
 from gmjax.solvers.stages import Solver, scan
 from gmjax.sums.shard_map_types import vary_like
 from gmjax.types import AnyArray, Leaf, Scalar
 
-# Steps of a round of relocation, and before growth begins.
-STEPS_A_ROUND, RELOCATING = 8, 48
 # Steps of each half of a cycle of growth; and in a fit of more than LONG steps.
 SETTLING, SETTLING_IN_LONG, LONG = 8, 16, 400
 # How the damping starts, follows a step that was better or was not, and where it ends (docs/choices.md).
@@ -42,14 +40,10 @@ DAMPING, BETTER, WORSE, LEAST, MOST = 0.1, 1 / 3, 4.0, 1e-3, 1e3
 DERIVATIVE_DAMPING = 1e-3
 # Steps of conjugate gradients in solving for a step.
 MOST_PRODUCTS = 20
-# One step in so many samples the products, and the first one after components were moved; while growing every one.
-SAMPLED = 3
 # The furthest a component moves in one step, in units of its own width.
 REACH = 0.3
-# The share of the components moved first and at most, and how it follows a round that paid or did not.
-FIRST_MOVED, MOST_MOVED, PAID, FAILED = 0.1, 0.2, 1.5, 0.5
-# The same for the components added in a cycle of growth, and the least share of them.
-FEWEST_ADDED, GROWTH_PAID = 0.05, 2.0
+# The least and the largest share of components that a cycle adds, and how it follows a cycle that paid or did not.
+FEWEST_ADDED, MOST_ADDED, PAID, FAILED = 0.05, 0.2, 2.0, 0.5
 # Pixels that one step's products are taken from, at least, and how many times the parameters of a component.
 PIXELS, PIXELS_A_COMPONENT = 1600, 10
 
@@ -65,9 +59,9 @@ class Iterate(NamedTuple):
 @struct.dataclass
 class State:
     """``model``: n slots, for m components and those that a cycle adds. ``to_weights``, ``to_shapes``: half the
-    gradient. ``products``, ``seen``: decaying sums of sampled products, and of how many. ``moved``: how many components
-    the last round moved, or the last cycle added, before rounding; ``tried``: at how many places since one last paid.
-    ``kept``: the best model of m components that a round or cycle ended with.
+    gradient. ``products``, ``seen``: decaying sums of sampled products, and of how many. ``added``: how many components
+    the last cycle added, before rounding; ``tried``: at how many places since one last paid. ``kept``: the best model
+    of m components that a cycle began with.
     """
 
     model: Iterate
@@ -76,7 +70,7 @@ class State:
     damping: Leaf
     products: Leaf
     seen: Leaf
-    moved: Leaf
+    added: Leaf
     tried: Leaf
     kept: Iterate
 
@@ -97,25 +91,21 @@ class LevenbergMarquardt(Solver):
 
     @property
     def growing_from(self) -> int:
-        """The number of the step that begins the first cycle of growth; the last one ends with the run."""
-        return self.steps - max(0, self.steps - RELOCATING) // (2 * self.settling) * 2 * self.settling
+        """The number of the step that begins the first cycle of growth, at least 1; the last one ends with the run."""
+        return self.steps - (self.steps - 1) // (2 * self.settling) * 2 * self.settling
 
     def init(self, data: Problem, model: Model) -> State:
         return init(data, *split(model))
 
     def step(self, data: Problem, state: State, x) -> tuple[State, Scalar]:
-        """Step number ``x``, or where a round or a half of a cycle begins, a change of components. The loss is the MSE
-        after it.
+        """Step number ``x``, or where a half of a cycle begins, a change of components. The loss is the MSE after it.
 
         A model that is not better is refused, and the damping raised.
         """
-        growing = x >= self.growing_from
         place = (x - self.growing_from) % (2 * self.settling)
-        relocates = ~growing & (x >= STEPS_A_ROUND) & ((self.growing_from - x) % STEPS_A_ROUND == 0)
-        adds, removes = growing & (place == 0), growing & (place == self.settling)
-        exchanged = partial(_exchanged, data, relocates, adds)
-        descended = partial(_descended, data, x, jnp.where(growing, 1, SAMPLED))
-        state, weights, shapes, factor = jax.lax.cond(relocates | adds | removes, exchanged, descended, state)
+        change = jnp.where(place == 0, 1, jnp.where(place == self.settling, 2, 0))
+        branches = partial(_descended, data, x), partial(_added, data), partial(_removed, data)
+        state, weights, shapes, factor = jax.lax.switch(jnp.where(x < self.growing_from, 0, change), branches, state)
         model, to_weights, to_shapes = _evaluate(data, weights, shapes, factor)
         better = model.loss < state.model.loss
         damping = jnp.clip(state.damping * jnp.where(better, BETTER, WORSE), LEAST, MOST)
@@ -153,38 +143,42 @@ def init(problem: Problem, weights: Float[AnyArray, "n C"], shapes: Float[AnyArr
     """Before anything is known of the model; the first step only finds its loss and gradient, and better weights."""
     m, zero = shapes.shape[1], jnp.zeros((), shapes.dtype)
     kept = Iterate(weights, shapes, zero + jnp.inf)
-    weights, shapes = relocation.with_spare_slots(problem, weights, shapes, spare_slots(m))
-    return _restarted(problem, kept, weights, shapes, zero + FIRST_MOVED / PAID * m, zero)
+    weights, shapes = slots.with_spare_slots(problem, weights, shapes, spare_slots(m))
+    return _restarted(problem, kept, weights, shapes, zero + spare_slots(m), zero)
 
 
 def spare_slots(m: int) -> int:
     """How many components may be added to ``m`` at once."""
-    return max(1, round(MOST_MOVED * m))
+    return max(1, round(MOST_ADDED * m))
 
 
-def _restarted(problem: Problem, kept: Iterate, weights, shapes, moved, tried) -> State:
+def _restarted(problem: Problem, kept: Iterate, weights, shapes, added, tried) -> State:
     """The state after components were changed: the first step finds the loss and the gradient."""
     zero = jnp.zeros((), shapes.dtype)
     model, products = Iterate(weights, shapes, zero + jnp.inf), no_products(problem, weights, shapes)
     gradient = jnp.zeros_like(weights), jnp.zeros_like(shapes)
-    return vary_like(State(model, *gradient, zero + DAMPING, products, zero, moved, tried, kept), weights, shapes)
+    return vary_like(State(model, *gradient, zero + DAMPING, products, zero, added, tried, kept), weights, shapes)
 
 
-def _exchanged(problem: Problem, relocates, adds, state: State):
-    """At the start of a round or cycle, components are relocated or added; in the middle of a cycle as many removed."""
+def _added(problem: Problem, state: State):
+    """A cycle of growth begins: components are added to the best model so far."""
     m = state.kept.shapes.shape[1]
-    most, begins, paid = spare_slots(m), relocates | adds, state.model.loss < state.kept.loss
-    fewest = jnp.where(relocates, 1.0, min(max(1.0, FEWEST_ADDED * m), most))
-    moved = state.moved * jnp.where(paid, jnp.where(relocates, PAID, GROWTH_PAID), FAILED)
-    tried = jnp.where(paid, 0.0, state.tried + jnp.round(state.moved))
-    new, old = (_better(problem, state), jnp.clip(moved, fewest, most), tried), (state.kept, state.moved, state.tried)
-    kept, moved, tried = jax.tree.map(lambda a, b: jnp.where(begins, a, b), new, old)
+    most, paid = spare_slots(m), state.model.loss < state.kept.loss
+    fewest = min(max(1.0, FEWEST_ADDED * m), most)
+    tried = jnp.where(paid, 0.0, state.tried + jnp.round(state.added))
+    added = jnp.clip(state.added * jnp.where(paid, PAID, FAILED), fewest, most)
+    kept = _better(problem, state)
+    weights, shapes = slots.with_spare_slots(problem, kept.weights, kept.shapes, most)
+    weights, shapes, factor = slots.add(problem, weights, shapes, m, jnp.round(added), tried)
+    return _restarted(problem, kept, weights, shapes, added, tried), weights, shapes, factor
 
-    _, with_room = relocation.with_spare_slots(problem, kept.weights, kept.shapes, most)
-    shapes = jnp.where(begins, with_room, state.model.shapes)
-    stays, added = m - jnp.where(relocates, jnp.round(moved), 0.0), jnp.where(begins, jnp.round(moved), 0.0)
-    weights, shapes, factor = relocation.exchange(problem, shapes, stays, added, tried, most)
-    return _restarted(problem, kept, weights, shapes, moved, tried), weights, shapes, factor
+
+def _removed(problem: Problem, state: State):
+    """In the middle of a cycle, as many are removed."""
+    weights, shapes, _ = state.model
+    coupling = coupling_by_shapes(state.products, state.seen, weights, shapes.shape[1])
+    weights, shapes, factor = slots.remove(problem, shapes, state.kept.shapes.shape[1], coupling)
+    return _restarted(problem, state.kept, weights, shapes, state.added, state.tried), weights, shapes, factor
 
 
 def _evaluate(problem: Problem, weights, shapes, factor):
@@ -214,8 +208,8 @@ def _evaluate(problem: Problem, weights, shapes, factor):
     return Iterate(weights, shapes, loss), to_weights + RIDGE * weights, to_shapes
 
 
-def _descended(problem: Problem, number, sampled, state: State):
-    """After one damped step, with the products of another sample of pixels where it is their turn.
+def _descended(problem: Problem, number, state: State):
+    """After one damped step, with the products of another sample of pixels.
 
     Returns the state, the new weights and shapes, and the inverse factor of the weights' part of the matrix.
     """
@@ -225,12 +219,8 @@ def _descended(problem: Problem, number, sampled, state: State):
     stride = max(1, min(stride, height, width))
     decay = 1.0 - 1.0 / (1.5 * stride**2) if stride > 1 else 0.0
 
-    def add(products, seen):
-        new = sampled_products(problem, weights, old, stride, number)
-        return jax.tree.map(lambda a, b: decay * a + b, products, new), decay * seen + 1.0
-
-    turn = (state.seen == 0) | (number % sampled == 0)
-    products, seen = jax.lax.cond(turn, add, lambda *same: same, state.products, state.seen)
+    new = sampled_products(problem, weights, old, stride, number)
+    products, seen = jax.tree.map(lambda a, b: decay * a + b, state.products, new), decay * state.seen + 1.0
     state = dataclasses.replace(state, products=products, seen=seen)
 
     factor, coupling, matrix, diagonal, scale = equations(products, seen, weights, state.damping, old.shape[1])
@@ -269,8 +259,8 @@ def _better(problem: Problem, state: State) -> Iterate:
     """The better one of the current model, unless it has components added, and the one that was kept."""
     weights, shapes, loss = state.model
     m = state.kept.shapes.shape[1]
-    better = (loss < state.kept.loss) & ~relocation.uses_spare_slots(shapes, m)
-    current = Iterate(relocation.first_slots(problem, weights, m), shapes[:, :m], loss)
+    better = (loss < state.kept.loss) & ~slots.uses_spare_slots(shapes, m)
+    current = Iterate(slots.first_slots(problem, weights, m), shapes[:, :m], loss)
     return jax.tree.map(lambda a, b: jnp.where(better, a, b), current, state.kept)
 
 

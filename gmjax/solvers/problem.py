@@ -65,14 +65,14 @@ def join(weights, shapes: Float[AnyArray, "S m"], offset: float = 1.0, profile: 
     return Atoms(by_component, means, chol, shapes[5:].T, profile, offset)
 
 
-def weight_equations(problem: Problem, shapes: Float[AnyArray, "S m"], against: Float[AnyArray, "S k"] | None = None):
-    """(A, b) of A w = b for the best weights (K m, C) of ``shapes``; or those rows of it for the model ``against``."""
+def weight_equations(problem: Problem, shapes: Float[AnyArray, "S m"]):
+    """(A, b) of A w = b for the best weights (K m, C) of ``shapes``."""
     parts = problem.picture, problem.pixel_weights, problem.rows, problem.columns
 
     def functions(shapes, rows, columns):
         return basis(problem.profile, shapes, rows, columns)
 
-    return normal_equations(functions, shapes, *parts, against=against)
+    return normal_equations(functions, shapes, *parts)
 
 
 def basis(profile: Profile | None, shapes: Float[AnyArray, "S m"], rows, columns) -> Float[Array, "n ..."]:

@@ -1,5 +1,7 @@
 """The second-order solver and what it is made of."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,8 +9,8 @@ import pytest
 
 import gmjax
 from gmjax.gmface import pixel_axes
-from gmjax.solvers import cholesky, curvature, levenberg_marquardt, relocation, starts
-from gmjax.solvers.problem import RIDGE, Problem, inverse_factor, join, split, weight_equations
+from gmjax.solvers import cholesky, curvature, levenberg_marquardt, slots, starts
+from gmjax.solvers.problem import RIDGE, SAFE_RIDGE, Problem, inverse_factor, join, split, weight_equations
 from gmjax.solvers.stages import advance
 
 QUICK = gmjax.FitConfig(num_components=6, solver="lm", steps=24)
@@ -27,7 +29,13 @@ def problem_of(image, mask=None) -> Problem:
     return Problem(image.reshape(*image.shape[:2], -1), weights / weights.sum(), *pixel_axes(image.shape[:2]))
 
 
-exchange = jax.jit(relocation.exchange, static_argnames="most")
+add = jax.jit(slots.add, static_argnames="m")
+remove = jax.jit(slots.remove, static_argnames="m")
+
+
+def alone(n: int):
+    """No coupling of ``n`` weights by shapes."""
+    return jnp.zeros((n, n))
 
 
 @jax.jit
@@ -114,33 +122,33 @@ def test_samples_together_are_all_products(truth, stride):
     np.testing.assert_allclose(np.mean(samples, axis=0), all_of_it @ all_of_it.T / 56, rtol=1e-4, atol=1e-4)
 
 
-def test_moved_onto_each_other_they_stay_finite(truth):
-    """Components that coincide leave the weights' matrix without full rank."""
-    problem = problem_of(gmjax.render(truth, SHAPE))
-    shapes = jnp.repeat(split(truth)[1][:, :1], 6, axis=1)
-    weights, moved, factor = exchange(problem, shapes, 4.0, 2.0, 0.0, most=4)
-    assert all(np.isfinite(array).all() for array in (weights, moved, factor))
-    assert np.sum(np.any(np.asarray(moved != shapes), axis=0)) == 2
+def test_where_components_coincide_all_stays_finite(truth):
+    """They leave the weights' matrix without full rank."""
+    problem, (weights, shapes) = problem_of(gmjax.render(truth, SHAPE)), split(truth)
+    twice = jnp.repeat(weights, 2, axis=0), jnp.repeat(shapes, 2, axis=1)
+    spared = slots.with_spare_slots(problem, *twice, 2)
+    found = add(problem, *spared, 6, 1.0, 0.0)
+    assert all(np.isfinite(array).all() for array in found)
 
     @jax.jit
     def solved(shapes):
         matrix, right = weight_equations(problem, shapes)
         return cholesky.solve(inverse_factor(matrix), right)
 
-    expected = solved(moved)
-    np.testing.assert_allclose(weights, expected, atol=1e-2)
+    np.testing.assert_allclose(found[0], solved(found[1]), atol=1e-2)
+    assert all(np.isfinite(array).all() for array in remove(problem, found[1], 3, alone(8)))
 
 
-def test_one_component_is_moved_to_other_places(truth):
+def test_a_component_is_added_at_other_places(truth):
     image = np.random.default_rng(0).random(SHAPE, np.float32)
-    one = split(truth)[1][:, :1]
-    places = [exchange(problem_of(image), one, 0.0, 1.0, n, most=1)[1] for n in (0.0, 1.0, 2.0)]
-    assert len({tuple(np.asarray(place[:2, 0])) for place in places}) == 3
+    weights, shapes = split(truth)
+    spared = slots.with_spare_slots(problem_of(image), weights[:1], shapes[:, :1], 1)
+    places = [add(problem_of(image), *spared, 1, 1.0, n)[1] for n in (0.0, 1.0, 2.0)]
+    assert len({tuple(np.asarray(place[:2, 1])) for place in places}) == 3
 
 
 def test_least_useful_costs_least(truth):
     problem, shapes = problem_of(np.random.default_rng(0).random(SHAPE, np.float32)), split(truth)[1]
-
     drawn = jax.jit(lambda shapes: gmjax.render(join(best_weights(problem, shapes), shapes), SHAPE))
 
     def error_without(i):
@@ -149,20 +157,42 @@ def test_least_useful_costs_least(truth):
 
     @jax.jit
     def least_useful(shapes):
-        return relocation.least_useful(*weight_equations(problem, shapes), 1, 2)
+        return slots.least_useful(*weight_equations(problem, shapes), jnp.ones(3, bool), 2, 1, alone(3))
 
-    numbers, weights = least_useful(shapes)
-    assert numbers[0] == np.argmin([error_without(i) for i in range(3)])
-    assert weights[numbers[0], 0] == 0
-    rest = np.delete(np.asarray(shapes), int(numbers[0]), axis=1)
-    stay = np.delete(np.asarray(weights), int(numbers[0]), axis=0)
-    np.testing.assert_allclose(stay, best_weights(problem, rest), atol=1e-3)
+    assert np.flatnonzero(~np.asarray(least_useful(shapes))) == np.argmin([error_without(i) for i in range(3)])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_removal_costs_what_all_the_others_cannot_make_up_for(truth, channels):
+    """By the whole matrix of weights and shapes, inverted."""
+    random = np.random.default_rng(0)
+    problem = problem_of(random.random((*SHAPE, channels), np.float32))
+    weights, shapes = jnp.asarray(random.normal(size=(3, channels)), jnp.float32), split(truth)[1]
+
+    @jax.jit
+    def coupled(shapes):
+        products = curvature.sampled_products(problem, weights, shapes, 1, 0)
+        return curvature.coupling_by_shapes(products, 1.0, weights, 3)
+
+    @jax.jit
+    def jacobian(shapes):
+        per_weight, per_shape = jax.jacobian(problem.draw, argnums=(0, 1))(weights, shapes)
+        columns = jnp.moveaxis(per_weight, -1, -2), per_shape
+        return jnp.concatenate([part.reshape(problem.picture.size, -1) for part in columns], axis=1)
+
+    j = np.asarray(jacobian(shapes), float)
+    matrix, n = j.T @ j / math.prod(SHAPE), 3 * channels
+    damped = matrix.diagonal()[n:].reshape(5, 3)
+    damped = curvature.REMOVAL_DAMPING * (damped + curvature.FLOOR * damped.mean(axis=1, keepdims=True))
+    matrix += np.diag(np.concatenate([np.full(n, SAFE_RIDGE), damped.ravel()]))
+    own = np.linalg.inv(matrix[:n, :n])
+    np.testing.assert_allclose(own + coupled(shapes), np.linalg.inv(matrix)[:n, :n], rtol=0.03, atol=0.03 * own.max())
 
 
 def test_most_useful_is_where_the_error_is():
     spot = gmjax.GmFace(*map(jnp.asarray, ([0.5], [[0.25, 0.7]], [[6.0, 0.0, 6.0]])))
     error = gmjax.render(spot, SHAPE)[..., None]
-    found = jax.jit(relocation.most_useful, static_argnums=2)(problem_of(error[..., 0]), error, 3)
+    found = jax.jit(slots.most_useful, static_argnums=2)(problem_of(error[..., 0]), error, 3)
     np.testing.assert_allclose(found[:2, 0], [0.25, 0.7], atol=0.05)
     np.testing.assert_allclose(found[2:4, 0], np.log(6.0), atol=0.4)
 
@@ -185,39 +215,39 @@ def test_added_components_are_removed_again_where_they_do_least(truth):
     """The three of a picture stay; those of no use go, whichever slots they are in."""
     problem = problem_of(gmjax.render(truth, SHAPE))
     weights, shapes = split(truth)
-    _, spared = relocation.with_spare_slots(problem, weights, shapes, 4)
-    grown_weights, grown, factor = exchange(problem, spared, 3.0, 2.0, 0.0, most=4)
-    assert [bool(relocation.uses_spare_slots(grown, m)) for m in (3, 5)] == [True, False]
+    grown_weights, grown, factor = add(problem, *slots.with_spare_slots(problem, weights, shapes, 4), 3, 2.0, 0.0)
+    assert [bool(slots.uses_spare_slots(grown, m)) for m in (3, 5)] == [True, False]
     np.testing.assert_array_equal(grown_weights[5:], 0)
     np.testing.assert_allclose(inverse_factor(weight_equations(problem, grown)[0]), factor, rtol=1e-4, atol=1e-2)
     order = jnp.array([4, 1, 6, 0, 5, 2, 3])
-    kept_weights, kept, factor = exchange(problem, grown[:, order], 3.0, 0.0, 0.0, most=4)
-    assert not relocation.uses_spare_slots(kept, 3)
+    kept_weights, kept, factor = remove(problem, grown[:, order], 3, alone(7))
+    assert not slots.uses_spare_slots(kept, 3)
     np.testing.assert_array_equal(np.sort(kept[:, :3]), np.sort(shapes))
     np.testing.assert_allclose(
         gmjax.render(join(kept_weights[:3, 0], kept[:, :3]), SHAPE), problem.picture[..., 0], atol=1e-3
     )
     np.testing.assert_array_equal(kept_weights[3:], 0)
+    np.testing.assert_allclose(inverse_factor(weight_equations(problem, kept)[0]), factor, rtol=1e-4, atol=1e-2)
 
 
 def test_growth_keeps_the_number_of_components_and_never_a_worse_model(picture):
     """Also in the middle of a cycle; and a fit resumed there ends with the same bits."""
-    solver, problem = levenberg_marquardt.LevenbergMarquardt(80, gray=True, offset=1.0), problem_of(picture)
-    assert solver.growing_from == 48
+    solver, problem = levenberg_marquardt.LevenbergMarquardt(48, gray=True, offset=1.0), problem_of(picture)
+    assert solver.growing_from == 16
     start = starts.grid(jnp.asarray(picture), 6)
     state, losses, states = solver.init(problem, start), [], []
-    for first in range(0, 80, 4):
+    for first in range(0, 48, 4):
         states.append(state)
         state, _ = advance(solver, problem, state, np.arange(first, first + 4))
         model = solver.result(problem, state)
         assert model.num_components == 6
         error = float(gmjax.mse(gmjax.render(model, picture.shape), picture))
         losses.append(error + RIDGE * float(jnp.sum(jnp.square(model.weights))))
-    added = [bool(relocation.uses_spare_slots(state.model.shapes, 6)) for state in states]
-    assert added == [12 < i <= 14 or 16 < i <= 18 for i in range(20)]
+    added = [bool(slots.uses_spare_slots(state.model.shapes, 6)) for state in states]
+    assert added == [4 < i <= 6 or 8 < i <= 10 for i in range(12)]
     assert losses == pytest.approx(list(np.minimum.accumulate(losses)), rel=1e-3)
-    assert losses[-1] < 0.98 * losses[11]
-    state = jax.tree.map(np.asarray, states[14])
-    for first in range(56, 80, 4):
+    assert losses[-1] < 0.98 * losses[3]
+    state = jax.tree.map(np.asarray, states[6])
+    for first in range(24, 48, 4):
         state, _ = advance(solver, problem, state, np.arange(first, first + 4))
     jax.tree.map(np.testing.assert_array_equal, solver.result(problem, state), model)

@@ -1,6 +1,6 @@
-"""Components are exchanged: those that contribute little are removed, and new ones are put where the error is large.
+"""Components in a fixed number of slots: added where the error is large, and removed where they do least.
 
-Arrays have a fixed number of slots. A slot that is not in use holds the shape ``UNUSED``, so far away that a Gaussian
+A slot that is not in use holds the shape ``UNUSED``, so far away that a Gaussian
 is exactly 0 at every pixel.
 """
 
@@ -8,7 +8,7 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from gmjax.solvers import cholesky
 from gmjax.solvers.exact_weights import growth_without, without
@@ -26,36 +26,39 @@ _PLACES = 4
 UNUSED = (1e4, 1e4, 3.0, 3.0, 0.0)
 
 
-def exchange(problem: Problem, shapes: Float[AnyArray, "S n"], stays, added, tried, most: int):
-    """Frees all but ``stays`` slots, then fills ``added`` <= ``most`` of them at the best places after ``tried``.
+def add(problem: Problem, weights: Float[AnyArray, "k C"], shapes: Float[AnyArray, "S n"], m: int, count, tried):
+    """Fills ``count`` of the slots after the first ``m`` at the best places after the first ``tried``, cyclically.
 
-    Slots that are not in use are freed first, then one after the other those whose components do least, at most
-    ``2 most`` in all. Places are taken cyclically. Returns the best weights (K n, C), the shapes (S, n) with those in
-    use in front, and the inverse factor of the weights' normal equations.
+    Returns the best weights (K n, C), the shapes (S, n) and the inverse factor of the weights' normal equations.
     """
-    n = shapes.shape[1]
-    freed, most_freed = n - stays, min(2 * most, n)
-    matrix, right = weight_equations(problem, shapes)
-    slots, weights = least_useful(matrix, right, freed, most_freed, problem.terms)
     # vjp, though only the value is used: on_axes is faster where a derivative is taken.
     drawn, _ = jax.vjp(lambda weights: problem.draw(weights, shapes), weights)
-    pixels = problem.pixel_weights.size
-    places = most_useful(problem, problem.picture - drawn, min(max(_PLACES * most, _MIN_PLACES), pixels))
-    places = jnp.roll(places, -jnp.asarray(tried, int), axis=1)
+    most = shapes.shape[1] - m
+    candidates = min(max(_PLACES * most, _MIN_PLACES), problem.pixel_weights.size)
+    places = jnp.roll(most_useful(problem, problem.picture - drawn, candidates), -jnp.asarray(tried, int), axis=1)
+    new = jnp.take(places, jnp.arange(most), axis=1, mode="wrap")
+    shapes = (
+        jnp.asarray(shapes).at[:, m:].set(jnp.where(jnp.arange(most)[None] < count, new, unused(problem, shapes.dtype)))
+    )
+    matrix, right = weight_equations(problem, shapes)
+    factor = inverse_factor(matrix)
+    return cholesky.solve(factor, right), shapes, factor
 
-    number = jnp.arange(most_freed)
-    first = jnp.asarray(freed - added, int)
-    new = places[:, jnp.clip(number - first, 0, places.shape[1] - 1)]
-    new = jnp.where(number >= first, new, unused(problem, shapes.dtype))
-    new = jnp.where(number < jnp.asarray(freed, int), new, shapes[:, slots])
-    shapes = jnp.asarray(shapes).at[:, slots].set(new)
-    rows, (new_matrix, new_right) = of_all_terms(slots, n, problem.terms), weight_equations(problem, new, shapes)
-    matrix, right = matrix.at[rows].set(new_matrix).at[:, rows].set(new_matrix.T), right.at[rows].set(new_right)
 
-    order = jnp.argsort(shapes[0] == UNUSED[0], stable=True)
+def remove(problem: Problem, shapes: Float[AnyArray, "S n"], m: int, coupling: Float[AnyArray, "j j"]):
+    """Frees all but ``m`` slots, one after the other, always the one whose component does least.
+
+    ``coupling``: as of ``least_useful``. Returns the same as ``add``, the slots in use in front.
+    """
+    n = shapes.shape[1]
+    matrix, right = weight_equations(problem, shapes)
+    stays = least_useful(matrix, right, shapes[0] != UNUSED[0], m, problem.terms, coupling)
+    order = jnp.argsort(~stays, stable=True)
     rows = of_all_terms(order, n, problem.terms)
-    factor = inverse_factor(matrix[rows][:, rows])
-    return cholesky.solve(factor, right[rows]), shapes[:, order], factor
+    in_use = jnp.tile(stays[order], problem.terms)
+    shapes = jnp.where(stays[order][None], shapes[:, order], unused(problem, shapes.dtype))
+    factor = inverse_factor(jnp.where(in_use[:, None] & in_use[None], matrix[rows][:, rows], 0.0))
+    return cholesky.solve(factor, jnp.where(in_use[:, None], right[rows], 0.0)), shapes, factor
 
 
 def of_all_terms(slots, n: int, terms: int):
@@ -86,29 +89,42 @@ def uses_spare_slots(shapes: Float[AnyArray, "S n"], m: int):
     return jnp.any(shapes[0, m:] != UNUSED[0])
 
 
-def least_useful(matrix: Float[AnyArray, "k k"], right: Float[AnyArray, "k C"], count, most: int, terms: int = 1):
-    """The indices of the components to remove, of which ``count`` mean something, and the weights of the others.
+def least_useful(
+    matrix: Float[AnyArray, "k k"],
+    right: Float[AnyArray, "k C"],
+    used: Bool[AnyArray, " n"],
+    m: int,
+    terms: int,
+    coupling: Float[AnyArray, "j j"],
+) -> Bool[Array, " n"]:
+    """Which of the ``used`` components stay when, one after the other, those are removed that do least, until ``m`` are
+    left.
 
     ``matrix`` and ``right``: the normal equations of the weights, of ``terms`` weights a component.
+    ``coupling``: what is added to the inverse of ``matrix`` because the shapes of the others adjust too, as of
+    ``curvature.coupling_by_shapes``; of (k,), or with the channels stacked of (C k,).
+
+    A removal costs w^2 / (H^-1)_ww to second order, H being the matrix of all parameters: optimal brain surgeon
+    (Hassibi and Stork 1993).
     """
     factor = inverse_factor(matrix)
     inverse, weights = cholesky.product(factor.T, factor), cholesky.solve(factor, right)
-    n = len(weights) // terms
+    stacked = len(coupling) // len(inverse)
+    inverse = jnp.kron(jnp.eye(stacked, dtype=inverse.dtype), inverse) + coupling
+    weights = weights if stacked == 1 else weights.T.reshape(-1, 1)
+    terms, n = terms * stacked, len(used)
 
-    def take_out(carry, number):
+    def take_out(carry, _):
         inverse, weights, stays = carry
         cost = jnp.where(stays, growth_without(inverse, weights, terms), jnp.inf)
         i = jnp.argmin(cost)
-        left = stays.at[i].set(False)
-        inverse_left, weights_left = inverse, weights
-        for term in range(terms):
-            inverse_left, weights_left = without(inverse_left, weights_left, i + n * term)
-        after = inverse_left, jnp.where(jnp.tile(left, terms)[:, None], weights_left, 0.0), left
-        return jax.tree.map(lambda a, b: jnp.where(number < count, a, b), after, carry), i
+        rows = i if terms == 1 else i + n * jnp.arange(terms)
+        after = *without(inverse, weights, rows), stays.at[i].set(False)
+        return jax.tree.map(lambda a, b: jnp.where(jnp.sum(stays) > m, a, b), after, carry), None
 
-    carry = vary_like((inverse, weights, jnp.ones(n, bool)), inverse, weights, count)
-    (_, weights, _), indices = jax.lax.scan(take_out, carry, jnp.arange(most, dtype=weights.dtype))
-    return indices, weights
+    carry = vary_like((inverse, weights, jnp.asarray(used)), inverse, weights, used)
+    (_, _, stays), _ = jax.lax.scan(take_out, carry, length=n - m)
+    return stays
 
 
 def most_useful(problem: Problem, error: Float[AnyArray, "h w C"], most: int) -> Float[Array, "S {most}"]:
