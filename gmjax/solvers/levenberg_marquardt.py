@@ -1,8 +1,8 @@
 """Second-order fitting: Levenberg-Marquardt on weights and shapes together.
 
 It minimises ``sum(pixel_weights r^2) + RIDGE sum(w^2)`` over the pixels, r being model minus picture. A step
-approximates only the matrix J^T J: it adds the products of one pixel in ``stride x stride`` to a decaying sum, in turn
-another one, so that a few steps together have seen all. The weights enter linearly: they are not damped, and
+approximates only the matrix J^T J: some steps add the products of one pixel in ``stride x stride`` to a decaying sum,
+in turn another one, so that a few of them together have seen all. The weights enter linearly: they are not damped, and
 at the new shapes one step of preconditioned descent brings them nearer to their best. The gradient and
 the test of acceptance are exact.
 
@@ -40,6 +40,8 @@ DAMPING, BETTER, WORSE, LEAST, MOST = 0.1, 1 / 3, 4.0, 1e-3, 1e3
 DERIVATIVE_DAMPING = 1e-3
 # Steps of conjugate gradients in solving for a step.
 MOST_PRODUCTS = 20
+# One step in so many samples the products, and the first one after a change of components.
+SAMPLED = 2
 # The furthest a component moves in one step, in units of its own width.
 REACH = 0.3
 # The least and the largest share of components that a cycle adds, and how it follows a cycle that paid or did not.
@@ -209,7 +211,7 @@ def _evaluate(problem: Problem, weights, shapes, factor):
 
 
 def _descended(problem: Problem, number, state: State):
-    """After one damped step, with the products of another sample of pixels.
+    """After one damped step, with the products of another sample of pixels where it is their turn.
 
     Returns the state, the new weights and shapes, and the inverse factor of the weights' part of the matrix.
     """
@@ -219,8 +221,12 @@ def _descended(problem: Problem, number, state: State):
     stride = max(1, min(stride, height, width))
     decay = 1.0 - 1.0 / (1.5 * stride**2) if stride > 1 else 0.0
 
-    new = sampled_products(problem, weights, old, stride, number)
-    products, seen = jax.tree.map(lambda a, b: decay * a + b, state.products, new), decay * state.seen + 1.0
+    def add(products, seen):
+        new = sampled_products(problem, weights, old, stride, number // SAMPLED)
+        return jax.tree.map(lambda a, b: decay * a + b, products, new), decay * seen + 1.0
+
+    turn = (state.seen == 0) | (number % SAMPLED == 0)
+    products, seen = jax.lax.cond(turn, add, lambda *same: same, state.products, state.seen)
     state = dataclasses.replace(state, products=products, seen=seen)
 
     factor, coupling, matrix, diagonal, scale = equations(products, seen, weights, state.damping, old.shape[1])
