@@ -33,10 +33,10 @@ FEWEST_BYTES, _MAX_PSNR = 24, 100
 # What a component takes, and the PSNR that twice the bytes bring, roughly: where searches begin.
 _BYTES_PER_COMPONENT, _DECIBELS_PER_DOUBLING = 3.3, 2.6
 _MOST_COMPONENTS = 1000
-# Where rounding multiplies the error by more, fewer components may lose less: so many times as many are tried.
-_MOST_LOST, _FEWER = 1.6, 0.8
 # Steps of least error at a given number of bytes; and some that lose next to nothing, for a given model.
 _STEPS, _FINE_STEPS = Steps(shape=1, position=14, weight=37), Steps(shape=3, position=18, weight=41)
+# Where the error is small, the weights have finer steps, which alone would add this part of the error; the finest.
+_WEIGHT_ERROR, _FINEST_WEIGHT = 0.1, 45
 # Each number of steps of descent between two kinds of numbers gives another rounding; the best is taken.
 _SETTLE, _SETTLE_MODEL, _SETTLED = (2, 3, 5), (2, 5, 10), 8
 # Cycles of growth, at most as much work as those of 80 components at 120 x 120; and where compensation takes too long.
@@ -121,8 +121,11 @@ def require_possible_size(max_bytes: int | Sequence[int] | None, psnr: float | N
 
 def _within(picture, compact: Compact, init, max_bytes, report, cycles: int = _CYCLES) -> Encoded:
     for budget in [max_bytes] if isinstance(max_bytes, int) else max_bytes:
-        left = budget - len(gmf.encode(compact)) - 2
-        layer = _best_layer(_target(picture, compact), compact, left, None if compact.layers else init, report, cycles)
+        target, left = _target(picture, compact), budget - len(gmf.encode(compact)) - 2
+        components = _fitted(target, left, None if compact.layers else init, report, cycles)
+        if not compact.layers:
+            compact = dataclasses.replace(compact, steps=_steps(components, target))
+        layer = _best_layer(components, target, compact, left, report)
         compact = dataclasses.replace(compact, layers=(*compact.layers, layer))
     return _encoded(compact, picture)
 
@@ -149,36 +152,44 @@ def _to_psnr(picture, compact: Compact, init, psnr: float, report) -> Encoded:
     return min(reached, key=lambda found: len(found.content))
 
 
-def _best_layer(target: Target, compact: Compact, most: int, init: GmFace | None, report, cycles: int) -> Layer:
-    """The layer of at most ``most`` bytes that lowers the error most."""
-    as_many_numbers = target.picture.size // (5 + target.channels)
-    m = max(1, min(round(1.05 * (most - 3) / _BYTES_PER_COMPONENT), as_many_numbers, _MOST_COMPONENTS))
-    components, best = _fitted(target, m, init, report, cycles), None
+def _steps(components: Components, target: Target) -> Steps:
+    """``_STEPS``, with those of the weights as fine as the error of ``components`` asks for."""
+    # A step of 2^(-q / 4) / width in each weight adds m pi / 24 2^(-q / 2) to the squared error of a square picture.
+    most = _WEIGHT_ERROR * max(squared_error(components, target), 1e-9)
+    weight = round(2 * math.log2(len(components) * math.pi / 24 / most))
+    return dataclasses.replace(_STEPS, weight=min(max(weight, _STEPS.weight), _FINEST_WEIGHT))
+
+
+def _best_layer(components: Components, target: Target, compact: Compact, most: int, report) -> Layer:
+    """The layer of at most ``most`` bytes, of as many of ``components`` as fit."""
+    size = 0
+    if not _is_cheap(len(components), target):
+        # Without compensation, rounding takes about as many bytes.
+        size = len(encode_layer(layer_of(components.shapes, components.weights, compact), compact.grid))
     while True:
+        if size > most and len(components) > 1:
+            fewer = max(1, len(components) - max(1, round((size - most) * len(components) / size)))
+            components = descend(prune(components, target, fewer), target, _SETTLED)
         found = [(len(encode_layer(q.layer, compact.grid)), q) for q in _roundings(components, target, compact, most)]
-        fitting = [q for size, q in found if size <= most]
         report()
-        if fitting:
-            best = min([*fitting, *([best] if best else [])], key=lambda q: q.error)
-            fewer = int(_FEWER * len(components))
-            if fewer < 1 or best.error <= _MOST_LOST * squared_error(components, target):
-                return best.layer
-        else:
-            smallest = min(size for size, _ in found)
-            fewer = len(components) - max(1, round((smallest - most) * len(components) / smallest))
-        if fewer < 1:
+        if fitting := [q for size, q in found if size <= most]:
+            return min(fitting, key=lambda q: q.error).layer
+        if len(components) == 1:
             raise ArgumentError("max_bytes", f"leaves {most} bytes for a layer, too few for one component: give more")
-        components = descend(prune(components, target, fewer), target, _SETTLED)
+        size = min(size for size, _ in found)
 
 
 def _roundings(components: Components, target: Target, compact: Compact, most: int) -> list[Quantised]:
-    cheap = _work(len(components), target) <= _CYCLE
+    cheap = _is_cheap(len(components), target)
     slope = math.log(10) / 10 * _DECIBELS_PER_DOUBLING / math.log(2) / most / 8
     price = squared_error(components, target) * slope
     return [quantise(components, target, compact, settle=n, price=price) for n in (_SETTLE if cheap else _SETTLE[:1])]
 
 
-def _fitted(target: Target, m: int, init: GmFace | None, report, cycles: int) -> Components:
+def _fitted(target: Target, most: int, init: GmFace | None, report, cycles: int) -> Components:
+    """A few components more than ``most`` bytes hold."""
+    as_many_numbers = target.picture.size // (5 + target.channels)
+    m = max(1, min(round(1.05 * (most - 3) / _BYTES_PER_COMPONENT), as_many_numbers, _MOST_COMPONENTS))
     if init is None:
         components = grow(target, m)
     else:
@@ -194,7 +205,7 @@ def _quantised(picture, compact: Compact, init: GmFace) -> tuple[Layer, ...]:
     target = _target(picture, compact)
     if len(components) > MAX_COMPONENTS:
         raise ArgumentError("init", f"has {len(components)} components; a compact file holds at most {MAX_COMPONENTS}")
-    cheap = _work(len(components), target) <= _CYCLE
+    cheap = _is_cheap(len(components), target)
     near = limited(components, target)
     if not np.allclose(near.shapes, components.shapes):
         # What a file cannot hold as it is, long bars and components far outside, the others make up for.
@@ -237,6 +248,10 @@ def _gain(picture) -> int:
     gray = picture if picture.ndim == 2 else picture.mean(axis=2)
     slope = np.cov(base.ravel(), gray.ravel())[0, 1] / base.var()
     return int(np.clip(round(slope / GAIN_STEP), 1, 255))
+
+
+def _is_cheap(m: int, target: Target) -> bool:
+    return _work(m, target) <= _CYCLE
 
 
 def _work(m: int, target: Target) -> int:

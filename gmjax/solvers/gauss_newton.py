@@ -24,6 +24,8 @@ RIDGE = 3e-6
 _LONGEST = 0.5, 0.3
 # Widths from two longer sides to 0.57 pixels (as the narrowest of a fit), and how far a component may be stretched.
 _WIDEST, _NARROWEST, _MOST_STRETCHED = 2.0, 0.8, 2.5
+# The largest b and c: with more, the products of derivatives cancel in float32.
+_LARGEST_STRETCH = 4.0
 # Centres lie in the picture or in this margin.
 _MARGIN = 0.149
 # Entries of the largest array.
@@ -82,10 +84,10 @@ def components_of(params: GmFace, shape: tuple[int, int]) -> Components:
 
 
 def bounds(m: int, target: Target) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """The least and the largest value of each of the ``packed`` variables: of centres and widths."""
+    """The least and the largest value of each of the ``packed`` variables: of centres, widths and stretches."""
     height, width = np.array(target.shape) / max(target.shape)
-    lowest = [-_MARGIN, -_MARGIN, -2 * np.log(_WIDEST), -np.inf, -np.inf]
-    highest = [height + _MARGIN, width + _MARGIN, target.narrowest, np.inf, np.inf]
+    lowest = [-_MARGIN, -_MARGIN, -2 * np.log(_WIDEST), -_LARGEST_STRETCH, -_LARGEST_STRETCH]
+    highest = [height + _MARGIN, width + _MARGIN, target.narrowest, _LARGEST_STRETCH, _LARGEST_STRETCH]
     weights = np.full(m * target.channels, np.inf)
     return np.concatenate([-weights, np.repeat(lowest, m)]), np.concatenate([weights, np.repeat(highest, m)])
 

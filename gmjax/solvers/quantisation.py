@@ -59,6 +59,7 @@ def quantise(
     m = len(components)
     first = components.weights.size
     free = np.ones(first + 5 * m, bool)
+    lowest, highest = bounds(m, target)
     for kinds in ((2,), (3, 4), (0, 1)):
         step, origin = _lattice(components, compact)
         chosen = np.concatenate([np.arange(first + k * m, first + (k + 1) * m) for k in kinds])
@@ -66,16 +67,12 @@ def quantise(
         matrix, _ = normal_equations(components, target)
         matrix[np.arange(first), np.arange(first)] += RIDGE
         old = packed(components)
-        new = _rounded(old, matrix, chosen, step[chosen], origin[chosen], np.flatnonzero(free))
+        limits = lowest[chosen], highest[chosen]
+        new = _rounded(old, matrix, chosen, step[chosen], origin[chosen], np.flatnonzero(free), limits=limits)
         longest = np.concatenate([np.full(first, np.inf), np.repeat(_LONGEST, (2 * m, 3 * m))])
         new[free] = old[free] + np.clip(new[free] - old[free], -longest[free], longest[free])
-        new[free] = np.clip(new, *bounds(m, target))[free]
-        components = unpacked(new, components)
-        if kinds == (2,):
-            components.shapes[:, 2] = (
-                classes_of(components.shapes[:, 2], compact) - compact.steps.classes
-            ) * compact.steps.octave
-        components = descend(components, target, settle, free=free)
+        new[free] = np.clip(new, lowest, highest)[free]
+        components = descend(unpacked(new, components), target, settle, free=free)
     return _finish(_searched(components, target, compact, price), target, compact, price)
 
 
@@ -103,14 +100,17 @@ def _lattice(components: Components, compact: Compact) -> tuple[np.ndarray, np.n
     return step, origin
 
 
-def _rounded(variables, matrix, chosen, step, origin, others, damping: float = 1e-4):
-    """``variables`` with those ``chosen`` rounded in turn, each error made up for by those after it and ``others``."""
+def _rounded(variables, matrix, chosen, step, origin, others, *, limits=(-np.inf, np.inf), damping: float = 1e-4):
+    """``variables`` with those ``chosen`` rounded in turn, within ``limits``. Those after it and ``others`` make up for
+    each error."""
+    lowest, highest = (np.broadcast_to(limit, len(chosen)) for limit in limits)
     index = np.concatenate([chosen, others])
     matrix = matrix[np.ix_(index, index)]
     follow = _inverse_factor(matrix + np.diag(damping * matrix.diagonal() + 1e-10))
     moved = variables[index].copy()
     for i in range(len(chosen)):
-        value = origin[i] + step[i] * np.round((moved[i] - origin[i]) / step[i])
+        value = min(max(moved[i], lowest[i]), highest[i])
+        value = origin[i] + step[i] * np.round((value - origin[i]) / step[i])
         moved[i:] -= (moved[i] - value) / follow[i, i] * follow[i, i:]
         moved[i] = value
     variables = variables.copy()
@@ -132,6 +132,7 @@ def _searched(components: Components, target: Target, compact: Compact, price: f
     """Centres and stretches moved by single steps, alone or in pairs, while that lowers the error plus the price."""
     m, first = len(components), components.weights.size
     step = _lattice(components, compact)[0][first:]
+    lowest, highest = (limit[first:, None] for limit in bounds(m, target))
     components = with_best_weights(components.shapes, target, _RIDGE)
     error = squared_error(components, target)
     for _ in range(_ROUNDS):
@@ -142,10 +143,11 @@ def _searched(components: Components, target: Target, compact: Compact, price: f
         reduced += np.diag(1e-3 * reduced.diagonal())
         slope = gradient[first:] - follow.T @ gradient[:first]
         integers = np.round(components.shapes.T / compact.steps.octave)
-        costs = np.zeros((5, m, 5))
+        moved = packed(components)[first:, None] + np.outer(step, np.arange(-2, 3))
+        costs = np.where((lowest <= moved) & (moved <= highest), 0, np.inf).reshape(5, m, 5)
         costs[2] = np.inf
-        costs[2, :, 2] = 0
-        costs[3:] = [_costs(integers[kind], price, 2) for kind in (3, 4)]
+        costs[:, :, 2] = 0
+        costs[3:] += [_costs(integers[kind], price, 2) for kind in (3, 4)]
         moves = _best_moves(slope, reduced, step, costs.reshape(5 * m, 5))
         shapes = components.shapes + (moves * step).reshape(5, m).T
         found = with_best_weights(shapes, target, _RIDGE)
@@ -175,7 +177,7 @@ def _finish(components: Components, target: Target, compact: Compact, price: flo
             step[widest_last],
             zeros,
             np.zeros(0, int),
-            0.0,
+            damping=0.0,
         )
         numbers = np.round(rounded / step)
         moves = _best_moves(matrix @ rounded - right[:, channel], matrix, step, _costs(numbers, price, 3))

@@ -26,6 +26,15 @@ def test_compensation_is_better_than_rounding(problem):
     assert squared_error(components, target) < found.error < 0.2 * squared_error(plain, target)
 
 
+@pytest.mark.parametrize("settle", [1, 5])
+@pytest.mark.parametrize("weight", [32, 37])
+def test_no_component_is_moved_to_where_a_file_cannot_hold_it(problem, settle, weight):
+    """Numbers that hardly change the picture make up for the others, and would move far."""
+    target, components, compact = problem
+    compact = dataclasses.replace(compact, steps=Steps(1, 12, weight))
+    assert quantise(components, target, compact, settle=settle).error < 10 * squared_error(components, target)
+
+
 def test_the_error_is_that_of_the_model_in_the_file(problem):
     target, components, compact = problem
     found = quantise(components, target, compact)
