@@ -78,7 +78,7 @@ class FitOptions:
     profile: Annotated[str | None, option("NAME", "gaussian")] = None
     """Another elementary function than the Gaussian, such as mexican_hat, hermite2 or gabor (docs/functions.md)."""
 
-    steps: Annotated[int | None, option("N", "adam 2000; lm 81, or 353 for a collection")] = None
+    steps: Annotated[int | None, option("N", "adam 2000; lm 81, or 352 for a collection")] = None
     """Steps of the solver; lm takes fewer above 80 Gaussians."""
 
     recipe: Literal["default", "paper"] = "default"

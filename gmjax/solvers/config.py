@@ -15,7 +15,7 @@ from gmjax.profiles import Profile, profile_of
 SOLVERS = ("adam", "lm")
 STARTS = ("grid", "random")
 # Defaults, measured on real faces (docs/choices.md).
-STEPS, COLLECTION_STEPS = {"adam": 2000, "lm": 81}, {"adam": 2000, "lm": 353}
+STEPS, COLLECTION_STEPS = {"adam": 2000, "lm": 81}, {"adam": 2000, "lm": 352}
 PAE_WEIGHT, COLLECTION_PAE_WEIGHT = 1e-3, 1e-4
 STAY_STEPS = 500
 # "lm" takes twice PAE_WEIGHT up to so many components, and then less as its MSE falls: in inverse proportion to m.
@@ -37,7 +37,7 @@ class FitConfig:
     solver: "adam", first order with Optax; or "lm", the best quality: second order (Levenberg-Marquardt) on the MSE,
         adding components where the error is and removing those that do least, then 400 steps of Adam on MSE + lambda
         PAE.
-    steps: number of steps; None is 2000 for "adam"; for "lm" 81 (353 for a collection) up to 80 components and fewer
+    steps: number of steps; None is 2000 for "adam"; for "lm" 81 (352 for a collection) up to 80 components and fewer
         with more, its last stage not counted.
     learning_rate: a number or an Optax schedule: plain ``optax.adam(learning_rate)`` on all parameters in their
         unconstrained form. None is Adam with a rate for each kind of parameter, which fits better.

@@ -112,7 +112,7 @@ def chunk_of(steps: int, most: int | None = None) -> int:
     most = min(most or steps, _MOST_STEPS_A_CHUNK)
     wanted = min(math.ceil(steps / _CHUNKS), most)
     near = [n for n in range(max(1, wanted // 2), min(4 * wanted, most) + 1) if steps % n == 0]
-    return min(near, key=lambda n: abs(n - wanted), default=wanted)
+    return min(reversed(near), key=lambda n: abs(n - wanted), default=wanted)
 
 
 class Position(NamedTuple):
