@@ -482,7 +482,7 @@ def test_many_channels_when_they_are_asked_for():
 
 def test_defaults_are_resolved_by_what_is_fitted():
     lm = gmjax.FitConfig(solver="lm")
-    assert [resolved(lm, m).steps for m in (20, 80, 160, 1000)] == [80, 80, 64, 64]
+    assert [resolved(lm, m).steps for m in (20, 80, 160, 1000)] == [81, 81, 64, 64]
     assert [resolved(lm, m).pae_weight for m in (20, 40, 80)] == [2e-3, 2e-3, 1e-3]
     collection = gmjax.FitConfig(solver="lm", steps=352, pae_weight=1e-4, offset=1.0)
     assert resolved(lm, 80, collection=True) == collection

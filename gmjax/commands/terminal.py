@@ -61,7 +61,7 @@ def warn_before_fit(config: FitConfig, shape: tuple[int, ...], steps: int | None
     """
     m, (height, width, *channels) = config.num_components, shape
     parameters, numbers = m * (5 + math.prod(channels)), math.prod(shape)
-    grown = (m + spare_slots(m)) * (5 + math.prod(channels))
+    grown = (m + spare_slots(m, steps or 0)) * (5 + math.prod(channels))
     needed = 4 * grown * (grown + height * width) if config.solver == "lm" else 0
     if needed > (memory := _memory()):
         problem = f"{m} with the solver lm needs {needed / 1e9:.0f} GB of memory, and there are {memory / 1e9:.0f}"

@@ -44,8 +44,9 @@ MOST_PRODUCTS = 20
 SAMPLED = 2
 # The furthest a component moves in one step, in units of its own width.
 REACH = 0.3
-# The least and the largest share of components that a cycle adds, and how it follows a cycle that paid or did not.
-FEWEST_ADDED, MOST_ADDED, PAID, FAILED = 0.05, 0.2, 2.0, 0.5
+# The least and the largest share of components that a cycle adds, the largest in a fit of more than LONG steps, and how
+# the share follows a cycle that paid or did not.
+FEWEST_ADDED, MOST_ADDED, MOST_ADDED_IN_LONG, PAID, FAILED = 0.05, 0.2, 0.4, 2.0, 0.5
 # Pixels that one step's products are taken from, at least, and how many times the parameters of a component.
 PIXELS, PIXELS_A_COMPONENT = 1600, 10
 
@@ -97,7 +98,7 @@ class LevenbergMarquardt(Solver):
         return self.steps - (self.steps - 1) // (2 * self.settling) * 2 * self.settling
 
     def init(self, data: Problem, model: Model) -> State:
-        return init(data, *split(model))
+        return init(data, *split(model), self.steps)
 
     def step(self, data: Problem, state: State, x) -> tuple[State, Scalar]:
         """Step number ``x``, or where a half of a cycle begins, a change of components. The loss is the MSE after it.
@@ -136,22 +137,23 @@ def _run(solver: LevenbergMarquardt, problem: Problem, weights, shapes, xs):
 
     Its derivative is that of the least squares solution in the picture alone; the MSEs are constants.
     """
-    state, losses = scan(solver, problem, init(problem, weights, shapes), xs)
+    state, losses = scan(solver, problem, init(problem, weights, shapes, solver.steps), xs)
     weights, shapes, _ = _better(problem, state)
     return weights, shapes, losses
 
 
-def init(problem: Problem, weights: Float[AnyArray, "n C"], shapes: Float[AnyArray, "S m"]) -> State:
+def init(problem: Problem, weights: Float[AnyArray, "n C"], shapes: Float[AnyArray, "S m"], steps: int) -> State:
     """Before anything is known of the model; the first step only finds its loss and gradient, and better weights."""
     m, zero = shapes.shape[1], jnp.zeros((), shapes.dtype)
+    spare = spare_slots(m, steps)
     kept = Iterate(weights, shapes, zero + jnp.inf)
-    weights, shapes = slots.with_spare_slots(problem, weights, shapes, spare_slots(m))
-    return _restarted(problem, kept, weights, shapes, zero + spare_slots(m), zero)
+    weights, shapes = slots.with_spare_slots(problem, weights, shapes, spare)
+    return _restarted(problem, kept, weights, shapes, zero + spare, zero)
 
 
-def spare_slots(m: int) -> int:
+def spare_slots(m: int, steps: int) -> int:
     """How many components may be added to ``m`` at once."""
-    return max(1, round(MOST_ADDED * m))
+    return max(1, round((MOST_ADDED if steps <= LONG else MOST_ADDED_IN_LONG) * m))
 
 
 def _restarted(problem: Problem, kept: Iterate, weights, shapes, added, tried) -> State:
@@ -165,7 +167,7 @@ def _restarted(problem: Problem, kept: Iterate, weights, shapes, added, tried) -
 def _added(problem: Problem, state: State):
     """A cycle of growth begins: components are added to the best model so far."""
     m = state.kept.shapes.shape[1]
-    most, paid = spare_slots(m), state.model.loss < state.kept.loss
+    most, paid = state.model.shapes.shape[1] - m, state.model.loss < state.kept.loss
     fewest = min(max(1.0, FEWEST_ADDED * m), most)
     tried = jnp.where(paid, 0.0, state.tried + jnp.round(state.added))
     added = jnp.clip(state.added * jnp.where(paid, PAID, FAILED), fewest, most)

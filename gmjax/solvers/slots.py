@@ -37,9 +37,8 @@ def add(problem: Problem, weights: Float[AnyArray, "k C"], shapes: Float[AnyArra
     candidates = min(max(_PLACES * most, _MIN_PLACES), problem.pixel_weights.size)
     places = jnp.roll(most_useful(problem, problem.picture - drawn, candidates), -jnp.asarray(tried, int), axis=1)
     new = jnp.take(places, jnp.arange(most), axis=1, mode="wrap")
-    shapes = (
-        jnp.asarray(shapes).at[:, m:].set(jnp.where(jnp.arange(most)[None] < count, new, unused(problem, shapes.dtype)))
-    )
+    new = jnp.where(jnp.arange(most, dtype=shapes.dtype)[None] < count, new, unused(problem, shapes.dtype))
+    shapes = jnp.asarray(shapes).at[:, m:].set(new)
     matrix, right = weight_equations(problem, shapes)
     factor = inverse_factor(matrix)
     return cholesky.solve(factor, right), shapes, factor
