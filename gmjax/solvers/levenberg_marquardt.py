@@ -6,10 +6,10 @@ in turn another one, so that a few of them together have seen all. The weights e
 at the new shapes one step of preconditioned descent brings them nearer to their best. The gradient and
 the test of acceptance are exact.
 
-Cycles of growth follow each other: add components where the error is, take some steps, remove as many, and
-take some steps again. The components to remove are those that do least after all have settled, if the weights and
-shapes of the others adjust. A cycle that does not lower the loss is undone, and the next one adds half as many, at
-other places. The arrays have spare slots for the components that a cycle adds.
+A cycle of growth adds components where the error is, takes some steps, removes as many, and takes some steps again. The
+components to remove are those that do least after all have settled, if the weights and shapes of the others adjust. A
+cycle that does not lower the loss is undone, and the next one adds half as many, at other places. The arrays have spare
+slots for the components that a cycle adds.
 """
 
 import dataclasses

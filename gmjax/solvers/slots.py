@@ -1,7 +1,6 @@
 """Components in a fixed number of slots: added where the error is large, and removed where they do least.
 
-A slot that is not in use holds the shape ``UNUSED``, so far away that a Gaussian
-is exactly 0 at every pixel.
+A slot that is not in use holds the shape ``UNUSED``, so far away that a Gaussian is exactly 0 at every pixel.
 """
 
 import math
